@@ -1,0 +1,75 @@
+//! The apps as one shard sees them: the values of [`App`] with the keyed signer made once.
+
+use crate::app::App;
+use crate::id::AppSlot;
+use crate::protocol::auth::Signer;
+use hashbrown::HashMap;
+
+/// One app, ready for use.
+#[derive(Debug)]
+pub struct Tenant {
+    /// Credentials and limits.
+    pub app: App,
+    /// Signs and verifies with the app's secret.
+    pub signer: Signer,
+}
+
+/// All apps; slots are the same on every shard because all are built from the same list.
+#[derive(Debug, Default)]
+pub struct AppTable {
+    tenants: Vec<Tenant>,
+    by_id: HashMap<String, AppSlot>,
+    by_key: HashMap<String, AppSlot>,
+}
+
+impl AppTable {
+    /// Builds the table. Ids and keys are unique: the configuration sees to it.
+    ///
+    /// # Panics
+    /// When two apps share an id or a key.
+    #[must_use]
+    pub fn new(apps: impl IntoIterator<Item = App>) -> Self {
+        let mut table = Self::default();
+        for app in apps {
+            let slot = AppSlot(u32::try_from(table.tenants.len()).expect("fewer than 2^32 apps"));
+            let id = table.by_id.insert(app.id.clone(), slot);
+            let key = table.by_key.insert(app.key.clone(), slot);
+            assert!(id.is_none() && key.is_none(), "app ids and keys are unique");
+            table.tenants.push(Tenant { signer: Signer::new(app.secret.expose()), app });
+        }
+        table
+    }
+
+    /// The app of a slot that this table gave out.
+    ///
+    /// # Panics
+    /// When the slot is not of this table.
+    #[must_use]
+    pub fn get(&self, slot: AppSlot) -> &Tenant {
+        &self.tenants[slot.index()]
+    }
+
+    /// Finds an app by the id that backends use.
+    #[must_use]
+    pub fn by_id(&self, id: &str) -> Option<AppSlot> {
+        self.by_id.get(id).copied()
+    }
+
+    /// Finds an app by the key that clients use.
+    #[must_use]
+    pub fn by_key(&self, key: &str) -> Option<AppSlot> {
+        self.by_key.get(key).copied()
+    }
+
+    /// How many apps there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.tenants.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.tenants.is_empty()
+    }
+}

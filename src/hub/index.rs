@@ -1,0 +1,259 @@
+//! Who on this shard listens to what: (app, channel) to subscribers.
+//!
+//! A channel is here while it has subscribers, subscriptions under way, or joins that its home
+//! has not answered. Removing a subscriber is constant in time: the last of the list takes its
+//! place, and the subscription that pointed there is told by the caller.
+
+use super::note::{ChannelName, HomeRef, LocalRef};
+use crate::id::{AppSlot, ClientId};
+use crate::protocol::ChannelKind;
+use hashbrown::HashTable;
+
+/// A channel's place in the index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChannelSlot(pub u32);
+
+/// One local subscriber: the connection, and which of its subscriptions this is.
+#[derive(Clone, Copy, Debug)]
+pub struct Subscriber {
+    /// The connection.
+    pub client: ClientId,
+    /// Place in its list of subscriptions.
+    pub subscription: u32,
+}
+
+/// A channel as this shard sees it.
+#[derive(Debug)]
+pub struct Channel {
+    /// App, name and hash.
+    pub name: ChannelName,
+    /// What the name says.
+    pub kind: ChannelKind,
+    /// Where it is at its home, once the home has answered.
+    pub home: Option<HomeRef>,
+    /// Everybody who gets its events.
+    pub subscribers: Vec<Subscriber>,
+    /// Subscriptions that wait for the home.
+    pub waiting: Vec<ClientId>,
+    /// Joins the home has not answered yet.
+    pub joins_open: u32,
+    /// The count the home was told last.
+    pub reported: u32,
+    /// Whether it is in the list of changed channels.
+    pub changed: bool,
+}
+
+impl Channel {
+    /// What the home is told: subscribers, those under way included.
+    #[must_use]
+    pub fn count(&self) -> u32 {
+        (self.subscribers.len() + self.waiting.len()) as u32
+    }
+}
+
+#[derive(Debug)]
+struct Slot {
+    generation: u32,
+    channel: Option<Box<Channel>>,
+}
+
+/// The table of channels and their subscribers.
+#[derive(Debug, Default)]
+pub struct Index {
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+    by_name: HashTable<u32>,
+    changed: Vec<u32>,
+}
+
+impl Index {
+    /// Finds a channel by name.
+    #[must_use]
+    pub fn find(&self, app: AppSlot, hash: u64, name: &str) -> Option<ChannelSlot> {
+        let same = |slot: &u32| {
+            let channel = &self.at(*slot).name;
+            channel.app == app && *channel.name == *name
+        };
+        self.by_name.find(hash, same).map(|slot| ChannelSlot(*slot))
+    }
+
+    /// Makes a channel that is not in the table yet.
+    pub fn insert(&mut self, name: ChannelName, kind: ChannelKind) -> ChannelSlot {
+        let hash = name.hash;
+        let channel = Box::new(Channel {
+            name,
+            kind,
+            home: None,
+            subscribers: Vec::new(),
+            waiting: Vec::new(),
+            joins_open: 0,
+            reported: 0,
+            changed: false,
+        });
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(Slot { generation: 0, channel: None });
+            (self.slots.len() - 1) as u32
+        });
+        self.slots[slot as usize].channel = Some(channel);
+        let slots = &self.slots;
+        self.by_name.insert_unique(hash, slot, |slot| live(slots, *slot).name.hash);
+        ChannelSlot(slot)
+    }
+
+    /// Frees a channel; references to it become stale.
+    pub fn remove(&mut self, channel: ChannelSlot) {
+        let slot = &mut self.slots[channel.0 as usize];
+        slot.generation = slot.generation.wrapping_add(1);
+        let gone = slot.channel.take().expect("a live channel is removed once");
+        if let Ok(entry) = self.by_name.find_entry(gone.name.hash, |slot| *slot == channel.0) {
+            entry.remove();
+        }
+        self.free.push(channel.0);
+        if self.by_name.is_empty() {
+            self.release_memory();
+        }
+    }
+
+    /// The channel of a live slot.
+    ///
+    /// # Panics
+    /// When the channel was removed.
+    #[must_use]
+    pub fn get(&self, channel: ChannelSlot) -> &Channel {
+        self.at(channel.0)
+    }
+
+    /// Same, to change it.
+    ///
+    /// # Panics
+    /// When the channel was removed.
+    pub fn get_mut(&mut self, channel: ChannelSlot) -> &mut Channel {
+        self.slots[channel.0 as usize].channel.as_mut().expect("slots of live channels only")
+    }
+
+    /// The subscribers of a channel; nobody when it is gone.
+    #[must_use]
+    pub fn subscribers(&self, channel: ChannelSlot) -> &[Subscriber] {
+        let slot = self.slots.get(channel.0 as usize);
+        slot.and_then(|slot| slot.channel.as_ref()).map_or(&[], |channel| &channel.subscribers)
+    }
+
+    /// What another shard may use to name this channel.
+    #[must_use]
+    pub fn local_ref(&self, channel: ChannelSlot) -> LocalRef {
+        LocalRef { slot: channel.0, generation: self.slots[channel.0 as usize].generation }
+    }
+
+    /// The channel behind such a reference, unless it is stale.
+    #[must_use]
+    pub fn resolve(&self, local: LocalRef) -> Option<ChannelSlot> {
+        let slot = self.slots.get(local.slot as usize)?;
+        (slot.generation == local.generation && slot.channel.is_some())
+            .then_some(ChannelSlot(local.slot))
+    }
+
+    /// Takes a subscriber out of its place. When another took the place, it is returned, so
+    /// that its subscription can be told where it is now.
+    pub fn remove_subscriber(&mut self, channel: ChannelSlot, at: u32) -> Option<Subscriber> {
+        let subscribers = &mut self.get_mut(channel).subscribers;
+        subscribers.swap_remove(at as usize);
+        subscribers.get(at as usize).copied()
+    }
+
+    /// Remembers that the channel's count is to be told to its home at the turn's end.
+    pub fn mark_changed(&mut self, channel: ChannelSlot) {
+        let entry = self.get_mut(channel);
+        if !entry.changed {
+            entry.changed = true;
+            self.changed.push(channel.0);
+        }
+    }
+
+    /// The next channel whose count changed, unmarked.
+    pub fn next_changed(&mut self) -> Option<ChannelSlot> {
+        let channel = ChannelSlot(self.changed.pop()?);
+        self.get_mut(channel).changed = false;
+        Some(channel)
+    }
+
+    /// Whether counts wait for the turn's end.
+    #[must_use]
+    pub fn has_changes(&self) -> bool {
+        !self.changed.is_empty()
+    }
+
+    /// How many channels are here.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.by_name.len()
+    }
+
+    fn at(&self, slot: u32) -> &Channel {
+        live(&self.slots, slot)
+    }
+
+    /// A table that was huge once gives its memory back when it is empty. Generations stay.
+    fn release_memory(&mut self) {
+        const KEPT: usize = 1024;
+        if self.by_name.capacity() > KEPT {
+            self.by_name = HashTable::new();
+        }
+    }
+}
+
+fn live(slots: &[Slot], slot: u32) -> &Channel {
+    slots[slot as usize].channel.as_ref().expect("slots of live channels only")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::ShardId;
+
+    fn name(text: &str) -> ChannelName {
+        // One hash for all: the table must tell names apart by themselves.
+        ChannelName { app: AppSlot(0), hash: 7, name: text.into() }
+    }
+
+    fn kind() -> ChannelKind {
+        ChannelKind::of("x", 200).unwrap()
+    }
+
+    #[test]
+    fn names_with_one_hash_are_kept_apart() {
+        let mut index = Index::default();
+        let (a, b) = (index.insert(name("a"), kind()), index.insert(name("b"), kind()));
+        assert_eq!(index.find(AppSlot(0), 7, "a"), Some(a));
+        assert_eq!(index.find(AppSlot(0), 7, "b"), Some(b));
+        assert_eq!(index.find(AppSlot(1), 7, "a"), None);
+        index.remove(a);
+        assert_eq!(index.find(AppSlot(0), 7, "a"), None);
+        assert_eq!(index.find(AppSlot(0), 7, "b"), Some(b));
+        assert_eq!(index.len(), 1);
+    }
+
+    #[test]
+    fn references_to_a_removed_channel_are_stale() {
+        let mut index = Index::default();
+        let a = index.insert(name("a"), kind());
+        let old = index.local_ref(a);
+        assert_eq!(index.resolve(old), Some(a));
+        index.remove(a);
+        let again = index.insert(name("a"), kind());
+        assert_eq!((again, index.resolve(old)), (a, None));
+        assert!(index.subscribers(ChannelSlot(99)).is_empty());
+    }
+
+    #[test]
+    fn the_last_subscriber_takes_a_freed_place() {
+        let mut index = Index::default();
+        let a = index.insert(name("a"), kind());
+        for slot in 0..3 {
+            let client = ClientId::new(ShardId(0), 0, slot);
+            index.get_mut(a).subscribers.push(Subscriber { client, subscription: slot });
+        }
+        assert_eq!(index.remove_subscriber(a, 0).unwrap().subscription, 2);
+        assert!(index.remove_subscriber(a, 1).is_none());
+        assert_eq!(index.subscribers(a).len(), 1);
+    }
+}

@@ -1,0 +1,438 @@
+//! The subscriber's side: what clients of this shard ask for, and what homes send them.
+
+use super::effect::Effect;
+use super::index::{ChannelSlot, Subscriber};
+use super::note::{ChannelName, Deliver, Join, Joined, Note, Part, Presence, home_of};
+use super::publish::Relay;
+use super::session::{Session, State, Subscription};
+use super::state::Hub;
+use crate::id::{ClientId, ShardId};
+use crate::limits::{CHANNEL_NAME_MAX, ERROR_ANSWERS_PER_SECOND, EVENT_NAME_MAX};
+use crate::protocol::auth::channel_is_signed;
+use crate::protocol::command::{ClientEvent, Command, CommandError, Subscribe};
+use crate::protocol::event::{self, SubscriptionRefusal};
+use crate::protocol::member::{Member, MemberError};
+use crate::protocol::{ChannelKind, Code, NameError};
+use crate::ws::Frame;
+use std::sync::Arc;
+
+/// Why a client event is not relayed (CE4).
+struct EventRefusal {
+    code: Option<Code>,
+    message: String,
+}
+
+impl Hub {
+    /// Carries out what a client said. `room` is asked whether the channel's home takes more.
+    pub fn command(
+        &mut self,
+        client: ClientId,
+        command: Result<Command<'_>, CommandError<'_>>,
+        now_ms: u64,
+        room: impl FnOnce(ShardId) -> bool,
+        effects: &mut Vec<Effect>,
+    ) {
+        if self.sessions.get(client).is_none() {
+            return;
+        }
+        match command {
+            Ok(Command::Ping) => {
+                const PONG: &[u8] = pong_frame();
+                effects.push(Effect::Send { client, frame: Frame::fixed(&PONG) });
+            }
+            Ok(Command::Pong) => {}
+            Ok(Command::Subscribe(subscribe)) => {
+                if let Err(refusal) = self.subscribe(client, subscribe, effects) {
+                    refuse(client, subscribe.channel, refusal, effects);
+                }
+            }
+            Ok(Command::Unsubscribe { channel }) => self.unsubscribe(client, channel, effects),
+            Ok(Command::ClientEvent(event)) => {
+                if let Err(refusal) = self.client_event(client, event, now_ms, room, effects) {
+                    let EventRefusal { code, message } = refusal;
+                    tell(client, code, &message, Some(event.channel), effects);
+                }
+            }
+            Err(error) => self.unreadable(client, error, now_ms, effects),
+        }
+    }
+
+    /// Section 2.7, column ours: an error frame, and no more than ten of them a second.
+    fn unreadable(
+        &mut self,
+        client: ClientId,
+        error: CommandError<'_>,
+        now_ms: u64,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(session) = self.sessions.get_mut(client) else { return };
+        if !session.errors.take(now_ms, ERROR_ANSWERS_PER_SECOND) {
+            effects.push(Effect::Close { client, code: Code::PolicyViolation });
+            return;
+        }
+        let message = match error {
+            CommandError::NotJson => "Invalid message: must be a JSON object".into(),
+            CommandError::NoEvent => "Invalid message: must have an event name".into(),
+            CommandError::UnknownEvent(event) => {
+                format!("Unknown event {}", event.chars().take(EVENT_NAME_MAX).collect::<String>())
+            }
+            CommandError::NoChannel(event) => format!("Invalid {event}: must have a channel"),
+            CommandError::IncompleteClientEvent => {
+                "Invalid client event (must contain channel and data)".into()
+            }
+        };
+        tell(client, None, &message, None, effects);
+    }
+
+    fn subscribe(
+        &mut self,
+        client: ClientId,
+        subscribe: Subscribe<'_>,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), SubscriptionRefusal> {
+        let Subscribe { channel: name, .. } = subscribe;
+        let kind = ChannelKind::of(name, CHANNEL_NAME_MAX).map_err(|error| match error {
+            NameError::TooLong => SubscriptionRefusal::NameTooLong,
+            NameError::Empty | NameError::Character => SubscriptionRefusal::Name,
+        })?;
+        if kind.is_user() {
+            return Err(SubscriptionRefusal::Name); // U8: nobody is signed in
+        }
+        let session = self.sessions.get(client).expect("looked up by command");
+        let member = self.authorize(session, kind, subscribe)?;
+        let app = session.app;
+        let hash = self.hash(app, name);
+        let known = self.index.find(app, hash, name);
+        if let Some(at) = known.and_then(|channel| session.find(channel)) {
+            return self.subscribe_again(client, at, member, effects); // Q7
+        }
+        if session.subscriptions.len() >= self.options.channels_per_connection {
+            return Err(SubscriptionRefusal::TooManyChannels); // S8
+        }
+        let channel = known.unwrap_or_else(|| {
+            let name = ChannelName { app, hash, name: name.into() };
+            self.index.insert(name, kind)
+        });
+        let session = self.sessions.get_mut(client).expect("looked up by command");
+        session.epoch = session.epoch.wrapping_add(1);
+        let epoch = session.epoch;
+        session.subscriptions.push(Subscription {
+            channel,
+            state: State::Waiting { owed: 1 },
+            epoch,
+            user_id: member.as_ref().map(|member| member.user_id.clone()),
+        });
+        let entry = self.index.get_mut(channel);
+        entry.waiting.push(client);
+        if kind.is_presence() || entry.home.is_none() && entry.joins_open == 0 {
+            let presence = member.map(|member| (Presence { client, epoch }, member));
+            self.join(channel, presence, effects);
+        } else if entry.home.is_some() {
+            self.activate_waiting(channel, effects);
+        }
+        Ok(())
+    }
+
+    /// Checks signature and member data (section 4.1, P6 to P8).
+    fn authorize(
+        &self,
+        session: &Session,
+        kind: ChannelKind,
+        subscribe: Subscribe<'_>,
+    ) -> Result<Option<Member>, SubscriptionRefusal> {
+        if !kind.needs_auth() {
+            return Ok(None); // S2
+        }
+        let tenant = self.apps.get(session.app);
+        let Subscribe { channel, auth, channel_data } = subscribe;
+        let auth = auth.ok_or(SubscriptionRefusal::Auth)?;
+        let socket_id = session.socket_id.to_string();
+        let key = &tenant.app.key;
+        if !channel_is_signed(&tenant.signer, key, auth, &socket_id, channel, channel_data) {
+            return Err(SubscriptionRefusal::Auth);
+        }
+        if !kind.is_presence() {
+            return Ok(None);
+        }
+        let channel_data = channel_data.ok_or(SubscriptionRefusal::Member)?;
+        let member = Member::parse(channel_data).map_err(|error| match error {
+            MemberError::UserId | MemberError::UserInfo => SubscriptionRefusal::Member,
+            MemberError::UserIdTooLong => SubscriptionRefusal::MemberTooBig,
+        })?;
+        if member.user_info.as_ref().map_or(0, |text| text.len()) > tenant.app.presence_member_bytes
+        {
+            return Err(SubscriptionRefusal::MemberTooBig);
+        }
+        Ok(Some(member))
+    }
+
+    /// Q7: success again, no count change, nobody else is told.
+    fn subscribe_again(
+        &mut self,
+        client: ClientId,
+        at: usize,
+        member: Option<Member>,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), SubscriptionRefusal> {
+        let session = self.sessions.get_mut(client).expect("looked up by command");
+        let subscription = &mut session.subscriptions[at];
+        let (channel, epoch) = (subscription.channel, subscription.epoch);
+        if let Some(member) = member {
+            if subscription.user_id.as_ref() != Some(&member.user_id) {
+                return Err(SubscriptionRefusal::Member); // one connection is one user
+            }
+            self.join(channel, Some((Presence { client, epoch }, member)), effects);
+            return Ok(());
+        }
+        match &mut subscription.state {
+            State::Waiting { owed } => *owed += 1,
+            State::Active { .. } => effects.push(self.succeeded(client, channel)),
+        }
+        Ok(())
+    }
+
+    fn join(
+        &mut self,
+        channel: ChannelSlot,
+        member: Option<(Presence, Member)>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let local = self.index.local_ref(channel);
+        let entry = self.index.get_mut(channel);
+        entry.joins_open += 1;
+        entry.reported = entry.count();
+        let join =
+            Join { channel: entry.name.clone(), kind: entry.kind, local, count: entry.reported, member };
+        let to = home_of(entry.name.hash, self.options.shards);
+        effects.push(Effect::Post { to, note: Note::Join(Box::new(join)) });
+    }
+
+    /// The home has let this shard, and perhaps a member, in.
+    pub(super) fn joined(&mut self, joined: Joined, effects: &mut Vec<Effect>) {
+        let channel = self.index.resolve(joined.local);
+        let channel = channel.expect("a channel is kept while a join of it is under way");
+        let entry = self.index.get_mut(channel);
+        entry.joins_open -= 1;
+        entry.home = Some(joined.home);
+        match joined.presence {
+            None => self.activate_waiting(channel, effects),
+            Some((presence, outcome)) => self.member_joined(channel, presence, outcome, effects),
+        }
+        self.index.mark_changed(channel);
+    }
+
+    fn member_joined(
+        &mut self,
+        channel: ChannelSlot,
+        presence: Presence,
+        outcome: Result<Arc<[u8]>, SubscriptionRefusal>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let client = presence.client;
+        let at = self.sessions.get(client).and_then(|session| {
+            let at = session.find(channel)?;
+            (session.subscriptions[at].epoch == presence.epoch).then_some(at)
+        });
+        match (at, outcome) {
+            (Some(at), Ok(snapshot)) => {
+                self.activate(client, at);
+                effects.push(Effect::Send { client, frame: Frame::shared(snapshot) });
+            }
+            (Some(at), Err(refusal)) => {
+                let name = self.index.get(channel).name.name.clone();
+                refuse(client, &name, refusal, effects);
+                self.forget(client, at);
+            }
+            // It left while the join was under way, and its part is on the way to the home.
+            (None, _) => {}
+        }
+    }
+
+    fn activate_waiting(&mut self, channel: ChannelSlot, effects: &mut Vec<Effect>) {
+        for client in std::mem::take(&mut self.index.get_mut(channel).waiting) {
+            let session = self.sessions.get(client).expect("who waits is open");
+            let at = session.find(channel).expect("who waits is subscribed");
+            let State::Waiting { owed } = session.subscriptions[at].state else { continue };
+            self.activate(client, at);
+            for _ in 0..owed {
+                effects.push(self.succeeded(client, channel));
+            }
+        }
+        self.index.mark_changed(channel);
+    }
+
+    /// From here on the subscription gets events (S4).
+    fn activate(&mut self, client: ClientId, at: usize) {
+        let session = self.sessions.get_mut(client).expect("looked up by the caller");
+        let subscription = &mut session.subscriptions[at];
+        if let State::Waiting { .. } = subscription.state {
+            let channel = self.index.get_mut(subscription.channel);
+            channel.waiting.retain(|waiting| *waiting != client);
+            let position = channel.subscribers.len() as u32;
+            channel.subscribers.push(Subscriber { client, subscription: at as u32 });
+            subscription.state = State::Active { position };
+        }
+    }
+
+    /// An event from the channel's home.
+    pub(super) fn deliver(&mut self, deliver: Deliver, effects: &mut Vec<Effect>) {
+        let Some(channel) = self.index.resolve(deliver.local) else { return };
+        if self.index.subscribers(channel).is_empty() {
+            return;
+        }
+        let frame = Frame::shared(deliver.frame);
+        effects.push(Effect::Fanout { channel, frame, except: deliver.except });
+    }
+
+    fn unsubscribe(&mut self, client: ClientId, name: &str, effects: &mut Vec<Effect>) {
+        let Some(session) = self.sessions.get(client) else { return };
+        let channel = self.index.find(session.app, self.hash(session.app, name), name);
+        if let Some(at) = channel.and_then(|channel| session.find(channel)) {
+            self.leave(client, at, effects); // S9: silence otherwise
+        }
+    }
+
+    /// Ends a subscription: local state goes at once, the home is told.
+    pub(super) fn leave(&mut self, client: ClientId, at: usize, effects: &mut Vec<Effect>) {
+        let gone = self.forget(client, at);
+        let Some(user_id) = gone.user_id else { return };
+        let channel = self.index.get(gone.channel).name.clone();
+        let to = home_of(channel.hash, self.options.shards);
+        let presence = Presence { client, epoch: gone.epoch };
+        let part = Part { channel, presence, user_id };
+        effects.push(Effect::Post { to, note: Note::Part(Box::new(part)) });
+    }
+
+    /// Takes a subscription out of session and index.
+    fn forget(&mut self, client: ClientId, at: usize) -> Subscription {
+        let session = self.sessions.get_mut(client).expect("looked up by the caller");
+        let gone = session.subscriptions.swap_remove(at);
+        if let Some(moved) = session.subscriptions.get(at)
+            && let State::Active { position } = moved.state
+        {
+            let channel = self.index.get_mut(moved.channel);
+            channel.subscribers[position as usize].subscription = at as u32;
+        }
+        match gone.state {
+            State::Waiting { .. } => {
+                self.index.get_mut(gone.channel).waiting.retain(|waiting| *waiting != client);
+            }
+            State::Active { position } => {
+                if let Some(moved) = self.index.remove_subscriber(gone.channel, position) {
+                    let session = self.sessions.get_mut(moved.client).expect("subscribers are open");
+                    session.subscriptions[moved.subscription as usize].state =
+                        State::Active { position };
+                }
+            }
+        }
+        self.index.mark_changed(gone.channel);
+        gone
+    }
+
+    /// Section 6. On success the event is on its way to the channel's home.
+    fn client_event(
+        &mut self,
+        client: ClientId,
+        event: ClientEvent<'_>,
+        now_ms: u64,
+        room: impl FnOnce(ShardId) -> bool,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), EventRefusal> {
+        let refused = |message: &str| EventRefusal {
+            code: Some(Code::ClientEventRefused),
+            message: message.into(),
+        };
+        let ClientEvent { event, channel: name, data } = event;
+        let session = self.sessions.get_mut(client).expect("looked up by command");
+        let app = &self.apps.get(session.app).app;
+        if !app.client_events {
+            return Err(refused("The app does not have client messaging enabled."));
+        }
+        let kind = ChannelKind::of(name, CHANNEL_NAME_MAX)
+            .map_err(|_| refused("The channel name is not allowed."))?;
+        let takes = kind.takes_client_events() || kind.is_public() && app.allow_client_events_on_public;
+        if !takes {
+            return Err(refused("Client events are only allowed on private and presence channels."));
+        }
+        let hash = super::publish::hash_of(self.options.hash_key, session.app, name);
+        let channel = self.index.find(session.app, hash, name);
+        let subscription = channel
+            .and_then(|channel| session.find(channel))
+            .map(|at| &session.subscriptions[at])
+            .filter(|subscription| matches!(subscription.state, State::Active { .. }))
+            .ok_or_else(|| EventRefusal {
+                code: None,
+                message: format!(
+                    "Cannot broadcast client event (connection not subscribed to channel {name})"
+                ),
+            })?;
+        if event.chars().nth(EVENT_NAME_MAX).is_some() {
+            return Err(refused("The event name is too long."));
+        }
+        if data.len() > app.event_data_bytes {
+            return Err(refused("The event data is too large."));
+        }
+        let user_id = subscription.user_id.clone(); // CE2: from the membership, never the frame
+        if let Some(rate) = app.client_events_per_second
+            && !session.client_events.take(now_ms, rate)
+        {
+            return Err(refused("The rate limit for sending client events exceeded the quota."));
+        }
+        if !room(home_of(hash, self.options.shards)) {
+            return Err(refused("The server is busy; the event was not sent."));
+        }
+        let (app, except) = (session.app, Some(session.socket_id)); // CE1
+        let relay = Relay { app, channel: name, event, data, user_id: user_id.as_deref(), except };
+        self.publish(relay, effects);
+        Ok(())
+    }
+
+    fn succeeded(&mut self, client: ClientId, channel: ChannelSlot) -> Effect {
+        let name = &self.index.get(channel).name.name;
+        let bytes = self.encoder.encode(|out| event::subscription_succeeded(name, out));
+        Effect::Send { client, frame: Frame::shared(bytes) }
+    }
+}
+
+/// Both failure frames, in the order that every client understands (section 3.2).
+fn refuse(
+    client: ClientId,
+    channel: &str,
+    refusal: SubscriptionRefusal,
+    effects: &mut Vec<Effect>,
+) {
+    let mut text = Vec::new();
+    event::subscription_error(channel, refusal, &mut text);
+    effects.push(Effect::Send { client, frame: Frame::text(&text) });
+    tell(client, None, refusal.message(), Some(channel), effects);
+}
+
+fn tell(
+    client: ClientId,
+    code: Option<Code>,
+    message: &str,
+    channel: Option<&str>,
+    effects: &mut Vec<Effect>,
+) {
+    let mut text = Vec::new();
+    event::error(code, message, channel, &mut text);
+    effects.push(Effect::Send { client, frame: Frame::text(&text) });
+}
+
+/// `pusher:pong` as a frame, made at compile time.
+const fn pong_frame() -> &'static [u8] {
+    const TEXT: &[u8] = event::PONG.as_bytes();
+    const FRAME: [u8; TEXT.len() + 2] = {
+        assert!(TEXT.len() <= 125);
+        let mut frame = [0; TEXT.len() + 2];
+        frame[0] = 0x81;
+        frame[1] = TEXT.len() as u8;
+        let mut at = 0;
+        while at < TEXT.len() {
+            frame[at + 2] = TEXT[at];
+            at += 1;
+        }
+        frame
+    };
+    &FRAME
+}

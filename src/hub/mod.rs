@@ -1,0 +1,41 @@
+//! The Pusher application's state on one shard: who is connected, who listens to what, and the
+//! channels this shard is home of. No I/O, no clock, no executor.
+//!
+//! A [`Hub`] is driven by calls (a command arrived, a client left, a note came from another
+//! shard, the turn ends) and answers with [`Effect`]s in a buffer the caller owns. The caller
+//! carries them out in order before it calls again; notes to the own shard go the same way as
+//! notes to others, so that one shard and many behave alike.
+//!
+//! ```text
+//!   command ──▶ local (sessions, index) ──note──▶ home (order, members, counts)
+//!                      ▲                               │
+//!                      └──────── Joined, Deliver ◀─────┘
+//! ```
+//!
+//! Invariants, checked by the simulation in tests/sim.rs:
+//! - A channel's home sends to one shard in the order in which it decided, and notes between
+//!   two shards keep their order; so whoever has joined misses nothing and gets nothing twice.
+//! - A shard counts at a home while it has subscribers, or joins under way, for a channel.
+//! - When everybody has left and the turn has ended, nothing is left in any table.
+
+mod apps;
+mod ask;
+mod effect;
+mod home;
+mod index;
+mod local;
+mod note;
+mod presence;
+mod publish;
+mod quota;
+mod session;
+mod state;
+
+pub use apps::{AppTable, Tenant};
+pub use ask::{Answer, ChannelState, Listed, Question};
+pub use effect::Effect;
+pub use index::ChannelSlot;
+pub use note::{ChannelName, CountNote, Deliver, HomeRef, Join, LocalRef, Note, Part, Publish};
+pub use publish::{Relay, hash_of};
+pub use quota::Bucket;
+pub use state::{Hub, Options};

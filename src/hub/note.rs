@@ -1,0 +1,153 @@
+//! What shards tell each other about channels. Every note is an order or a fact, never a
+//! request to wait: the sender goes on at once.
+
+use super::ask::{Answer, Question};
+use crate::id::{AppSlot, ClientId, ShardId, SocketId, Ticket};
+use crate::protocol::ChannelKind;
+use crate::protocol::event::SubscriptionRefusal;
+use crate::protocol::member::Member;
+use std::sync::Arc;
+
+/// A message from one shard's hub to another's, or to its own.
+#[derive(Debug)]
+pub enum Note {
+    /// To a home: this shard wants the channel's events from now on.
+    Join(Box<Join>),
+    /// To a home: a presence connection is gone.
+    Part(Box<Part>),
+    /// To a home: how many subscribers this shard has for each of its changed channels.
+    Counts(Vec<CountNote>),
+    /// To a home: an event for everybody who listens.
+    Publish(Publish),
+    /// To a home: what do you know of this?
+    Ask(Ticket, Box<Question>),
+    /// To an app's home: room for one more connection?
+    Admit(Ticket, AppSlot),
+    /// To an app's home: so many connections are gone.
+    Release(AppSlot, u32),
+    /// From a home: you are in; everything after this note comes to you.
+    Joined(Box<Joined>),
+    /// From a home: an event for your subscribers.
+    Deliver(Deliver),
+    /// From a home: the answer to [`Note::Ask`] or [`Note::Admit`].
+    Answer(Ticket, Box<Answer>),
+}
+
+/// A channel as its app and name, with the hash that decides its home.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChannelName {
+    /// The app it belongs to.
+    pub app: AppSlot,
+    /// Keyed hash of app and name, the same on all shards.
+    pub hash: u64,
+    /// The full name.
+    pub name: Box<str>,
+}
+
+/// A place in a shard's index; stale ones are recognised by their generation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LocalRef {
+    /// Slot in the index of the shard that listens.
+    pub slot: u32,
+    /// Which channel of that slot.
+    pub generation: u32,
+}
+
+/// A place in a home's table; valid while the shard that holds it counts at that home.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HomeRef {
+    /// Slot in the table of the home shard.
+    pub slot: u32,
+    /// Which channel of that slot.
+    pub generation: u32,
+}
+
+/// One presence connection; the epoch tells two subscriptions of one client apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Presence {
+    /// The connection.
+    pub client: ClientId,
+    /// Which of its subscriptions.
+    pub epoch: u32,
+}
+
+/// See [`Note::Join`].
+#[derive(Debug)]
+pub struct Join {
+    /// The channel.
+    pub channel: ChannelName,
+    /// What its name says.
+    pub kind: ChannelKind,
+    /// Where to deliver on the asking shard.
+    pub local: LocalRef,
+    /// Subscribers of the asking shard, those under way included.
+    pub count: u32,
+    /// The member, for presence channels.
+    pub member: Option<(Presence, Member)>,
+}
+
+/// See [`Note::Part`].
+#[derive(Debug)]
+pub struct Part {
+    /// The channel. By name, since it may go before its join is answered.
+    pub channel: ChannelName,
+    /// Who is gone.
+    pub presence: Presence,
+    /// The member it stood for.
+    pub user_id: Box<str>,
+}
+
+/// One line of [`Note::Counts`].
+#[derive(Clone, Copy, Debug)]
+pub struct CountNote {
+    /// The channel at its home.
+    pub home: HomeRef,
+    /// Subscribers on the sending shard; with 0 it stops listening.
+    pub count: u32,
+}
+
+/// See [`Note::Publish`]. The channel's name stands in the frame itself.
+#[derive(Debug)]
+pub struct Publish {
+    /// The app.
+    pub app: AppSlot,
+    /// The channel's hash.
+    pub hash: u64,
+    /// The encoded frame, shared by everybody who gets it.
+    pub frame: Arc<[u8]>,
+    /// Where in the frame the channel's name begins.
+    pub name_at: u32,
+    /// How long it is.
+    pub name_len: u32,
+    /// The connection that does not get it (S13).
+    pub except: Option<SocketId>,
+}
+
+/// See [`Note::Joined`].
+#[derive(Debug)]
+pub struct Joined {
+    /// The channel on the shard that asked.
+    pub local: LocalRef,
+    /// The channel at its home.
+    pub home: HomeRef,
+    /// For presence channels: whose join this answers, and how it went.
+    pub presence: Option<(Presence, Result<Arc<[u8]>, SubscriptionRefusal>)>,
+}
+
+/// See [`Note::Deliver`].
+#[derive(Debug)]
+pub struct Deliver {
+    /// The channel on the receiving shard.
+    pub local: LocalRef,
+    /// The encoded frame.
+    pub frame: Arc<[u8]>,
+    /// The connection that does not get it.
+    pub except: Option<SocketId>,
+}
+
+/// The home of a hash among so many shards.
+#[must_use]
+pub fn home_of(hash: u64, shards: u16) -> ShardId {
+    // The low bits choose the place in hash tables; the high ones choose the shard.
+    ShardId(((hash >> 32) % u64::from(shards)) as u16)
+}

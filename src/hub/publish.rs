@@ -1,0 +1,69 @@
+//! Events on their way to a channel's home: encoded once, where they came in.
+
+use super::effect::Effect;
+use super::note::{Note, Publish, home_of};
+use super::state::Hub;
+use crate::id::{AppSlot, ShardId, SocketId};
+use crate::protocol::event;
+use siphasher::sip::SipHasher13;
+use std::hash::Hasher;
+
+/// An event for one channel.
+#[derive(Clone, Copy, Debug)]
+pub struct Relay<'a> {
+    /// The app.
+    pub app: AppSlot,
+    /// The channel's legal name.
+    pub channel: &'a str,
+    /// The event's name.
+    pub event: &'a str,
+    /// What subscribers get, byte for byte (S12).
+    pub data: &'a str,
+    /// Who sent it, for client events in presence channels (W4).
+    pub user_id: Option<&'a str>,
+    /// The connection that does not get it (S13).
+    pub except: Option<SocketId>,
+}
+
+/// The hash of a channel, keyed so that nobody outside can choose names that collide.
+#[must_use]
+pub fn hash_of(key: [u64; 2], app: AppSlot, name: &str) -> u64 {
+    let mut hasher = SipHasher13::new_with_keys(key[0], key[1]);
+    hasher.write_u32(app.0);
+    hasher.write(name.as_bytes());
+    hasher.finish()
+}
+
+impl Hub {
+    /// The home of a channel.
+    #[must_use]
+    pub fn home_of(&self, app: AppSlot, channel: &str) -> ShardId {
+        home_of(self.hash(app, channel), self.options.shards)
+    }
+
+    /// Sends an event to its channel's home. One allocation, whatever the size of the crowd.
+    pub fn publish(&mut self, relay: Relay<'_>, effects: &mut Vec<Effect>) {
+        let hash = self.hash(relay.app, relay.channel);
+        let (mut name_at, mut payload_len) = (0, 0);
+        let frame = self.encoder.encode(|out| {
+            let Relay { event, data, channel, user_id, .. } = relay;
+            name_at = event::channel_event(event, data, channel, user_id, out);
+            payload_len = out.len();
+        });
+        let name_at = (frame.len() - payload_len + name_at) as u32;
+        let to = home_of(hash, self.options.shards);
+        let note = Note::Publish(Publish {
+            app: relay.app,
+            hash,
+            frame,
+            name_at,
+            name_len: relay.channel.len() as u32,
+            except: relay.except,
+        });
+        effects.push(Effect::Post { to, note });
+    }
+
+    pub(super) fn hash(&self, app: AppSlot, name: &str) -> u64 {
+        hash_of(self.options.hash_key, app, name)
+    }
+}

@@ -1,0 +1,226 @@
+//! The hub itself: its parts, and the calls that drive it.
+
+use super::apps::AppTable;
+use super::ask::{Answer, Question};
+use super::effect::Effect;
+use super::home::Home;
+use super::index::{ChannelSlot, Index, Subscriber};
+use super::note::{CountNote, Note, home_of};
+use super::quota::{Bucket, Places};
+use super::session::{Session, Sessions};
+use crate::id::{AppSlot, ClientId, ShardId, SocketId, Ticket};
+use crate::ws::frame::TextEncoder;
+use std::rc::Rc;
+
+/// What a hub is made with.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// The shard it belongs to.
+    pub shard: ShardId,
+    /// How many shards there are.
+    pub shards: u16,
+    /// Key of the channel hash; random in production, the same on all shards.
+    pub hash_key: [u64; 2],
+    /// Channels one connection may be subscribed to.
+    pub channels_per_connection: usize,
+}
+
+/// The Pusher application's state on one shard.
+#[derive(Debug)]
+pub struct Hub {
+    pub(super) options: Options,
+    pub(super) apps: Rc<AppTable>,
+    pub(super) sessions: Sessions,
+    pub(super) index: Index,
+    pub(super) home: Home,
+    pub(super) places: Places,
+    pub(super) encoder: TextEncoder,
+    /// Places to give back at the turn's end, by app.
+    released: Vec<(AppSlot, u32)>,
+}
+
+impl Hub {
+    /// An empty hub.
+    #[must_use]
+    pub fn new(options: Options, apps: Rc<AppTable>) -> Self {
+        Self {
+            options,
+            apps,
+            sessions: Sessions::default(),
+            index: Index::default(),
+            home: Home::default(),
+            places: Places::default(),
+            encoder: TextEncoder::default(),
+            released: Vec::new(),
+        }
+    }
+
+    /// The apps.
+    #[must_use]
+    pub fn apps(&self) -> &Rc<AppTable> {
+        &self.apps
+    }
+
+    /// The shard this hub belongs to.
+    #[must_use]
+    pub fn shard(&self) -> ShardId {
+        self.options.shard
+    }
+
+    /// Whether a connection needs [`Hub::admit`]'s answer before it may open.
+    #[must_use]
+    pub fn needs_place(&self, app: AppSlot) -> bool {
+        self.apps.get(app).app.max_connections.is_some()
+    }
+
+    /// Asks the app's home for one of its places; the answer comes with the ticket.
+    pub fn admit(&self, ticket: Ticket, app: AppSlot, effects: &mut Vec<Effect>) {
+        effects.push(Effect::Post { to: self.app_home(app), note: Note::Admit(ticket, app) });
+    }
+
+    /// Gives back a place that was admitted and never used.
+    pub fn release(&mut self, app: AppSlot) {
+        match self.released.iter_mut().find(|(known, _)| *known == app) {
+            Some((_, count)) => *count += 1,
+            None => self.released.push((app, 1)),
+        }
+    }
+
+    /// Adds a connection; `counted` when it holds one of its app's places.
+    ///
+    /// # Panics
+    /// When the client's slot is already open.
+    pub fn open(&mut self, client: ClientId, app: AppSlot, socket_id: SocketId, counted: bool) {
+        self.sessions.insert(Session {
+            client,
+            app,
+            socket_id,
+            counted,
+            subscriptions: smallvec::SmallVec::new(),
+            epoch: 0,
+            client_events: Bucket::default(),
+            errors: Bucket::default(),
+        });
+    }
+
+    /// A connection is gone: all its subscriptions end in one step (S10).
+    pub fn close(&mut self, client: ClientId, effects: &mut Vec<Effect>) {
+        let last = |hub: &Self| {
+            let session = hub.sessions.get(client)?;
+            session.subscriptions.len().checked_sub(1)
+        };
+        while let Some(at) = last(self) {
+            self.leave(client, at, effects);
+        }
+        if let Some(session) = self.sessions.remove(client)
+            && session.counted
+        {
+            self.release(session.app);
+        }
+    }
+
+    /// Takes a note from another shard or from this one.
+    pub fn receive(&mut self, from: ShardId, note: Note, effects: &mut Vec<Effect>) {
+        match note {
+            Note::Join(join) => {
+                let members_max = self.apps.get(join.channel.app).app.presence_members;
+                self.home.join(from, *join, members_max, &mut self.encoder, effects);
+            }
+            Note::Part(part) => self.home.part(&part, &mut self.encoder, effects),
+            Note::Counts(counts) => {
+                for count in counts {
+                    self.home.count(from, count);
+                }
+            }
+            Note::Publish(publish) => self.home.publish(&publish, effects),
+            Note::Ask(ticket, question) => {
+                let answer = Box::new(self.home.answer(&question));
+                effects.push(Effect::Post { to: from, note: Note::Answer(ticket, answer) });
+            }
+            Note::Admit(ticket, app) => {
+                let max = self.apps.get(app).app.max_connections;
+                let answer = Box::new(Answer::Admitted(self.places.admit(app, max)));
+                effects.push(Effect::Post { to: from, note: Note::Answer(ticket, answer) });
+            }
+            Note::Release(app, count) => self.places.release(app, count),
+            Note::Joined(joined) => self.joined(*joined, effects),
+            Note::Deliver(deliver) => self.deliver(deliver, effects),
+            Note::Answer(ticket, answer) => {
+                effects.push(Effect::Answered { ticket, answer: *answer });
+            }
+        }
+    }
+
+    /// Asks `to` a question; the answer comes as [`Effect::Answered`] with the ticket.
+    pub fn ask(
+        &self,
+        to: ShardId,
+        ticket: Ticket,
+        question: Question,
+        effects: &mut Vec<Effect>,
+    ) {
+        effects.push(Effect::Post { to, note: Note::Ask(ticket, Box::new(question)) });
+    }
+
+    /// Tells the homes what changed in this turn, in one note for each home.
+    pub fn end_turn(&mut self, effects: &mut Vec<Effect>) {
+        let mut by_home: Vec<(ShardId, Vec<CountNote>)> = Vec::new();
+        while let Some(slot) = self.index.next_changed() {
+            let channel = self.index.get(slot);
+            let count = channel.count();
+            let to = home_of(channel.name.hash, self.options.shards);
+            // While a join is under way its answer marks the channel again.
+            let Some(home) = channel.home.filter(|_| channel.joins_open == 0 || count > 0) else {
+                continue;
+            };
+            if count != channel.reported || count == 0 {
+                let note = CountNote { home, count };
+                match by_home.iter_mut().find(|(shard, _)| *shard == to) {
+                    Some((_, notes)) => notes.push(note),
+                    None => by_home.push((to, vec![note])),
+                }
+            }
+            if count == 0 {
+                self.index.remove(slot);
+            } else {
+                self.index.get_mut(slot).reported = count;
+            }
+        }
+        for (to, notes) in by_home {
+            effects.push(Effect::Post { to, note: Note::Counts(notes) });
+        }
+        for (app, count) in std::mem::take(&mut self.released) {
+            effects.push(Effect::Post { to: self.app_home(app), note: Note::Release(app, count) });
+        }
+    }
+
+    /// Whether [`Hub::end_turn`] has anything to do.
+    #[must_use]
+    pub fn has_turn_work(&self) -> bool {
+        self.index.has_changes() || !self.released.is_empty()
+    }
+
+    /// The local subscribers of a channel, for [`Effect::Fanout`].
+    #[must_use]
+    pub fn subscribers(&self, channel: ChannelSlot) -> &[Subscriber] {
+        self.index.subscribers(channel)
+    }
+
+    /// The socket id of an open connection.
+    #[must_use]
+    pub fn socket_id(&self, client: ClientId) -> Option<SocketId> {
+        self.sessions.get(client).map(|session| session.socket_id)
+    }
+
+    /// Live sessions, local channels, channels at home, taken places: all zero when everybody
+    /// has left.
+    #[must_use]
+    pub fn sizes(&self) -> [usize; 4] {
+        let places = self.places.taken() as usize;
+        [self.sessions.len(), self.index.len(), self.home.len(), places]
+    }
+
+    fn app_home(&self, app: AppSlot) -> ShardId {
+        ShardId((app.0 % u32::from(self.options.shards)) as u16)
+    }
+}

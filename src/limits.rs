@@ -1,0 +1,56 @@
+//! Every hard bound that is not an option, with its reason, and the relations between bounds.
+//!
+//! Bounds that a user may set live in the options of the module that enforces them; what
+//! stands here can only be changed by changing the code.
+
+/// Shards in one process. A socket id carries the shard in ten bits.
+pub const SHARDS_MAX: usize = 1024;
+
+/// Nesting of JSON that a client may send. Pusher frames need 3; the rest is attack.
+pub const JSON_DEPTH_WIRE: usize = 32;
+
+/// Nesting of JSON in a request body. A published event needs 3, `data` objects may be deeper.
+pub const JSON_DEPTH_REST: usize = 64;
+
+/// Payload of a control frame (RFC 6455, section 5.5).
+pub const CONTROL_PAYLOAD_MAX: usize = 125;
+
+/// Text of a close frame: the control payload less the two bytes of the code.
+pub const CLOSE_REASON_MAX: usize = CONTROL_PAYLOAD_MAX - 2;
+
+/// Fragments of one message. Real clients send one; a million empty ones are an attack.
+pub const FRAGMENTS_MAX: u32 = 64;
+
+/// Characters of a channel name, prefix included (what all server SDKs allow).
+pub const CHANNEL_NAME_MAX: usize = 200;
+
+/// Characters, not bytes, of an event name.
+pub const EVENT_NAME_MAX: usize = 200;
+
+/// Characters of a user id in a presence channel.
+pub const USER_ID_MAX: usize = 128;
+
+/// Channels of one publish request.
+pub const CHANNELS_PER_EVENT: usize = 100;
+
+/// Events of one batch.
+pub const BATCH_EVENTS: usize = 10;
+
+/// Error answers to one connection in a second; past them it is closed with 1008.
+pub const ERROR_ANSWERS_PER_SECOND: u32 = 10;
+
+/// Largest difference between a request's time stamp and the clock, in seconds (rule A10).
+pub const REST_CLOCK_WINDOW_S: u64 = 600;
+
+/// Bytes joined into one write. Past this the copy costs more than a second system call.
+pub const WRITE_JOIN_MAX: usize = 64 * 1024;
+
+/// Size of a pooled read buffer: what one read takes from a socket at most.
+pub const READ_CHUNK: usize = 16 * 1024;
+
+/// Read buffers a shard keeps for reuse.
+pub const READ_BUFFERS_KEPT: usize = 64;
+
+const _: () = assert!(CLOSE_REASON_MAX == 123);
+const _: () = assert!(JSON_DEPTH_WIRE < JSON_DEPTH_REST);
+const _: () = assert!(READ_CHUNK <= WRITE_JOIN_MAX);

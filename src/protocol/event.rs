@@ -1,0 +1,281 @@
+//! What the server says: JSON text of every frame, appended to a buffer of the caller.
+//!
+//! `data` is always a string that holds JSON, except in `pusher:error`, where it must be an
+//! object: some official clients read errors from an object only and everything else from a
+//! string only (section 2.2). Channel names are legal before they get here and need no escapes.
+
+use super::code::Code;
+use super::json::{escape, quote, write_integer};
+use super::member::Member;
+use crate::id::SocketId;
+use std::fmt::Display;
+use std::io::Write;
+
+/// `pusher:pong`.
+pub const PONG: &str = r#"{"event":"pusher:pong","data":"{}"}"#;
+
+/// Text of `pusher:subscription_error`'s `type` field, with its status number (section 3.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SubscriptionRefusal {
+    /// Missing or wrong signature.
+    Auth,
+    /// The name is longer than allowed.
+    NameTooLong,
+    /// The name has illegal characters, or is another user's.
+    Name,
+    /// `channel_data` is not a member.
+    Member,
+    /// The member's text is larger than the app allows.
+    MemberTooBig,
+    /// The presence channel has all the members it may have.
+    ChannelFull,
+    /// The connection has all the channels it may have.
+    TooManyChannels,
+}
+
+impl SubscriptionRefusal {
+    fn parts(self) -> (&'static str, u16, &'static str) {
+        match self {
+            Self::Auth => ("AuthError", 401, "The connection is unauthorized."),
+            Self::NameTooLong => ("LimitReached", 4009, "The channel name is too long."),
+            Self::Name => ("InvalidChannel", 4009, "The channel name is not allowed."),
+            Self::Member => ("InvalidMember", 4009, "The channel_data is not a valid member."),
+            Self::MemberTooBig => ("LimitReached", 4301, "The channel_data is too large."),
+            Self::ChannelFull => {
+                ("LimitReached", 4100, "The presence channel has no room for another member.")
+            }
+            Self::TooManyChannels => {
+                ("LimitReached", 4100, "The connection is subscribed to too many channels.")
+            }
+        }
+    }
+
+    /// What a person reads.
+    #[must_use]
+    pub fn message(self) -> &'static str {
+        self.parts().2
+    }
+}
+
+/// `pusher:connection_established` (section 2.3).
+pub fn connection_established(socket_id: SocketId, activity_timeout_s: u32, out: &mut Vec<u8>) {
+    put(
+        out,
+        format_args!(
+            "{{\"event\":\"pusher:connection_established\",\"data\":\"{{\\\"socket_id\\\":\
+             \\\"{socket_id}\\\",\\\"activity_timeout\\\":{activity_timeout_s}}}\"}}"
+        ),
+    );
+}
+
+/// `pusher:error` (section 2.5): `code` is a number or null, `data` an object.
+pub fn error(code: Option<Code>, message: &str, channel: Option<&str>, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"{\"event\":\"pusher:error\"");
+    if let Some(channel) = channel {
+        out.extend_from_slice(b",\"channel\":");
+        quote(channel, out); // W18; may be a name that was refused, so it is escaped
+    }
+    out.extend_from_slice(b",\"data\":{\"code\":");
+    match code {
+        Some(code) => write_integer(code.number(), out),
+        None => out.extend_from_slice(b"null"),
+    }
+    out.extend_from_slice(b",\"message\":");
+    quote(message, out);
+    out.extend_from_slice(b"}}");
+}
+
+/// `pusher_internal:subscription_succeeded` for channels without presence.
+pub fn subscription_succeeded(channel: &str, out: &mut Vec<u8>) {
+    put(
+        out,
+        format_args!(
+            "{{\"event\":\"pusher_internal:subscription_succeeded\",\"data\":\"{{}}\",\
+             \"channel\":\"{channel}\"}}"
+        ),
+    );
+}
+
+/// `pusher_internal:subscription_succeeded` with the members of a presence channel (P1).
+pub fn presence_succeeded<'a>(
+    channel: &str,
+    members: impl ExactSizeIterator<Item = &'a Member> + Clone,
+    out: &mut Vec<u8>,
+) {
+    let mut inner = Vec::with_capacity(64 + members.len() * 64);
+    put(&mut inner, format_args!("{{\"presence\":{{\"count\":{},\"ids\":[", members.len()));
+    for (index, member) in members.clone().enumerate() {
+        comma(index, &mut inner);
+        quote(&member.user_id, &mut inner);
+    }
+    inner.extend_from_slice(b"],\"hash\":{");
+    for (index, member) in members.enumerate() {
+        comma(index, &mut inner);
+        quote(&member.user_id, &mut inner);
+        inner.push(b':');
+        inner.extend_from_slice(member.user_info.as_deref().unwrap_or("null").as_bytes()); // P7
+    }
+    inner.extend_from_slice(b"}}}");
+    wrapped("pusher_internal:subscription_succeeded", &inner, channel, out);
+}
+
+/// `pusher:subscription_error` (section 3.2).
+pub fn subscription_error(channel: &str, refusal: SubscriptionRefusal, out: &mut Vec<u8>) {
+    let (kind, status, message) = refusal.parts();
+    put(
+        out,
+        format_args!(
+            "{{\"event\":\"pusher:subscription_error\",\"data\":\"{{\\\"type\\\":\\\"{kind}\\\",\
+             \\\"error\\\":\\\"{message}\\\",\\\"status\\\":{status}}}\",\"channel\":"
+        ),
+    );
+    quote(channel, out);
+    out.push(b'}');
+}
+
+/// `pusher_internal:member_added`: id and info, nothing else of what was signed (Q10b).
+pub fn member_added(channel: &str, member: &Member, out: &mut Vec<u8>) {
+    let mut inner = Vec::with_capacity(64);
+    inner.extend_from_slice(b"{\"user_id\":");
+    quote(&member.user_id, &mut inner);
+    if let Some(user_info) = &member.user_info {
+        inner.extend_from_slice(b",\"user_info\":");
+        inner.extend_from_slice(user_info.as_bytes());
+    }
+    inner.push(b'}');
+    wrapped("pusher_internal:member_added", &inner, channel, out);
+}
+
+/// `pusher_internal:member_removed`.
+pub fn member_removed(channel: &str, user_id: &str, out: &mut Vec<u8>) {
+    let mut inner = Vec::with_capacity(64);
+    inner.extend_from_slice(b"{\"user_id\":");
+    quote(user_id, &mut inner);
+    inner.push(b'}');
+    wrapped("pusher_internal:member_removed", &inner, channel, out);
+}
+
+/// An event of a channel (S12): `data` is the published string, byte for byte.
+///
+/// `user_id` stands on client events of presence channels only (W4). Returns where in `out` the
+/// channel's name begins, so that a home can find the channel without a second copy of it.
+pub fn channel_event(
+    event: &str,
+    data: &str,
+    channel: &str,
+    user_id: Option<&str>,
+    out: &mut Vec<u8>,
+) -> usize {
+    out.reserve(event.len() + data.len() + channel.len() + 48);
+    out.extend_from_slice(b"{\"event\":");
+    quote(event, out);
+    out.extend_from_slice(b",\"data\":");
+    quote(data, out);
+    out.extend_from_slice(b",\"channel\":\"");
+    let name_at = out.len();
+    out.extend_from_slice(channel.as_bytes());
+    out.push(b'"');
+    if let Some(user_id) = user_id {
+        out.extend_from_slice(b",\"user_id\":");
+        quote(user_id, out);
+    }
+    out.push(b'}');
+    name_at
+}
+
+/// A frame whose data is `inner`, a JSON text of ours.
+fn wrapped(event: &str, inner: &[u8], channel: &str, out: &mut Vec<u8>) {
+    let inner = std::str::from_utf8(inner).expect("made of strings and ASCII");
+    put(out, format_args!("{{\"event\":\"{event}\",\"data\":\""));
+    escape(inner, out);
+    put(out, format_args!("\",\"channel\":\"{channel}\"}}"));
+}
+
+fn comma(index: usize, out: &mut Vec<u8>) {
+    if index > 0 {
+        out.push(b',');
+    }
+}
+
+fn put(out: &mut Vec<u8>, text: impl Display) {
+    write!(out, "{text}").expect("a Vec takes every write");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(write: impl FnOnce(&mut Vec<u8>)) -> String {
+        let mut out = Vec::new();
+        write(&mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    /// Frames are compared as values, since the order of keys is free (W2).
+    fn assert_is_vector(name: &str, ours: &str) {
+        let vectors: serde_json::Value =
+            serde_json::from_str(include_str!("../../tests/vectors.json")).unwrap();
+        let theirs = vectors["server_frames"][name].as_str().unwrap();
+        let value = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+        assert_eq!(value(ours), value(theirs), "{name}");
+    }
+
+    fn member(user_id: &str, user_info: Option<&str>) -> Member {
+        Member { user_id: user_id.into(), user_info: user_info.map(Into::into) }
+    }
+
+    #[test]
+    fn frames_equal_those_of_the_vectors() {
+        let socket = SocketId::parse("123.456").unwrap().unwrap();
+        assert_is_vector(
+            "connection_established",
+            &frame(|out| connection_established(socket, 120, out)),
+        );
+        assert_is_vector("pong", PONG);
+        assert_is_vector(
+            "subscription_succeeded",
+            &frame(|out| subscription_succeeded("my-channel", out)),
+        );
+        let members = [member("u-1", Some("{\"name\":\"Zoë\"}")), member("u-2", None)];
+        assert_is_vector(
+            "subscription_succeeded_presence",
+            &frame(|out| presence_succeeded("presence-room", members.iter(), out)),
+        );
+        let max = member("u-2", Some("{\"name\":\"Max\"}"));
+        assert_is_vector("member_added", &frame(|out| member_added("presence-room", &max, out)));
+        assert_is_vector("member_removed", &frame(|out| member_removed("presence-room", "u-2", out)));
+        assert_is_vector(
+            "subscription_error",
+            &frame(|out| subscription_error("private-x", SubscriptionRefusal::Auth, out)),
+        );
+        assert_is_vector(
+            "error",
+            &frame(|out| error(Some(Code::ClientEventRefused), "Client event rejected", None, out)),
+        );
+        assert_is_vector(
+            "event",
+            &frame(|out| {
+                let at = channel_event("my-event", r#"{"message":"hello"}"#, "my-channel", None, out);
+                assert!(out[at..].starts_with(b"my-channel"));
+            }),
+        );
+        assert_is_vector(
+            "client_event_presence",
+            &frame(|out| {
+                channel_event("client-a", "{\"x\":1}", "presence-room", Some("u-1"), out);
+            }),
+        );
+    }
+
+    #[test]
+    fn odd_text_stays_valid_json() {
+        let text = frame(|out| error(None, "bad \"x\"\n", Some("a\"b\u{1}"), out));
+        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(value["channel"], "a\"b\u{1}");
+        assert_eq!(value["data"]["code"], serde_json::Value::Null); // W17
+        let added = frame(|out| member_added("presence-a", &member("\"\\", None), out));
+        let value: serde_json::Value = serde_json::from_str(&added).unwrap();
+        let inner: serde_json::Value = serde_json::from_str(value["data"].as_str().unwrap()).unwrap();
+        assert_eq!(inner, serde_json::json!({"user_id": "\"\\"})); // P7: no user_info key
+    }
+}

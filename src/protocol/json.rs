@@ -1,0 +1,277 @@
+//! JSON in and out: simd-json's tape with reused buffers, and a writer that never allocates
+//! more than its output.
+//!
+//! A [`JsonReader`] parses in place and lends a [`Document`]; strings point into the input.
+//! Nesting is bounded by the reader. When a key stands twice the last one counts, as in every
+//! JavaScript engine.
+
+use simd_json::{Buffers, Node, StaticNode, Tape};
+use std::io::Write;
+
+/// Parses documents one after the other without allocating in steady state.
+pub struct JsonReader {
+    buffers: Buffers,
+    /// Always empty between two documents; kept for its allocation.
+    tape: Tape<'static>,
+}
+
+/// Text that is not a JSON document, or one nested deeper than the reader allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotJson;
+
+impl JsonReader {
+    /// A reader that refuses documents nested deeper than `depth_max`.
+    #[must_use]
+    pub fn new(depth_max: usize) -> Self {
+        Self { buffers: Buffers::with_max_depth(1024, depth_max), tape: Tape::null().reset() }
+    }
+
+    /// Parses `input`, which is scrambled in the process, and hands the result to `visit`.
+    ///
+    /// # Errors
+    /// [`NotJson`] when the text is not one JSON value.
+    pub fn read<'a, T>(
+        &mut self,
+        input: &'a mut [u8],
+        visit: impl FnOnce(Value<'_, 'a>) -> T,
+    ) -> Result<T, NotJson> {
+        let mut tape = std::mem::replace(&mut self.tape, Tape::null()).reset();
+        let outcome = match simd_json::fill_tape(input, &mut self.buffers, &mut tape) {
+            Ok(()) if !tape.0.is_empty() => Ok(visit(Value { nodes: &tape.0, at: 0 })),
+            _ => Err(NotJson),
+        };
+        self.tape = tape.reset();
+        outcome
+    }
+}
+
+impl std::fmt::Debug for JsonReader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("JsonReader").finish_non_exhaustive()
+    }
+}
+
+/// One value of a parsed document; strings live as long as the input (`'a`).
+#[derive(Clone, Copy, Debug)]
+pub struct Value<'t, 'a> {
+    nodes: &'t [Node<'a>],
+    at: usize,
+}
+
+impl<'t, 'a> Value<'t, 'a> {
+    /// The text of a string.
+    #[must_use]
+    pub fn as_str(self) -> Option<&'a str> {
+        match self.nodes[self.at] {
+            Node::String(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Whether this is `null`.
+    #[must_use]
+    pub fn is_null(self) -> bool {
+        matches!(self.nodes[self.at], Node::Static(StaticNode::Null))
+    }
+
+    /// Whether this is an object.
+    #[must_use]
+    pub fn is_object(self) -> bool {
+        matches!(self.nodes[self.at], Node::Object { .. })
+    }
+
+    /// The pairs of an object, nothing for any other value.
+    pub fn entries(self) -> impl Iterator<Item = (&'a str, Value<'t, 'a>)> {
+        let mut left = match self.nodes[self.at] {
+            Node::Object { len, .. } => len,
+            _ => 0,
+        };
+        let mut at = self.at + 1;
+        std::iter::from_fn(move || {
+            if left == 0 {
+                return None;
+            }
+            left -= 1;
+            let Node::String(key) = self.nodes[at] else {
+                unreachable!("simd-json puts a string in front of every value of an object")
+            };
+            let value = Value { nodes: self.nodes, at: at + 1 };
+            at = value.end();
+            Some((key, value))
+        })
+    }
+
+    /// The elements of an array; `None` for any other value.
+    #[must_use]
+    pub fn elements(self) -> Option<impl ExactSizeIterator<Item = Value<'t, 'a>>> {
+        let Node::Array { len, .. } = self.nodes[self.at] else { return None };
+        let mut at = self.at + 1;
+        Some((0..len).map(move |_| {
+            let value = Value { nodes: self.nodes, at };
+            at = value.end();
+            value
+        }))
+    }
+
+    /// Writes the value as JSON text.
+    pub fn write(self, out: &mut Vec<u8>) {
+        match self.nodes[self.at] {
+            Node::String(text) => quote(text, out),
+            Node::Static(node) => write_static(node, out),
+            Node::Object { .. } => {
+                out.push(b'{');
+                for (index, (key, value)) in self.entries().enumerate() {
+                    if index > 0 {
+                        out.push(b',');
+                    }
+                    quote(key, out);
+                    out.push(b':');
+                    value.write(out);
+                }
+                out.push(b'}');
+            }
+            Node::Array { .. } => {
+                out.push(b'[');
+                for (index, value) in self.elements().into_iter().flatten().enumerate() {
+                    if index > 0 {
+                        out.push(b',');
+                    }
+                    value.write(out);
+                }
+                out.push(b']');
+            }
+        }
+    }
+
+    /// The node after this value and everything in it.
+    fn end(self) -> usize {
+        match self.nodes[self.at] {
+            Node::Object { count, .. } | Node::Array { count, .. } => self.at + 1 + count,
+            _ => self.at + 1,
+        }
+    }
+}
+
+fn write_static(node: StaticNode, out: &mut Vec<u8>) {
+    match node {
+        StaticNode::Null => out.extend_from_slice(b"null"),
+        StaticNode::Bool(true) => out.extend_from_slice(b"true"),
+        StaticNode::Bool(false) => out.extend_from_slice(b"false"),
+        StaticNode::I64(number) => write_integer(number, out),
+        StaticNode::U64(number) => write_integer(number, out),
+        StaticNode::F64(number) => {
+            write!(out, "{number}").expect("a Vec takes every write");
+        }
+    }
+}
+
+/// Appends a decimal integer.
+pub fn write_integer(number: impl itoa::Integer, out: &mut Vec<u8>) {
+    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+}
+
+/// Appends `text` as a JSON string, quotes included.
+pub fn quote(text: &str, out: &mut Vec<u8>) {
+    out.push(b'"');
+    escape(text, out);
+    out.push(b'"');
+}
+
+/// Appends `text` with JSON's escapes, without quotes.
+pub fn escape(text: &str, out: &mut Vec<u8>) {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    let bytes = text.as_bytes();
+    out.reserve(bytes.len());
+    let mut clean = 0;
+    for (at, &byte) in bytes.iter().enumerate() {
+        let short = match byte {
+            b'"' => b'"',
+            b'\\' => b'\\',
+            b'\n' => b'n',
+            b'\r' => b'r',
+            b'\t' => b't',
+            0x00..=0x1f => 0,
+            _ => continue,
+        };
+        out.extend_from_slice(&bytes[clean..at]);
+        clean = at + 1;
+        if short == 0 {
+            let (high, low) = (HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]);
+            out.extend_from_slice(&[b'\\', b'u', b'0', b'0', high, low]);
+        } else {
+            out.extend_from_slice(&[b'\\', short]);
+        }
+    }
+    out.extend_from_slice(&bytes[clean..]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn rewrite(text: &str) -> Result<String, NotJson> {
+        let mut input = text.as_bytes().to_vec();
+        let mut out = Vec::new();
+        JsonReader::new(32).read(&mut input, |value| value.write(&mut out))?;
+        Ok(String::from_utf8(out).unwrap())
+    }
+
+    #[test]
+    fn values_come_out_as_they_went_in() {
+        for text in [
+            r#"{"a":[1,-2,{"b":null}],"c":"x\ny","d":true,"e":false,"f":{},"g":[]}"#,
+            "[[],[[]],{\"a\":{\"b\":[1,2,[3]]}},4]",
+            "\"\\u0001\\\"\\\\\"",
+            "1.5",
+            "18446744073709551615",
+            "\"Zoë ☃ 😀\"",
+        ] {
+            assert_eq!(rewrite(text).unwrap(), text);
+        }
+        assert_eq!(rewrite(" { \"a\" : 1 } ").unwrap(), r#"{"a":1}"#);
+    }
+
+    #[test]
+    fn nesting_is_bounded() {
+        // R23
+        let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
+        assert!(rewrite(&nested(31)).is_ok());
+        assert!(rewrite(&nested(33)).is_err());
+        assert!(rewrite(&nested(100_000)).is_err());
+    }
+
+    #[test]
+    fn what_is_not_one_document_is_refused() {
+        for text in ["", " ", "{", "nope", "{}{}", "{\"a\":}", "\"\\ud800\"", "[1,]", "\u{1}"] {
+            assert_eq!(rewrite(text), Err(NotJson), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_reader_survives_a_refusal() {
+        let mut reader = JsonReader::new(32);
+        assert!(reader.read(&mut b"nope".to_vec(), |_| ()).is_err());
+        let mut good = b"[7]".to_vec();
+        let first = reader.read(&mut good, |value| value.elements().unwrap().len());
+        assert_eq!(first, Ok(1));
+    }
+
+    proptest! {
+        #[test]
+        fn escaped_text_reads_back(text in ".*") {
+            let mut quoted = Vec::new();
+            quote(&text, &mut quoted);
+            let back: String = serde_json::from_slice(&quoted).unwrap();
+            prop_assert_eq!(back, text);
+        }
+
+        #[test]
+        fn simd_json_and_serde_json_agree(text in "[\\[\\]{}\",:0-9a-c \\\\ntu.eE+-]{0,24}") {
+            let ours = rewrite(&text).ok().map(|t| serde_json::from_str::<serde_json::Value>(&t).unwrap());
+            let theirs = serde_json::from_str::<serde_json::Value>(&text).ok();
+            // Numbers past 64 bits are floats to one and errors to neither; the values agree.
+            prop_assert_eq!(ours, theirs);
+        }
+    }
+}

@@ -1,0 +1,403 @@
+//! Inbound bytes to messages, where they lie.
+//!
+//! The [`Decoder`] is the state of one connection between two reads: nothing at all when the
+//! last read ended on a frame's edge, which is nearly always. A whole unfragmented message is
+//! handed out as a slice of the read buffer; only messages that arrive in pieces are collected.
+//! Frame headers are parsed by tungstenite; sizes are judged at the header, before a byte of
+//! the payload is kept, and memory grows with what arrived, never with what was announced.
+//!
+//! After an error or a close frame the decoder yields nothing more.
+
+use crate::limits::{CONTROL_PAYLOAD_MAX, FRAGMENTS_MAX};
+use std::io::Cursor;
+use tungstenite::protocol::frame::FrameHeader;
+use tungstenite::protocol::frame::coding::{CloseCode, Control, Data, OpCode};
+
+/// One thing a peer sent, valid until the next call.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Received<'a> {
+    /// A whole text message, valid UTF-8. Mutable so that JSON can be parsed in place.
+    Text(&'a mut [u8]),
+    /// A whole binary message.
+    Binary(&'a mut [u8]),
+    /// To be answered with a pong that carries the same payload.
+    Ping(&'a [u8]),
+    /// The answer to a ping of ours, or an unasked one.
+    Pong,
+    /// The peer closes; the code is `None` when it gave none.
+    Close(Option<u16>),
+}
+
+/// How a peer broke the protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CodecError {
+    /// Against RFC 6455: close 1002.
+    Protocol,
+    /// Above the message limit or the fragment limit: close 1009.
+    TooBig,
+    /// Text that is not UTF-8: close 1007.
+    InvalidText,
+}
+
+/// The inbound half of one connection's WebSocket state.
+#[derive(Debug)]
+pub struct Decoder {
+    message_max: usize,
+    /// The start of a header or control frame that a read cut off.
+    partial: Vec<u8>,
+    /// Payload of a message that comes in pieces.
+    message: Vec<u8>,
+    kind: Option<Kind>,
+    fragments: u32,
+    /// How far `message` is known to be UTF-8.
+    valid_to: usize,
+    /// The data frame whose payload is still arriving.
+    open: Option<OpenFrame>,
+    /// What the last call handed out, to be let go by the next one.
+    lent: Lent,
+    finished: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Text,
+    Binary,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct OpenFrame {
+    is_final: bool,
+    left: usize,
+    mask: [u8; 4],
+}
+
+/// A header that passed every check but those of the message it belongs to.
+struct Header {
+    opcode: OpCode,
+    is_final: bool,
+    mask: [u8; 4],
+    length: usize,
+    /// Bytes of the header itself.
+    size: usize,
+}
+
+impl Decoder {
+    /// A decoder that refuses messages above `message_max` bytes.
+    #[must_use]
+    pub fn new(message_max: usize) -> Self {
+        Self {
+            message_max,
+            partial: Vec::new(),
+            message: Vec::new(),
+            kind: None,
+            fragments: 0,
+            valid_to: 0,
+            open: None,
+            lent: Lent::Nothing,
+            finished: false,
+        }
+    }
+
+    /// Takes the next thing out of `input`, which is shortened by what was used. `None` means
+    /// that all of it is used and nothing is complete.
+    ///
+    /// # Errors
+    /// [`CodecError`], after which the connection is to be closed.
+    pub fn next<'s, 'i: 's>(
+        &'s mut self,
+        input: &mut &'i mut [u8],
+    ) -> Result<Option<Received<'s>>, CodecError> {
+        match std::mem::replace(&mut self.lent, Lent::Nothing) {
+            Lent::Nothing => {}
+            Lent::Message => self.message = Vec::new(), // an idle connection holds no buffer
+            Lent::Partial => self.partial = Vec::new(),
+        }
+        if self.finished {
+            *input = &mut [];
+            return Ok(None);
+        }
+        let step = self.step(input);
+        if matches!(step, Err(_) | Ok(Some(Step::Close(_)))) {
+            self.finished = true;
+        }
+        match step? {
+            None => Ok(None),
+            Some(Step::InPlace(Kind::Text, payload)) => Ok(Some(Received::Text(payload))),
+            Some(Step::InPlace(Kind::Binary, payload)) => Ok(Some(Received::Binary(payload))),
+            Some(Step::Ping(payload)) => Ok(Some(Received::Ping(payload))),
+            Some(Step::CutPing(header)) => {
+                self.lent = Lent::Partial;
+                Ok(Some(Received::Ping(&self.partial[header..])))
+            }
+            Some(Step::Pong) => Ok(Some(Received::Pong)),
+            Some(Step::Close(code)) => Ok(Some(Received::Close(code))),
+            Some(Step::Collected(kind)) => {
+                self.lent = Lent::Message;
+                Ok(Some(match kind {
+                    Kind::Text => Received::Text(&mut self.message),
+                    Kind::Binary => Received::Binary(&mut self.message),
+                }))
+            }
+        }
+    }
+
+    fn step<'i>(&mut self, input: &mut &'i mut [u8]) -> Result<Option<Step<'i>>, CodecError> {
+        loop {
+            if let Some(open) = self.open {
+                match self.collect(open, input)? {
+                    Some(kind) => return Ok(Some(Step::Collected(kind))),
+                    None if self.open.is_some() => return Ok(None),
+                    None => continue,
+                }
+            }
+            if !self.partial.is_empty() {
+                match self.resume(input)? {
+                    Resumed::Starved => return Ok(None),
+                    Resumed::DataFrame => continue,
+                    Resumed::Control(kind, header) => return self.cut_control(kind, header),
+                }
+            }
+            if input.is_empty() {
+                return Ok(None);
+            }
+            let Some(header) = parse_header(input)? else {
+                self.partial.extend_from_slice(input);
+                *input = &mut [];
+                return Ok(None);
+            };
+            let whole = input.len() - header.size >= header.length;
+            if let OpCode::Control(kind) = header.opcode {
+                if !whole {
+                    self.partial.extend_from_slice(input);
+                    *input = &mut [];
+                    return Ok(None);
+                }
+                let payload = take_payload(input, &header);
+                return control(kind, payload).map(Some);
+            }
+            let kind = self.begin(&header)?;
+            if whole && header.is_final && self.fragments == 0 {
+                self.kind = None;
+                let payload = take_payload(input, &header);
+                if kind == Kind::Text && simdutf8::basic::from_utf8(payload).is_err() {
+                    return Err(CodecError::InvalidText);
+                }
+                return Ok(Some(Step::InPlace(kind, payload)));
+            }
+            take(input, header.size);
+            self.open_frame(&header);
+        }
+    }
+
+    /// Checks a data frame's header against the message under way.
+    fn begin(&mut self, header: &Header) -> Result<Kind, CodecError> {
+        let kind = match (header.opcode, self.kind) {
+            (OpCode::Data(Data::Text), None) => Kind::Text,
+            (OpCode::Data(Data::Binary), None) => Kind::Binary,
+            (OpCode::Data(Data::Continue), Some(kind)) => kind,
+            _ => return Err(CodecError::Protocol),
+        };
+        if header.length > self.message_max - self.message.len().min(self.message_max) {
+            return Err(CodecError::TooBig);
+        }
+        self.kind = Some(kind);
+        Ok(kind)
+    }
+
+    fn open_frame(&mut self, header: &Header) {
+        self.fragments += 1;
+        let (is_final, left, mask) = (header.is_final, header.length, header.mask);
+        self.open = Some(OpenFrame { is_final, left, mask });
+    }
+
+    /// Moves payload into `message`; says so when the message is whole.
+    fn collect(
+        &mut self,
+        open: OpenFrame,
+        input: &mut &mut [u8],
+    ) -> Result<Option<Kind>, CodecError> {
+        if self.fragments > FRAGMENTS_MAX {
+            return Err(CodecError::TooBig);
+        }
+        let count = open.left.min(input.len());
+        let piece = take(input, count);
+        unmask(piece, open.mask);
+        self.message.extend_from_slice(piece);
+        let kind = self.kind.expect("a frame is open, so a message is under way");
+        let last = open.left == count && open.is_final;
+        if kind == Kind::Text {
+            self.check_text(last)?;
+        }
+        if open.left > count {
+            let mut mask = open.mask;
+            mask.rotate_left(count % 4);
+            self.open = Some(OpenFrame { left: open.left - count, mask, ..open });
+            return Ok(None);
+        }
+        self.open = None;
+        if !open.is_final {
+            return Ok(None);
+        }
+        (self.kind, self.fragments, self.valid_to) = (None, 0, 0);
+        Ok(Some(kind))
+    }
+
+    /// Text is refused at the first byte that cannot be UTF-8, not at the message's end.
+    fn check_text(&mut self, last: bool) -> Result<(), CodecError> {
+        match simdutf8::compat::from_utf8(&self.message[self.valid_to..]) {
+            Ok(_) => self.valid_to = self.message.len(),
+            Err(error) if error.error_len().is_none() && !last => {
+                self.valid_to += error.valid_up_to();
+            }
+            Err(_) => return Err(CodecError::InvalidText),
+        }
+        Ok(())
+    }
+
+    /// Completes what the last read cut off, taking as little as possible from `input`.
+    fn resume(&mut self, input: &mut &mut [u8]) -> Result<Resumed, CodecError> {
+        loop {
+            if let Some(header) = parse_header(&self.partial)? {
+                let OpCode::Control(kind) = header.opcode else {
+                    self.begin(&header)?;
+                    self.open_frame(&header);
+                    self.partial = Vec::new();
+                    return Ok(Resumed::DataFrame);
+                };
+                let missing = header.size + header.length - self.partial.len();
+                let count = missing.min(input.len());
+                self.partial.extend_from_slice(take(input, count));
+                if count < missing {
+                    return Ok(Resumed::Starved);
+                }
+                unmask(&mut self.partial[header.size..], header.mask);
+                return Ok(Resumed::Control(kind, header.size));
+            }
+            if input.is_empty() {
+                return Ok(Resumed::Starved);
+            }
+            self.partial.extend_from_slice(take(input, 1));
+        }
+    }
+
+    fn cut_control<'i>(
+        &mut self,
+        kind: Control,
+        header: usize,
+    ) -> Result<Option<Step<'i>>, CodecError> {
+        let step = match control(kind, &self.partial[header..])? {
+            Step::Ping(_) => return Ok(Some(Step::CutPing(header))),
+            Step::Close(code) => Step::Close(code),
+            _ => Step::Pong,
+        };
+        self.partial = Vec::new();
+        Ok(Some(step))
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Lent {
+    Nothing,
+    Message,
+    Partial,
+}
+
+enum Step<'i> {
+    InPlace(Kind, &'i mut [u8]),
+    Collected(Kind),
+    Ping(&'i [u8]),
+    /// A ping that reads cut in two: it lies in `partial` after a header of so many bytes.
+    CutPing(usize),
+    Pong,
+    Close(Option<u16>),
+}
+
+enum Resumed {
+    Starved,
+    DataFrame,
+    /// A whole control frame lies unmasked in `partial`, its payload at the given place.
+    Control(Control, usize),
+}
+
+
+/// Parses a header and refuses what no header may say.
+fn parse_header(bytes: &[u8]) -> Result<Option<Header>, CodecError> {
+    let mut cursor = Cursor::new(bytes);
+    let parsed = FrameHeader::parse(&mut cursor).map_err(|_| CodecError::Protocol)?;
+    let Some((header, length)) = parsed else {
+        // The first two bytes may already be wrong; do not wait for the rest of them.
+        let reserved = bytes.first().is_some_and(|first| first & 0x70 != 0);
+        let unmasked = bytes.get(1).is_some_and(|second| second & 0x80 == 0);
+        return if reserved || unmasked { Err(CodecError::Protocol) } else { Ok(None) };
+    };
+    let size = cursor.position() as usize;
+    let is_control = matches!(header.opcode, OpCode::Control(_));
+    let (false, false, false, Some(mask)) = (header.rsv1, header.rsv2, header.rsv3, header.mask)
+    else {
+        return Err(CodecError::Protocol);
+    };
+    if size != header.len(length) || length >> 63 != 0 {
+        return Err(CodecError::Protocol); // not the shortest form, or the reserved top bit
+    }
+    if is_control && (!header.is_final || length > CONTROL_PAYLOAD_MAX as u64) {
+        return Err(CodecError::Protocol);
+    }
+    let length = usize::try_from(length).map_err(|_| CodecError::TooBig)?;
+    let (opcode, is_final) = (header.opcode, header.is_final);
+    Ok(Some(Header { opcode, is_final, mask, length, size }))
+}
+
+fn control(kind: Control, payload: &[u8]) -> Result<Step<'_>, CodecError> {
+    match kind {
+        Control::Ping => Ok(Step::Ping(payload)),
+        Control::Pong => Ok(Step::Pong),
+        Control::Close => close_code(payload).map(Step::Close),
+        Control::Reserved(_) => Err(CodecError::Protocol),
+    }
+}
+
+fn close_code(payload: &[u8]) -> Result<Option<u16>, CodecError> {
+    match *payload {
+        [] => Ok(None),
+        [_] => Err(CodecError::Protocol),
+        [high, low, ref reason @ ..] => {
+            let code = u16::from_be_bytes([high, low]);
+            if !CloseCode::from(code).is_allowed() {
+                return Err(CodecError::Protocol);
+            }
+            std::str::from_utf8(reason).map_err(|_| CodecError::InvalidText)?;
+            Ok(Some(code))
+        }
+    }
+}
+
+fn take_payload<'i>(input: &mut &'i mut [u8], header: &Header) -> &'i mut [u8] {
+    take(input, header.size);
+    let payload = take(input, header.length);
+    unmask(payload, header.mask);
+    payload
+}
+
+fn take<'i>(input: &mut &'i mut [u8], count: usize) -> &'i mut [u8] {
+    let (taken, rest) = std::mem::take(input).split_at_mut(count);
+    *input = rest;
+    taken
+}
+
+/// Eight bytes at a time; the compiler makes vectors of it.
+fn unmask(payload: &mut [u8], mask: [u8; 4]) {
+    let [a, b, c, d] = mask;
+    let wide = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
+    let mut chunks = payload.chunks_exact_mut(8);
+    for chunk in &mut chunks {
+        let word = u64::from_ne_bytes(chunk.try_into().expect("chunks of eight")) ^ wide;
+        chunk.copy_from_slice(&word.to_ne_bytes());
+    }
+    for (byte, mask) in chunks.into_remainder().iter_mut().zip(mask.iter().cycle()) {
+        *byte ^= mask;
+    }
+}
+
+#[cfg(test)]
+#[path = "codec_tests.rs"]
+mod tests;

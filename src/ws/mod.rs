@@ -1,0 +1,11 @@
+//! WebSocket (RFC 6455) as bytes and values: the opening handshake, frames out, messages in.
+//!
+//! Knows no socket. Inbound bytes are unmasked and parsed where they lie; outbound frames are
+//! encoded once and shared by all who get them.
+
+pub mod codec;
+pub mod frame;
+pub mod handshake;
+
+pub use codec::{Decoder, Received};
+pub use frame::Frame;
