@@ -1,0 +1,163 @@
+//! Frames that wait for one socket: references, never copies, bounded in bytes.
+//!
+//! Two frames are held without memory of their own. Whatever has gathered is joined into one
+//! write, since eight frames in one write cost a seventh of eight writes.
+
+use crate::limits::WRITE_JOIN_MAX;
+use crate::ws::Frame;
+use smallvec::SmallVec;
+
+/// A queue of frames, the first of which may be partly sent.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    frames: SmallVec<[Frame; 2]>,
+    /// Bytes of the first frame that the socket has taken.
+    sent: usize,
+    /// Bytes that are still to be sent.
+    bytes: usize,
+}
+
+impl Outbox {
+    /// Adds a frame.
+    pub fn push(&mut self, frame: Frame) {
+        self.bytes += frame.bytes().len();
+        self.frames.push(frame);
+    }
+
+    /// Bytes that wait.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Whether nothing waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.frames.is_empty()
+    }
+
+    /// What the next write shall carry: the only frame as it lies, or several joined in
+    /// `scratch`, which is overwritten.
+    pub fn gather<'a>(&'a self, scratch: &'a mut Vec<u8>) -> &'a [u8] {
+        match self.frames.as_slice() {
+            [] => &[],
+            [only] => &only.bytes()[self.sent..],
+            [first, rest @ ..] => {
+                scratch.clear();
+                scratch.extend_from_slice(&first.bytes()[self.sent..]);
+                for frame in rest {
+                    if scratch.len() + frame.bytes().len() > WRITE_JOIN_MAX {
+                        break;
+                    }
+                    scratch.extend_from_slice(frame.bytes());
+                }
+                scratch
+            }
+        }
+    }
+
+    /// The socket has taken `count` bytes of what was gathered.
+    ///
+    /// # Panics
+    /// When that is more than waits.
+    pub fn advance(&mut self, count: usize) {
+        self.bytes = self.bytes.checked_sub(count).expect("a socket takes what it was given");
+        let mut done = 0;
+        let mut left = count + self.sent;
+        for frame in &self.frames {
+            let len = frame.bytes().len();
+            if left < len {
+                break;
+            }
+            left -= len;
+            done += 1;
+        }
+        self.sent = left;
+        if done == self.frames.len() {
+            // Also lets go of the memory that a backlog took.
+            self.frames = SmallVec::new();
+        } else {
+            self.frames.drain(..done);
+        }
+    }
+
+    /// Drops what has not begun to leave. A frame that is partly sent stays: half a frame would
+    /// make nonsense of all that follows it.
+    pub fn drop_unsent(&mut self) {
+        let kept = usize::from(self.sent > 0);
+        self.frames.truncate(kept);
+        self.bytes = self.frames.iter().map(|frame| frame.bytes().len()).sum::<usize>() - self.sent;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn frame(len: usize) -> Frame {
+        Frame::raw(&vec![len as u8; len])
+    }
+
+    #[test]
+    fn one_frame_is_not_copied() {
+        let mut outbox = Outbox::default();
+        let frame = frame(100);
+        let at = frame.bytes().as_ptr();
+        outbox.push(frame);
+        let mut scratch = Vec::new();
+        assert_eq!(outbox.gather(&mut scratch).as_ptr(), at);
+        assert_eq!(scratch.capacity(), 0);
+    }
+
+    #[test]
+    fn joining_stops_at_the_limit() {
+        let mut outbox = Outbox::default();
+        for _ in 0..3 {
+            outbox.push(frame(WRITE_JOIN_MAX / 2));
+        }
+        assert_eq!(outbox.gather(&mut Vec::new()).len(), WRITE_JOIN_MAX);
+    }
+
+    #[test]
+    fn a_partly_sent_frame_is_kept() {
+        let mut outbox = Outbox::default();
+        outbox.push(frame(10));
+        outbox.push(frame(20));
+        outbox.advance(4);
+        outbox.drop_unsent();
+        assert_eq!((outbox.bytes(), outbox.gather(&mut Vec::new()).len()), (6, 6));
+        let mut fresh = Outbox::default();
+        fresh.push(frame(10));
+        fresh.drop_unsent();
+        assert_eq!((fresh.bytes(), fresh.is_empty()), (0, true));
+    }
+
+    proptest! {
+        #[test]
+        fn bytes_leave_in_order_whatever_the_socket_takes(
+            sizes in prop::collection::vec(1usize..300, 0..20),
+            takes in prop::collection::vec(1usize..500, 1..40),
+        ) {
+            let mut outbox = Outbox::default();
+            let mut expected = Vec::new();
+            for size in &sizes {
+                expected.extend_from_slice(frame(*size).bytes());
+                outbox.push(frame(*size));
+            }
+            let (mut seen, mut scratch) = (Vec::new(), Vec::new());
+            for take in takes.iter().cycle().take(5000) {
+                let part = outbox.gather(&mut scratch);
+                if part.is_empty() {
+                    break;
+                }
+                let count = part.len().min(*take);
+                seen.extend_from_slice(&part[..count]);
+                outbox.advance(count);
+                prop_assert_eq!(outbox.bytes(), expected.len() - seen.len());
+            }
+            prop_assert_eq!(seen, expected);
+            prop_assert!(outbox.is_empty());
+        }
+    }
+}

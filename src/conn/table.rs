@@ -1,0 +1,234 @@
+//! The connections of one shard: a slab whose ids are never reused, and the list of those that
+//! have something to write.
+
+use super::life::{Life, Stage};
+use super::outbox::Outbox;
+use crate::id::{ClientId, ShardId};
+use crate::ws::Frame;
+
+/// One connection.
+#[derive(Debug)]
+pub struct Connection {
+    /// What waits to be written.
+    pub outbox: Outbox,
+    /// Its deadlines.
+    pub life: Life,
+    /// Which handler it belongs to, once it is a WebSocket.
+    pub route: Option<u16>,
+    /// End the sending side when the outbox is empty.
+    pub end_when_sent: bool,
+    /// A write did not go through; a task of its own goes on with it.
+    pub blocked: bool,
+    dirty: bool,
+}
+
+/// Why a frame was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PushError {
+    /// The connection is closed or closing.
+    Gone,
+    /// Its outbox is full; the caller closes it with 4100.
+    Full,
+}
+
+#[derive(Debug)]
+struct Slot {
+    generation: u32,
+    connection: Option<Box<Connection>>,
+}
+
+/// The table.
+#[derive(Debug)]
+pub struct Table {
+    shard: ShardId,
+    outbox_max: usize,
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+    dirty: Vec<ClientId>,
+}
+
+impl Table {
+    /// An empty table; each outbox holds at most `outbox_max` bytes.
+    #[must_use]
+    pub fn new(shard: ShardId, outbox_max: usize) -> Self {
+        Self { shard, outbox_max, slots: Vec::new(), free: Vec::new(), dirty: Vec::new() }
+    }
+
+    /// Adds a connection that was accepted just now; `None` when every slot is taken.
+    pub fn insert(&mut self, now_ms: u64) -> Option<ClientId> {
+        let slot = match self.free.pop() {
+            Some(slot) => slot,
+            None => {
+                let slot = u32::try_from(self.slots.len()).ok()?;
+                if slot > ClientId::SLOT_MAX {
+                    return None;
+                }
+                self.slots.push(Slot { generation: 0, connection: None });
+                slot
+            }
+        };
+        let entry = &mut self.slots[slot as usize];
+        entry.connection = Some(Box::new(Connection {
+            outbox: Outbox::default(),
+            life: Life::new(now_ms),
+            route: None,
+            end_when_sent: false,
+            blocked: false,
+            dirty: false,
+        }));
+        Some(ClientId::new(self.shard, entry.generation, slot))
+    }
+
+    /// Takes a connection out; its id is stale from then on.
+    pub fn remove(&mut self, client: ClientId) {
+        if self.get(client).is_none() {
+            return;
+        }
+        let entry = &mut self.slots[client.slot() as usize];
+        entry.connection = None;
+        entry.generation = entry.generation.wrapping_add(1) & ClientId::generation_mask();
+        self.free.push(client.slot());
+    }
+
+    /// The connection, unless it is gone.
+    #[must_use]
+    pub fn get(&self, client: ClientId) -> Option<&Connection> {
+        let slot = self.slots.get(client.slot() as usize)?;
+        let current = slot.generation == client.generation() && client.shard() == self.shard;
+        slot.connection.as_deref().filter(|_| current)
+    }
+
+    /// Same, to change it.
+    pub fn get_mut(&mut self, client: ClientId) -> Option<&mut Connection> {
+        let slot = self.slots.get_mut(client.slot() as usize)?;
+        let current = slot.generation == client.generation() && client.shard() == self.shard;
+        slot.connection.as_deref_mut().filter(|_| current)
+    }
+
+    /// Puts a frame into an outbox and remembers that there is something to write.
+    ///
+    /// # Errors
+    /// [`PushError`]; the frame is dropped.
+    pub fn push(&mut self, client: ClientId, frame: Frame) -> Result<(), PushError> {
+        let max = self.outbox_max;
+        let connection = self.get_mut(client).ok_or(PushError::Gone)?;
+        if connection.life.stage() == Stage::Closing {
+            return Err(PushError::Gone);
+        }
+        if connection.outbox.bytes() + frame.bytes().len() > max {
+            return Err(PushError::Full);
+        }
+        self.push_last(client, frame);
+        Ok(())
+    }
+
+    /// Puts a frame into an outbox whatever its state: error and close frames, whose number is
+    /// bounded by themselves.
+    pub fn push_last(&mut self, client: ClientId, frame: Frame) {
+        let Some(connection) = self.get_mut(client) else { return };
+        connection.outbox.push(frame);
+        self.mark_dirty(client);
+    }
+
+    /// Remembers that a connection needs the writer's attention.
+    pub fn mark_dirty(&mut self, client: ClientId) {
+        let Some(connection) = self.get_mut(client) else { return };
+        // A blocked one is written to when its socket takes bytes again.
+        if !connection.dirty && !connection.blocked {
+            connection.dirty = true;
+            self.dirty.push(client);
+        }
+    }
+
+    /// Moves the dirty list into `into`, which is empty, and unmarks its connections.
+    pub fn take_dirty(&mut self, into: &mut Vec<ClientId>) {
+        std::mem::swap(&mut self.dirty, into);
+        for client in into.iter() {
+            if let Some(connection) = self.get_mut(*client) {
+                connection.dirty = false;
+            }
+        }
+    }
+
+    /// Every live connection.
+    pub fn iter(&self) -> impl Iterator<Item = (ClientId, &Connection)> {
+        self.slots.iter().enumerate().filter_map(|(slot, entry)| {
+            let client = ClientId::new(self.shard, entry.generation, slot as u32);
+            entry.connection.as_deref().map(|connection| (client, connection))
+        })
+    }
+
+    /// How many connections there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_not_reused() {
+        let mut table = Table::new(ShardId(1), 100);
+        let first = table.insert(0).unwrap();
+        table.remove(first);
+        table.remove(first);
+        let second = table.insert(0).unwrap();
+        assert_eq!(first.slot(), second.slot());
+        assert!(table.get(first).is_none() && table.get(second).is_some());
+        assert_eq!(table.push(first, Frame::ping()), Err(PushError::Gone));
+        assert_eq!(table.len(), 1);
+    }
+
+    #[test]
+    fn another_shards_client_is_not_here() {
+        let mut table = Table::new(ShardId(1), 100);
+        let here = table.insert(0).unwrap();
+        let there = ClientId::new(ShardId(0), here.generation(), here.slot());
+        assert!(table.get(there).is_none());
+    }
+
+    #[test]
+    fn an_outbox_is_bounded_in_bytes() {
+        let mut table = Table::new(ShardId(0), 100);
+        let client = table.insert(0).unwrap();
+        assert_eq!(table.push(client, Frame::raw(&[0; 100])), Ok(()));
+        assert_eq!(table.push(client, Frame::raw(&[0; 1])), Err(PushError::Full));
+        table.push_last(client, Frame::raw(&[0; 50]));
+        assert_eq!(table.get(client).unwrap().outbox.bytes(), 150);
+    }
+
+    #[test]
+    fn a_connection_is_dirty_once() {
+        let mut table = Table::new(ShardId(0), 100);
+        let client = table.insert(0).unwrap();
+        table.push(client, Frame::ping()).unwrap();
+        table.push(client, Frame::ping()).unwrap();
+        let mut dirty = Vec::new();
+        table.take_dirty(&mut dirty);
+        assert_eq!(dirty, [client]);
+        dirty.clear();
+        table.take_dirty(&mut dirty);
+        assert!(dirty.is_empty());
+        table.get_mut(client).unwrap().blocked = true;
+        table.push(client, Frame::ping()).unwrap();
+        table.take_dirty(&mut dirty);
+        assert!(dirty.is_empty());
+    }
+
+    #[test]
+    fn a_closing_connection_takes_nothing_more() {
+        let mut table = Table::new(ShardId(0), 100);
+        let client = table.insert(0).unwrap();
+        table.get_mut(client).unwrap().life.enter(Stage::Closing, 0);
+        assert_eq!(table.push(client, Frame::ping()), Err(PushError::Gone));
+    }
+}

@@ -1,0 +1,34 @@
+//! HTTP/1.1 as bytes in, values out: request heads, chunked bodies, responses and query strings.
+//!
+//! Not a server: no sockets, no clock, no routing, no signatures. The caller owns every buffer and
+//! decides when to read, when to time out and when to close.
+//!
+//! Invariants:
+//! - A message whose end could be read in two ways is refused, never guessed at. After any error
+//!   of [`parse`] or [`ChunkedDecoder::decode`] the only safe next step is: answer with the
+//!   error's `status()`, then close. Bytes behind the fault must not be read as a request.
+//! - Reading a head allocates nothing, and no size told by the peer is ever used to reserve memory.
+//! - Every limit of [`Limits`] is inclusive: at the limit is accepted, one past it is refused.
+//!
+//! One request, as the connection loop drives it:
+//!
+//! ```text
+//! scan = HeadScan::new(&limits)               // once for each request
+//! while !scan.complete(&buf) { read }         // first look: a pipelined head may be there
+//! (head, length) = parse(&buf, &limits)?      // once; never Ok(None) after complete() == true
+//! if head.expect_continue { write(continue_100()) }
+//! match head.body { None => .., Length(n) => take n bytes, Chunked => ChunkedDecoder::decode }
+//! response.encode(head.keep_alive, head.method == "HEAD", &mut out)
+//! if !response.keeps_alive(head.keep_alive) { flush; close }
+//! ```
+
+pub mod body;
+mod framing;
+pub mod head;
+pub mod query;
+pub mod response;
+
+pub use body::{BodyError, ChunkedDecoder, Progress};
+pub use framing::BodyKind;
+pub use head::{Head, HeadError, HeadScan, Limits, MAX_HEAD_BYTES, MAX_HEADERS, parse};
+pub use response::{HeaderRefused, IntoBody, Response, continue_100, reason_phrase};
