@@ -50,4 +50,6 @@ pub enum ToControl {
     /// The shard is done, with or without an error. Said by the thread, not by the executor,
     /// so that it is said even when the executor dies.
     Ended(ShardId, Result<(), String>),
+    /// A handle asks the server to stop. Full queue: the handle is told, and may ask again.
+    Stop,
 }

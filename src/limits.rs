@@ -3,8 +3,9 @@
 //! Bounds that a user may set live in the options of the module that enforces them; what
 //! stands here can only be changed by changing the code.
 
-/// Shards in one process. A socket id carries the shard in ten bits.
-pub const SHARDS_MAX: usize = 1024;
+/// Shards in one process. Ids carry the shard in ten bits, but the mesh has a ring for every
+/// ordered pair of shards, and its memory grows with their square.
+pub const SHARDS_MAX: usize = 256;
 
 /// Nesting of JSON that a client may send. Pusher frames need 3; the rest is attack.
 pub const JSON_DEPTH_WIRE: usize = 32;
@@ -48,9 +49,14 @@ pub const WRITE_JOIN_MAX: usize = 64 * 1024;
 /// Size of a pooled read buffer: what one read takes from a socket at most.
 pub const READ_CHUNK: usize = 16 * 1024;
 
+/// Largest limit on a request's head: an unfinished one has to fit into a read buffer.
+pub const HEAD_BYTES_MAX: usize = READ_CHUNK - 1;
+
 /// Read buffers a shard keeps for reuse.
 pub const READ_BUFFERS_KEPT: usize = 64;
 
 const _: () = assert!(CLOSE_REASON_MAX == 123);
 const _: () = assert!(JSON_DEPTH_WIRE < JSON_DEPTH_REST);
+const _: () = assert!(SHARDS_MAX <= 1 << 10);
+const _: () = assert!(HEAD_BYTES_MAX < READ_CHUNK);
 const _: () = assert!(READ_CHUNK <= WRITE_JOIN_MAX);

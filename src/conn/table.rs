@@ -5,6 +5,7 @@ use super::life::{Life, Stage};
 use super::outbox::Outbox;
 use crate::id::{ClientId, ShardId};
 use crate::ws::Frame;
+use std::task::{Context, Poll, Waker};
 
 /// One connection.
 #[derive(Debug)]
@@ -19,7 +20,33 @@ pub struct Connection {
     pub end_when_sent: bool,
     /// A write did not go through; a task of its own goes on with it.
     pub blocked: bool,
+    /// Woken when the outbox is empty.
+    drained: Option<Waker>,
     dirty: bool,
+}
+
+impl Connection {
+    /// Ready when nothing waits to be written.
+    pub fn poll_drained(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.outbox.is_empty() {
+            return Poll::Ready(());
+        }
+        self.drained = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    /// Tells who waits for it that the outbox is empty.
+    pub fn wake_drained(&mut self) {
+        if let Some(waker) = self.drained.take() {
+            waker.wake();
+        }
+    }
+
+    /// Drops everything that waits: the socket is finished.
+    pub fn give_up(&mut self) {
+        self.outbox = Outbox::default();
+        self.wake_drained();
+    }
 }
 
 /// Why a frame was not taken.
@@ -74,6 +101,7 @@ impl Table {
             route: None,
             end_when_sent: false,
             blocked: false,
+            drained: None,
             dirty: false,
         }));
         Some(ClientId::new(self.shard, entry.generation, slot))

@@ -1,7 +1,7 @@
 //! Events on their way to a channel's home: encoded once, where they came in.
 
 use super::effect::Effect;
-use super::note::{Note, Publish, home_of};
+use super::note::{ChannelName, Note, Publish, home_of};
 use super::state::Hub;
 use crate::id::{AppSlot, ShardId, SocketId};
 use crate::protocol::event;
@@ -39,6 +39,12 @@ impl Hub {
     #[must_use]
     pub fn home_of(&self, app: AppSlot, channel: &str) -> ShardId {
         home_of(self.hash(app, channel), self.options.shards)
+    }
+
+    /// A channel with its hash, to ask its home about.
+    #[must_use]
+    pub fn channel_name(&self, app: AppSlot, channel: &str) -> ChannelName {
+        ChannelName { app, hash: self.hash(app, channel), name: channel.into() }
     }
 
     /// Sends an event to its channel's home. One allocation, whatever the size of the crowd.

@@ -1,0 +1,151 @@
+//! What the control thread does from start to end.
+
+use super::bridge::Bridge;
+use crate::crossing::ToControl;
+use crate::id::ShardId;
+use socket2::Socket;
+use std::future::pending;
+use std::io;
+use std::net::Shutdown;
+use std::time::Duration;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// How a server ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was asked to, and every shard ended.
+    Stopped,
+    /// A second signal came while it was stopping.
+    Cut,
+    /// A shard could not start, or was lost.
+    Lost {
+        /// Which one.
+        shard: ShardId,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// How long shards may take to stop, past the grace that they give their clients.
+const STOP_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// The control thread's state.
+pub struct Control {
+    /// Its ends of the bridge.
+    pub bridge: Bridge,
+    /// Second handles on all listeners, to end accepting at once.
+    pub listeners: Vec<Socket>,
+    /// Whether SIGINT and SIGTERM stop the server.
+    pub signals: bool,
+}
+
+/// What happens next.
+enum Event {
+    Report(ToControl),
+    Signal,
+    Timeout,
+}
+
+impl Control {
+    /// Watches over the shards until they have ended; `started` is called when all accept.
+    ///
+    /// # Errors
+    /// When the runtime or the signal handlers cannot be made.
+    pub fn run(self, started: impl FnOnce()) -> io::Result<Outcome> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(self.watch(started))
+    }
+
+    async fn watch(self, started: impl FnOnce()) -> io::Result<Outcome> {
+        let mut signals = match self.signals {
+            true => Some([signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?]),
+            false => None,
+        };
+        let mut starting = self.listeners.len();
+        let mut running = self.listeners.len();
+        let mut started = Some(started);
+        let mut stopping = false;
+        loop {
+            match self.next(&mut signals, stopping).await {
+                Event::Report(ToControl::Started(shard)) => {
+                    tracing::debug!(%shard, "accepts connections");
+                    starting -= 1;
+                    if starting == 0
+                        && let Some(started) = started.take()
+                    {
+                        started();
+                    }
+                }
+                Event::Report(ToControl::Ended(_, Ok(()))) => {
+                    running -= 1;
+                    if running == 0 {
+                        return Ok(Outcome::Stopped);
+                    }
+                }
+                Event::Report(ToControl::Ended(shard, Err(reason))) => {
+                    return Ok(self.lost(shard, reason));
+                }
+                Event::Report(ToControl::Stop) if stopping => {}
+                Event::Report(ToControl::Stop) => stopping = self.stop(),
+                Event::Signal if stopping => return Ok(Outcome::Cut),
+                Event::Signal => stopping = self.stop(),
+                Event::Timeout => {
+                    return Ok(self.lost(ShardId(0), "the shards did not stop in time".into()));
+                }
+            }
+        }
+    }
+
+    async fn next(&self, signals: &mut Option<[Signal; 2]>, stopping: bool) -> Event {
+        let signalled = async {
+            match signals {
+                Some([interrupt, terminate]) => {
+                    tokio::select! {
+                        _ = interrupt.recv() => {}
+                        _ = terminate.recv() => {}
+                    }
+                }
+                None => pending().await,
+            }
+        };
+        let timeout = async {
+            if !stopping {
+                pending::<()>().await;
+            }
+            #[expect(clippy::disallowed_methods, reason = "the control thread has a reactor")]
+            tokio::time::sleep(STOP_TIMEOUT).await;
+        };
+        tokio::select! {
+            report = self.bridge.report() => match report {
+                Some(report) => Event::Report(report),
+                None => Event::Timeout,
+            },
+            () = signalled => Event::Signal,
+            () = timeout => Event::Timeout,
+        }
+    }
+
+    /// Nobody is accepted any more, and every shard is told to end.
+    fn stop(&self) -> bool {
+        tracing::info!("stopping");
+        self.shut_listeners();
+        self.bridge.stop_all();
+        true
+    }
+
+    /// Without one of its shards the process must not live on: the kernel would go on giving
+    /// connections to a listener that nobody serves.
+    fn lost(&self, shard: ShardId, reason: String) -> Outcome {
+        self.shut_listeners();
+        self.bridge.stop_all();
+        Outcome::Lost { shard, reason }
+    }
+
+    fn shut_listeners(&self) {
+        for listener in &self.listeners {
+            if let Err(error) = listener.shutdown(Shutdown::Both) {
+                tracing::debug!(%error, "a listener was shut down before");
+            }
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! The error an operator reads when a setting makes no sense.
+//!
+//! Floor 0: it knows no setting, no app and no file, only where a value came from and what would
+//! have been accepted. It is not an error for peers (those are codes). Invariants: it displays as
+//! one sentence on one line, and it never holds a secret, which whoever builds it sees to by
+//! leaving `value` empty.
+
+use std::fmt;
+use std::path::PathBuf;
+
+/// Longest part of a key or a refused value that is shown, in characters.
+const SHOWN_CHARS: usize = 80;
+
+/// Where the value of a setting came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// Nobody set it.
+    Default,
+    /// A line of a configuration file; lines count from 1.
+    File {
+        /// The file as it was named on the command line.
+        path: PathBuf,
+        /// The line the setting (or the table that lacks it) begins on.
+        line: usize,
+    },
+    /// An environment variable.
+    Variable(&'static str),
+    /// A command line flag, without its dashes.
+    Flag(&'static str),
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Source::Default => f.write_str("default"),
+            Source::File { path, line } => write!(f, "{}:{line}", path.display()),
+            Source::Variable(name) => f.write_str(name),
+            Source::Flag(name) => write!(f, "--{name}"),
+        }
+    }
+}
+
+/// A configuration that the server refuses to start with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    /// The setting, as it is called in a configuration file: `port`, `apps[0].secret`.
+    pub key: String,
+    /// The refused value. `None` when it is missing, is a secret, or is not one value.
+    pub value: Option<String>,
+    /// Which flag, variable, or line of a file it came from.
+    pub source: Source,
+    /// What is wrong and what would be accepted, as the end of a sentence.
+    pub reason: String,
+}
+
+impl ConfigError {
+    /// What the process exits with: `EX_CONFIG` of sysexits.
+    pub const EXIT_CODE: u8 = 78;
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Key and value are escaped and cut: neither a newline nor a terminal sequence gets
+        // through.
+        let (key, more) = cut(&self.key);
+        write!(f, "{}: `{}{more}`", self.source, key.escape_debug())?;
+        if let Some(value) = &self.value {
+            let (value, more) = cut(value);
+            write!(f, " cannot be {value:?}{more}")?;
+        }
+        let end = if self.reason.ends_with('?') { "" } else { "." };
+        write!(f, ": {}{end}", self.reason)
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+/// The part that is shown, and the mark that there is more.
+fn cut(text: &str) -> (&str, &'static str) {
+    match text.char_indices().nth(SHOWN_CHARS) {
+        Some((end, _)) => (&text[..end], "..."),
+        None => (text, ""),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(value: Option<&str>, source: Source) -> ConfigError {
+        ConfigError {
+            key: "port".to_owned(),
+            value: value.map(str::to_owned),
+            source,
+            reason: "expected a whole number from 0 to 65535".to_owned(),
+        }
+    }
+
+    #[test]
+    fn reads_as_one_sentence_from_every_source() {
+        let file = Source::File {
+            path: "shardcast.toml".into(),
+            line: 3,
+        };
+        let end = "`port` cannot be \"70000\": expected a whole number from 0 to 65535.";
+        for (source, start) in [
+            (Source::Default, "default"),
+            (Source::Flag("port"), "--port"),
+            (Source::Variable("SOKETI_PORT"), "SOKETI_PORT"),
+            (file, "shardcast.toml:3"),
+        ] {
+            assert_eq!(
+                error(Some("70000"), source).to_string(),
+                format!("{start}: {end}")
+            );
+        }
+        assert_eq!(
+            error(None, Source::Flag("port")).to_string(),
+            "--port: `port`: expected a whole number from 0 to 65535."
+        );
+    }
+
+    #[test]
+    fn a_value_cannot_break_the_line_or_drive_the_terminal() {
+        let shown = error(Some("1\n2\u{1b}[2J"), Source::Flag("port")).to_string();
+        assert!(
+            !shown.contains('\n') && !shown.contains('\u{1b}'),
+            "{shown:?}"
+        );
+        let key = ConfigError {
+            key: "a\n\u{1b}[2J".to_owned(),
+            ..error(None, Source::Default)
+        };
+        let shown = key.to_string();
+        assert!(
+            !shown.contains('\n') && !shown.contains('\u{1b}'),
+            "{shown:?}"
+        );
+    }
+
+    #[test]
+    fn a_long_value_is_cut_at_eighty_characters() {
+        let at = "ä".repeat(SHOWN_CHARS);
+        assert!(
+            error(Some(&at), Source::Default)
+                .to_string()
+                .contains(&format!("\"{at}\":"))
+        );
+        let past = format!("{at}ä");
+        assert!(
+            error(Some(&past), Source::Default)
+                .to_string()
+                .contains(&format!("\"{at}\"...:"))
+        );
+    }
+}

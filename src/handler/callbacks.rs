@@ -1,0 +1,114 @@
+//! The trait, and its promises.
+
+use super::client::Client;
+use super::message::{Close, Message};
+use super::request::Request;
+use crate::http::Response;
+use crate::id::ClientId;
+use std::fmt;
+
+/// Whatever went wrong in a callback.
+pub type Error = Box<dyn std::error::Error>;
+
+/// What callbacks return.
+pub type Result<T = ()> = std::result::Result<T, Error>;
+
+/// A callback panicked; this is what [`Handler::on_error`] is given then.
+#[derive(Debug)]
+pub struct HandlerPanic(pub(super) String);
+
+impl fmt::Display for HandlerPanic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the handler panicked: {}", self.0)
+    }
+}
+
+impl std::error::Error for HandlerPanic {}
+
+/// How a handshake ends.
+#[derive(Debug)]
+pub enum Handshake<S> {
+    /// The upgrade goes through; the session is handed on to the other callbacks.
+    Accept(S),
+    /// It does not; the response is the answer, with any status but 101.
+    Reject(Response),
+}
+
+/// Serves the WebSocket connections and requests of one route, on one shard.
+///
+/// # Promises
+/// - The callbacks of one client never overlap, and messages come in the order in which they
+///   were sent. The next message is not read before the callback returns: a handler that takes
+///   its time holds back this client and no other.
+/// - After a handshake that accepted, `on_open` is called once, and after it `on_close` once,
+///   whatever happens in between.
+/// - An `Err` or a panic leads to `on_error`, then to a close with 1011, then to `on_close`.
+///   Nothing else on the shard is touched.
+/// - When the server stops, `on_stop` is called and may still send; after it there is only
+///   `on_close`.
+#[expect(
+    async_fn_in_trait,
+    reason = "handlers stay on their shard: a Send bound would forbid the Rc and Cell that make \
+              them fast, and callbacks are called statically, so no boxed future is wanted"
+)]
+pub trait Handler: 'static {
+    /// What belongs to one client, from its handshake to its close.
+    type Session: 'static;
+
+    /// The shard is about to accept connections.
+    ///
+    /// # Errors
+    /// Any error stops the server's start.
+    async fn on_start(&self) -> Result {
+        Ok(())
+    }
+
+    /// A client wants to upgrade. The request is a sound RFC 6455 handshake.
+    ///
+    /// # Errors
+    /// Any error is answered with 500.
+    async fn on_handshake(&self, request: &Request<'_>) -> Result<Handshake<Self::Session>>;
+
+    /// The connection is open.
+    ///
+    /// # Errors
+    /// See the promises.
+    async fn on_open(&self, client: &mut Client<Self::Session>) -> Result {
+        let _ = client;
+        Ok(())
+    }
+
+    /// A whole message came in.
+    ///
+    /// # Errors
+    /// See the promises.
+    async fn on_message(
+        &self,
+        client: &mut Client<Self::Session>,
+        message: Message<'_>,
+    ) -> Result;
+
+    /// A callback of this client failed; it is closed with 1011 next.
+    async fn on_error(&self, client: &mut Client<Self::Session>, error: &dyn std::error::Error) {
+        let _ = (client, error);
+    }
+
+    /// The connection is gone. Nothing can be sent to it any more.
+    async fn on_close(&self, client: ClientId, session: Self::Session, close: Close) {
+        let _ = (client, session, close);
+    }
+
+    /// A request that is no WebSocket handshake.
+    async fn on_request(&self, request: Request<'_>) -> Response {
+        let _ = request;
+        Response::text(426, "This is a WebSocket endpoint.\n").with_header("Upgrade", "websocket")
+    }
+
+    /// The server stops; clients are still there.
+    async fn on_stop(&self) {}
+
+    /// Bytes of the largest message a client may send; more is closed with 1009.
+    fn message_max(&self) -> usize {
+        64 * 1024
+    }
+}

@@ -1,0 +1,25 @@
+//! The public surface: write a [`Handler`], mount it on a [`Router`], talk to clients through
+//! its [`Endpoint`].
+//!
+//! Handlers live on one shard and never leave it: they may hold `Rc` and `Cell`, need no lock
+//! and no `Send`. The Pusher server is mounted through the same trait.
+
+mod callbacks;
+mod client;
+mod endpoint;
+mod life;
+mod message;
+mod mount;
+mod request;
+mod router;
+
+pub use callbacks::{Error, Handler, HandlerPanic, Handshake, Result};
+pub use client::Client;
+pub use endpoint::{Endpoint, Prepared};
+pub use message::{Close, Message};
+pub use request::Request;
+pub use router::Router;
+
+pub(crate) use endpoint::Local;
+pub(crate) use mount::Serve;
+pub(crate) use router::Found;

@@ -1,0 +1,53 @@
+//! The two clocks: a monotonic one for deadlines, the wall clock for signed requests.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Milliseconds since the server started, and seconds since 1970.
+#[derive(Clone)]
+pub struct Clock {
+    start: Instant,
+    wall: Option<Arc<dyn Fn() -> u64 + Send + Sync>>,
+}
+
+impl Clock {
+    /// The machine's clocks.
+    #[must_use]
+    pub fn system() -> Self {
+        Self { start: Instant::now(), wall: None }
+    }
+
+    /// The machine's monotonic clock, and a wall clock of the caller's: for tests that replay
+    /// requests which were signed at a certain time.
+    #[must_use]
+    pub fn with_wall_clock(wall: Arc<dyn Fn() -> u64 + Send + Sync>) -> Self {
+        Self { start: Instant::now(), wall: Some(wall) }
+    }
+
+    /// Milliseconds since the server started; never goes back.
+    #[must_use]
+    pub fn now_ms(&self) -> u64 {
+        self.start.elapsed().as_millis() as u64
+    }
+
+    /// Seconds since 1970.
+    #[must_use]
+    pub fn wall_s(&self) -> u64 {
+        match &self.wall {
+            Some(wall) => wall(),
+            None => SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
+        }
+    }
+}
+
+/// Lets the other tasks of the shard run for so many milliseconds.
+pub async fn pause_ms(ms: u64) {
+    glommio::timer::sleep(Duration::from_millis(ms)).await;
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Clock").field("now_ms", &self.now_ms()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,19 @@
+//! Sockets of one shard: accepting, reading, writing. The only place, with `shard`, where
+//! glommio is named.
+//!
+//! An idle connection holds no buffer: reads go into pooled buffers that are taken when there
+//! is something to read, writes go straight from shared frames into the socket at the end of a
+//! turn. A socket that takes nothing gets a task of its own until it does.
+
+pub mod clock;
+pub mod listener;
+pub mod pool;
+pub mod reader;
+pub mod sockets;
+mod writer;
+
+pub use clock::{Clock, pause_ms};
+pub use listener::{Listener, ListenerOptions};
+pub use pool::Buffer;
+pub use reader::Reader;
+pub use sockets::{SocketOptions, Sockets};

@@ -1,0 +1,364 @@
+//! A shard's sockets and the connection table above them, for all tasks of the shard.
+
+use super::clock::Clock;
+use super::pool::Pool;
+use super::reader::Reader;
+use crate::conn::{Overdue, PushError, Stage, Table, Timing, Turn};
+use crate::id::{ClientId, ShardId};
+use crate::protocol::{Code, event};
+use crate::timer::Wheel;
+use crate::ws::Frame;
+use futures_lite::{AsyncRead, AsyncWrite};
+use glommio::net::TcpStream;
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io;
+use std::net::{Shutdown, SocketAddr};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+/// What the sockets of a shard are bound by.
+#[derive(Clone, Copy, Debug)]
+pub struct SocketOptions {
+    /// Bytes that may wait for one connection; past them it is closed with 4100.
+    pub outbox_bytes: usize,
+    /// How long each stage of a connection's life may last.
+    pub timing: Timing,
+}
+
+/// One socket. Borrowed only while polled, never across a wait.
+#[derive(Debug)]
+pub(super) struct Stream(RefCell<TcpStream>);
+
+impl Stream {
+    pub(super) fn poll_read(
+        &self,
+        cx: &mut Context<'_>,
+        into: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut *self.0.borrow_mut()).poll_read(cx, into)
+    }
+
+    pub(super) fn poll_write(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut *self.0.borrow_mut()).poll_write(cx, bytes)
+    }
+
+    fn shutdown(&self, how: Shutdown) {
+        let stream = self.0.borrow();
+        let mut shutdown = std::pin::pin!(stream.shutdown(how));
+        // Done on the first poll; an error says that the connection is gone already.
+        let _ = shutdown.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    }
+}
+
+/// Everything the tasks of a shard need to talk to its clients.
+#[derive(Debug)]
+pub struct Sockets {
+    pub(super) table: RefCell<Table>,
+    streams: RefCell<Vec<Option<Rc<Stream>>>>,
+    wheel: RefCell<Wheel<(ClientId, u64)>>,
+    pool: Rc<Pool>,
+    turn: Rc<Turn>,
+    clock: Clock,
+    options: SocketOptions,
+    pub(super) scratch: RefCell<Vec<u8>>,
+    pub(super) dirty_spare: RefCell<Vec<ClientId>>,
+}
+
+impl Sockets {
+    /// No sockets yet.
+    #[must_use]
+    pub fn new(shard: ShardId, options: SocketOptions, clock: Clock, turn: Rc<Turn>) -> Self {
+        Self {
+            table: RefCell::new(Table::new(shard, options.outbox_bytes)),
+            streams: RefCell::default(),
+            wheel: RefCell::new(Wheel::new(clock.now_ms())),
+            pool: Rc::default(),
+            turn,
+            clock,
+            options,
+            scratch: RefCell::default(),
+            dirty_spare: RefCell::default(),
+        }
+    }
+
+    /// The shard's clock.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// Takes over an accepted socket; `None` when the table is full.
+    pub fn insert(self: &Rc<Self>, stream: TcpStream) -> Option<(Reader, Option<SocketAddr>)> {
+        let now_ms = self.clock.now_ms();
+        let peer = stream.peer_addr().ok();
+        let client = self.table.borrow_mut().insert(now_ms)?;
+        let stream = Rc::new(Stream(RefCell::new(stream)));
+        let mut streams = self.streams.borrow_mut();
+        let slot = client.slot() as usize;
+        if streams.len() <= slot {
+            streams.resize_with(slot + 1, || None);
+        }
+        streams[slot] = Some(Rc::clone(&stream));
+        drop(streams);
+        self.arm(client);
+        Some((Reader::new(client, stream, Rc::clone(self)), peer))
+    }
+
+    /// Lets go of a connection; its socket closes when its reader is dropped too.
+    pub fn remove(&self, client: ClientId) {
+        let known = self.table.borrow().get(client).is_some();
+        if known {
+            self.streams.borrow_mut()[client.slot() as usize] = None;
+            self.table.borrow_mut().remove(client);
+        }
+    }
+
+    /// Puts a frame into a client's outbox; it leaves at the end of this turn.
+    ///
+    /// # Errors
+    /// [`PushError`]. A client whose outbox is full is closed with 4100: it does not read.
+    pub fn push(&self, client: ClientId, frame: Frame) -> Result<(), PushError> {
+        let outcome = self.table.borrow_mut().push(client, frame);
+        if outcome == Err(PushError::Full) {
+            self.drop_slow(client);
+        }
+        self.turn.request();
+        outcome
+    }
+
+    /// Puts one frame into many outboxes; returns how many took it.
+    pub fn push_all(&self, clients: impl Iterator<Item = ClientId>, frame: &Frame) -> usize {
+        let mut full = Vec::new();
+        let mut taken = 0;
+        let mut table = self.table.borrow_mut();
+        for client in clients {
+            match table.push(client, frame.clone()) {
+                Ok(()) => taken += 1,
+                Err(PushError::Full) => full.push(client),
+                Err(PushError::Gone) => {}
+            }
+        }
+        drop(table);
+        for client in full {
+            self.drop_slow(client);
+        }
+        self.turn.request();
+        taken
+    }
+
+    /// Begins a WebSocket close: the close frame, nothing after it, and a deadline.
+    pub fn close(&self, client: ClientId, close: Frame) {
+        let mut table = self.table.borrow_mut();
+        let Some(connection) = table.get_mut(client) else { return };
+        if connection.life.stage() != Stage::Closing {
+            connection.life.enter(Stage::Closing, self.clock.now_ms());
+            table.push_last(client, close);
+        }
+        drop(table);
+        self.arm(client);
+        self.turn.request();
+    }
+
+    /// Begins a close with a code of ours: its error frame where it has one, then the close.
+    pub fn close_with(&self, client: ClientId, code: Code) {
+        if code.has_error_frame() {
+            let mut text = Vec::new();
+            event::error(Some(code), code.message(), None, &mut text);
+            let _ = self.table.borrow_mut().push(client, Frame::text(&text));
+        }
+        self.close(client, Frame::close(code.number(), code.message()));
+    }
+
+    /// Ends the sending side once everything is sent, and gives the peer a deadline to end its
+    /// own.
+    pub fn end(&self, client: ClientId) {
+        let mut table = self.table.borrow_mut();
+        let Some(connection) = table.get_mut(client) else { return };
+        connection.end_when_sent = true;
+        connection.life.enter(Stage::Closing, self.clock.now_ms());
+        table.mark_dirty(client);
+        drop(table);
+        self.arm(client);
+        self.turn.request();
+    }
+
+    /// The client enters a stage of its life.
+    pub fn enter(&self, client: ClientId, stage: Stage) {
+        let now_ms = self.clock.now_ms();
+        if let Some(connection) = self.table.borrow_mut().get_mut(client) {
+            connection.life.enter(stage, now_ms);
+        }
+        self.arm(client);
+    }
+
+    /// The client is a WebSocket of `route` now.
+    pub fn open(&self, client: ClientId, route: u16) {
+        if let Some(connection) = self.table.borrow_mut().get_mut(client) {
+            connection.route = Some(route);
+        }
+        self.enter(client, Stage::Open);
+    }
+
+    /// Sets after how much silence the client is pinged.
+    pub fn set_idle(&self, client: ClientId, idle_ms: u64) {
+        if let Some(connection) = self.table.borrow_mut().get_mut(client) {
+            connection.life.set_idle(idle_ms);
+        }
+        self.arm(client);
+    }
+
+    /// Whether the client is closing, or gone.
+    #[must_use]
+    pub fn is_closing(&self, client: ClientId) -> bool {
+        let table = self.table.borrow();
+        table.get(client).is_none_or(|connection| connection.life.stage() == Stage::Closing)
+    }
+
+    /// Waits until everything of a client has left, or it was given up.
+    pub async fn drained(&self, client: ClientId) {
+        poll_fn(|cx| match self.table.borrow_mut().get_mut(client) {
+            Some(connection) => connection.poll_drained(cx),
+            None => Poll::Ready(()),
+        })
+        .await;
+    }
+
+    /// Bytes that wait for a client.
+    #[must_use]
+    pub fn backlog(&self, client: ClientId) -> usize {
+        self.table.borrow().get(client).map_or(0, |connection| connection.outbox.bytes())
+    }
+
+    /// The open WebSockets of a route, or of all routes.
+    #[must_use]
+    pub fn clients(&self, route: Option<u16>) -> Vec<ClientId> {
+        let table = self.table.borrow();
+        let of_route = |wanted: Option<u16>| wanted.is_some() && (route.is_none() || wanted == route);
+        table.iter().filter(|(_, c)| of_route(c.route)).map(|(client, _)| client).collect()
+    }
+
+    /// Live connections, whatever they speak.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.table.borrow().len()
+    }
+
+    /// Whether there is no connection.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Ends the connections that wait for a request.
+    pub fn end_idle_requests(&self) {
+        let table = self.table.borrow();
+        let idle = |stage| matches!(stage, Stage::KeepAlive | Stage::Head);
+        let clients: Vec<ClientId> =
+            table.iter().filter(|(_, c)| idle(c.life.stage())).map(|(client, _)| client).collect();
+        drop(table);
+        for client in clients {
+            self.abort(client);
+        }
+    }
+
+    /// Ends every connection at once, without a word.
+    pub fn shutdown_all(&self) {
+        for stream in self.streams.borrow().iter().flatten() {
+            stream.shutdown(Shutdown::Both);
+        }
+    }
+
+    /// Looks at the deadlines that have come up and acts on them; returns what was overdue.
+    pub fn expire(&self, timed_out: impl Fn() -> Frame) -> Vec<(ClientId, Overdue)> {
+        let now_ms = self.clock.now_ms();
+        let mut due = Vec::new();
+        self.wheel.borrow_mut().expire(now_ms, &mut due);
+        let mut overdue = Vec::new();
+        for (client, armed_ms) in due {
+            let mut table = self.table.borrow_mut();
+            let Some(connection) = table.get_mut(client) else { continue };
+            if connection.life.armed_ms() != armed_ms {
+                continue; // an entry with an earlier time took its place
+            }
+            connection.life.set_armed(u64::MAX);
+            let what = connection.life.expire(now_ms, &self.options.timing);
+            drop(table);
+            if let Some(what) = what {
+                self.act(client, what, &timed_out);
+                overdue.push((client, what));
+            }
+            self.arm(client);
+        }
+        overdue
+    }
+
+    fn act(&self, client: ClientId, overdue: Overdue, timed_out: &impl Fn() -> Frame) {
+        match overdue {
+            Overdue::Request => {
+                self.table.borrow_mut().push_last(client, timed_out());
+                self.end(client);
+            }
+            Overdue::Ping => {
+                let _ = self.push(client, Frame::ping());
+            }
+            Overdue::Pong => self.close_with(client, Code::PongTimeout),
+            Overdue::End | Overdue::Stalled => self.abort(client),
+        }
+    }
+
+    /// Ends a connection at once; its reader sees the end of the stream.
+    pub fn abort(&self, client: ClientId) {
+        if let Some(connection) = self.table.borrow_mut().get_mut(client) {
+            connection.give_up();
+        }
+        if let Some(stream) = self.stream(client) {
+            stream.shutdown(Shutdown::Both);
+        }
+    }
+
+    /// Bytes came in.
+    pub(super) fn heard(&self, client: ClientId) {
+        let now_ms = self.clock.now_ms();
+        if let Some(connection) = self.table.borrow_mut().get_mut(client) {
+            connection.life.heard(now_ms);
+        }
+    }
+
+    pub(super) fn pool(&self) -> &Rc<Pool> {
+        &self.pool
+    }
+
+    pub(super) fn stream(&self, client: ClientId) -> Option<Rc<Stream>> {
+        self.table.borrow().get(client)?;
+        self.streams.borrow().get(client.slot() as usize)?.clone()
+    }
+
+    pub(super) fn end_sending(&self, client: ClientId) {
+        if let Some(stream) = self.stream(client) {
+            stream.shutdown(Shutdown::Write);
+        }
+    }
+
+    /// A reader that cannot keep up: what has not begun to leave is dropped, and it is told to
+    /// come back after a pause.
+    fn drop_slow(&self, client: ClientId) {
+        if let Some(connection) = self.table.borrow_mut().get_mut(client) {
+            connection.outbox.drop_unsent();
+        }
+        tracing::debug!(?client, "outbox full: closing a slow reader");
+        self.close_with(client, Code::OverCapacity);
+    }
+
+    /// Makes sure that the timer looks at the client no later than its deadline.
+    pub(super) fn arm(&self, client: ClientId) {
+        let mut table = self.table.borrow_mut();
+        let Some(connection) = table.get_mut(client) else { return };
+        let due_ms = connection.life.due_ms(&self.options.timing);
+        if due_ms < connection.life.armed_ms() {
+            connection.life.set_armed(due_ms);
+            self.wheel.borrow_mut().add(due_ms, (client, due_ms));
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! `GET /`: a page to try the demo app with, or a word that the server is there.
+
+use super::route::error;
+use crate::app::App;
+use crate::http::Response;
+use crate::id::AppSlot;
+use crate::pusher::Pusher;
+
+const PAGE: &str = include_str!("../demo.html");
+
+impl Pusher {
+    pub(super) fn front_page(&self, method: &str) -> Response {
+        if !matches!(method, "GET" | "HEAD") {
+            return error(405, "Method not allowed").with_header("Allow", "GET");
+        }
+        if !self.options.demo {
+            return Response::text(200, "OK\n");
+        }
+        let hub = self.hub.borrow();
+        Response::new(200, "text/html; charset=utf-8", page(&hub.apps().get(AppSlot(0)).app))
+    }
+}
+
+/// The page for one app. The demo credentials are public: they stand in the README.
+fn page(app: &App) -> String {
+    PAGE.replace("{{KEY}}", &app.key)
+        .replace("{{ID}}", &app.id)
+        .replace("{{SECRET}}", app.secret.expose())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_knows_its_app() {
+        let page = page(&App::new("1001", "app-key", "app-secret"));
+        for text in ["1001", "app-key", "app-secret"] {
+            assert!(page.contains(text), "{text}");
+        }
+        assert!(!page.contains("{{"), "every place is filled in");
+    }
+}

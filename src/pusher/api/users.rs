@@ -1,0 +1,35 @@
+//! `GET /apps/ID/channels/NAME/users` (section 8.7).
+
+use super::route::error;
+use crate::http::Response;
+use crate::hub::{Answer, Question};
+use crate::id::AppSlot;
+use crate::limits::CHANNEL_NAME_MAX;
+use crate::protocol::ChannelKind;
+use crate::protocol::json::quote;
+use crate::pusher::Pusher;
+
+impl Pusher {
+    pub(super) async fn get_users(&self, app: AppSlot, name: &str) -> Response {
+        match ChannelKind::of(name, CHANNEL_NAME_MAX) {
+            Ok(kind) if kind.is_presence() => {}
+            _ => return error(400, "Users can only be retrieved for presence channels"),
+        }
+        let (home, channel) = self.channel_at(app, name);
+        let users = match self.ask(home, Question::Users(channel)).await {
+            Answer::Users(users) => users,
+            other => unreachable!("a home answers what it was asked, not {other:?}"),
+        };
+        let mut out = b"{\"users\":[".to_vec();
+        for (index, user) in users.iter().enumerate() {
+            if index > 0 {
+                out.push(b',');
+            }
+            out.extend_from_slice(b"{\"id\":");
+            quote(user, &mut out);
+            out.push(b'}');
+        }
+        out.extend_from_slice(b"]}");
+        Response::json(200, out)
+    }
+}

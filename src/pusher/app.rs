@@ -1,0 +1,78 @@
+//! The Pusher server as a handler like any other.
+
+use super::connect::Session;
+use super::fanout::Pusher;
+use crate::handler::{Client, Close, Handler, Handshake, Message, Request, Result, Router};
+use crate::http::Response;
+use crate::hub::Hub;
+use crate::id::ClientId;
+use crate::protocol::Code;
+use std::rc::Rc;
+
+/// What the application is mounted with.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Bytes of the largest message a client may send.
+    pub message_bytes: usize,
+    /// Milliseconds of silence past an app's activity timeout before a client is pinged (W15).
+    pub activity_grace_ms: u64,
+    /// Whether `GET /` answers with the demo page.
+    pub demo: bool,
+}
+
+/// Mounts the application and its REST API; the returned handle takes the mesh's notes.
+pub fn mount(router: &mut Router, hub: Hub, options: Options) -> Rc<Pusher> {
+    let mut pusher = None;
+    router.mount_at(&["/app/{key}", "/apps/*", "/"], |endpoint| {
+        let shared = Rc::new(Pusher::new(endpoint, hub, options));
+        pusher = Some(Rc::clone(&shared));
+        PusherApp(shared)
+    });
+    pusher.expect("mounting makes the handler")
+}
+
+struct PusherApp(Rc<Pusher>);
+
+impl Handler for PusherApp {
+    type Session = Session;
+
+    async fn on_handshake(&self, request: &Request<'_>) -> Result<Handshake<Session>> {
+        if request.param("key").is_none() {
+            return Ok(Handshake::Reject(super::api::not_found())); // H6
+        }
+        Ok(Handshake::Accept(self.0.admit(request).await))
+    }
+
+    async fn on_open(&self, client: &mut Client<Session>) -> Result {
+        match *client.session() {
+            Session::Admitted { app, counted } => self.0.open(client.id(), app, counted),
+            Session::Refused(code) => self.0.endpoint.close_with(client.id(), code),
+        }
+        Ok(())
+    }
+
+    async fn on_message(&self, client: &mut Client<Session>, message: Message<'_>) -> Result {
+        let Message::Text(text) = message else {
+            self.0.endpoint.close_with(client.id(), Code::UnsupportedData); // H2
+            return Ok(());
+        };
+        let now_ms = self.0.endpoint.clock().now_ms();
+        let mut parser = self.0.parser.borrow_mut();
+        let command = parser.parse(text);
+        let room = |home| self.0.endpoint.has_room(home);
+        self.0.drive(|hub, effects| hub.command(client.id(), command, now_ms, room, effects));
+        Ok(())
+    }
+
+    async fn on_close(&self, client: ClientId, _: Session, _: Close) {
+        self.0.drive(|hub, effects| hub.close(client, effects));
+    }
+
+    async fn on_request(&self, request: Request<'_>) -> Response {
+        self.0.answer(request).await
+    }
+
+    fn message_max(&self) -> usize {
+        self.0.options.message_bytes
+    }
+}

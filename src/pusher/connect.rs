@@ -1,0 +1,109 @@
+//! From the handshake's URL to an open session, or to the code that refuses it (section 1.3).
+
+use super::fanout::Pusher;
+use crate::handler::Request;
+use crate::http::query::{self, Plus};
+use crate::hub::Answer;
+use crate::id::{AppSlot, ClientId, SocketId};
+use crate::protocol::{Code, event};
+use crate::ws::Frame;
+
+/// What the handshake found out about a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Session {
+    /// It may open; `counted` when it holds one of its app's places.
+    Admitted {
+        /// The app.
+        app: AppSlot,
+        /// Whether a place must be given back.
+        counted: bool,
+    },
+    /// The upgrade goes through, so that the client can be told why it may not stay.
+    Refused(Code),
+}
+
+/// Oldest protocol version a client may speak (H4).
+const VERSION_MIN: u64 = 4;
+
+impl Pusher {
+    pub(super) async fn admit(&self, request: &Request<'_>) -> Session {
+        let app = match self.app_of(request) {
+            Ok(app) => app,
+            Err(code) => return Session::Refused(code),
+        };
+        if !self.hub.borrow().needs_place(app) {
+            return Session::Admitted { app, counted: false };
+        }
+        let pending = self.tickets.open();
+        let ticket = pending.ticket();
+        self.drive(|hub, effects| hub.admit(ticket, app, effects));
+        match pending.answer().await {
+            Answer::Admitted(true) => Session::Admitted { app, counted: true },
+            _ => Session::Refused(Code::OverQuota), // Q4
+        }
+    }
+
+    fn app_of(&self, request: &Request<'_>) -> Result<AppSlot, Code> {
+        version(request.query())?;
+        let key = request.param("key").and_then(query::decode_path).ok_or(Code::UnknownApp)?;
+        let hub = self.hub.borrow();
+        let app = hub.apps().by_key(&key).ok_or(Code::UnknownApp)?;
+        if hub.apps().get(app).app.enabled { Ok(app) } else { Err(Code::AppDisabled) }
+    }
+
+    /// Greets an admitted client.
+    pub(super) fn open(&self, client: ClientId, app: AppSlot, counted: bool) {
+        let shard = self.endpoint.shard();
+        let socket_id = SocketId::new(shard, rand::random(), rand::random());
+        let timeout_s = {
+            let mut hub = self.hub.borrow_mut();
+            hub.open(client, app, socket_id, counted);
+            hub.apps().get(app).app.activity_timeout_s
+        };
+        let idle_ms = u64::from(timeout_s) * 1000 + self.options.activity_grace_ms;
+        self.endpoint.set_idle(client, idle_ms); // W15
+        let mut text = Vec::new();
+        event::connection_established(socket_id, timeout_s, &mut text);
+        let _ = self.endpoint.push(client, Frame::text(&text));
+    }
+}
+
+/// H4: missing counts as 7, 4 and above are served alike, the rest is refused.
+fn version(query: &str) -> Result<(), Code> {
+    let Some((_, value)) = query::parse(query, Plus::Literal).find(|(key, _)| **key == *b"protocol")
+    else {
+        return Ok(());
+    };
+    if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
+        return Err(Code::InvalidVersion);
+    }
+    let number = std::str::from_utf8(&value).ok().and_then(|text| text.parse().ok());
+    if number.unwrap_or(u64::MAX) < VERSION_MIN { Err(Code::UnsupportedVersion) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions() {
+        // H3, H4
+        for query in [
+            "",
+            "protocol=7&client=js&version=8.6.0&flash=false",
+            "client=java-client&protocol=5",
+            "protocol=4",
+            "protocol=99",
+            "protocol=99999999999999999999999",
+            "protocol=7&protocol=nope",
+        ] {
+            assert_eq!(version(query), Ok(()), "{query}");
+        }
+        for query in ["protocol=0", "protocol=1", "protocol=3"] {
+            assert_eq!(version(query), Err(Code::UnsupportedVersion), "{query}");
+        }
+        for query in ["protocol=", "protocol=x", "protocol=-7", "protocol=7.0", "protocol"] {
+            assert_eq!(version(query), Err(Code::InvalidVersion), "{query}");
+        }
+    }
+}

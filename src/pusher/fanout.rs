@@ -1,0 +1,113 @@
+//! Carrying out what the hub decides: publish is here and elsewhere, deliver is here only.
+
+use super::tickets::Tickets;
+use crate::handler::Endpoint;
+use crate::hub::{Answer, ChannelSlot, Effect, Hub, Note, Question};
+use crate::id::{ShardId, SocketId};
+use crate::protocol::Parser;
+use crate::protocol::json::JsonReader;
+use crate::limits::JSON_DEPTH_REST;
+use crate::ws::Frame;
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+/// One shard's Pusher application, shared by its connections and requests.
+#[derive(Debug)]
+pub struct Pusher {
+    pub(super) endpoint: Endpoint,
+    pub(super) hub: RefCell<Hub>,
+    pub(super) parser: RefCell<Parser>,
+    pub(super) reader: RefCell<JsonReader>,
+    pub(super) tickets: Rc<Tickets>,
+    pub(super) options: super::app::Options,
+    work: RefCell<Work>,
+}
+
+/// Buffers of one call, reused by the next.
+#[derive(Debug, Default)]
+struct Work {
+    effects: Vec<Effect>,
+    /// Notes of this shard to itself; they go the way of all notes, only shorter.
+    own: VecDeque<Note>,
+}
+
+impl Pusher {
+    pub(super) fn new(endpoint: Endpoint, hub: Hub, options: super::app::Options) -> Self {
+        Self {
+            endpoint,
+            hub: RefCell::new(hub),
+            parser: RefCell::default(),
+            reader: RefCell::new(JsonReader::new(JSON_DEPTH_REST)),
+            tickets: Rc::default(),
+            options,
+            work: RefCell::default(),
+        }
+    }
+
+    /// Takes a note that came over the mesh.
+    pub fn receive(&self, from: ShardId, note: Note) {
+        self.drive(|hub, effects| hub.receive(from, note, effects));
+    }
+
+    /// Tells the homes what changed in this turn.
+    pub fn end_turn(&self) {
+        let has_work = self.hub.borrow().has_turn_work();
+        if has_work {
+            self.drive(Hub::end_turn);
+        }
+    }
+
+    /// Calls the hub and carries out what it decides, before anyone else calls it.
+    pub(super) fn drive<T>(&self, call: impl FnOnce(&mut Hub, &mut Vec<Effect>) -> T) -> T {
+        let mut work = self.work.borrow_mut();
+        let Work { effects, own } = &mut *work;
+        let outcome = call(&mut self.hub.borrow_mut(), effects);
+        loop {
+            self.carry_out(effects, own);
+            let Some(note) = own.pop_front() else { break };
+            self.hub.borrow_mut().receive(self.endpoint.shard(), note, effects);
+        }
+        if self.hub.borrow().has_turn_work() {
+            self.endpoint.request_turn();
+        }
+        outcome
+    }
+
+    fn carry_out(&self, effects: &mut Vec<Effect>, own: &mut VecDeque<Note>) {
+        for effect in effects.drain(..) {
+            match effect {
+                Effect::Send { client, frame } => {
+                    // Gone or full: its close is on the way and ends its subscriptions.
+                    let _ = self.endpoint.push(client, frame);
+                }
+                Effect::Fanout { channel, frame, except } => self.deliver(channel, &frame, except),
+                Effect::Post { to, note } if to == self.endpoint.shard() => own.push_back(note),
+                Effect::Post { to, note } => self.endpoint.post(to, note),
+                Effect::Close { client, code } => self.endpoint.close_with(client, code),
+                Effect::Answered { ticket, answer } => self.tickets.answer(ticket, answer),
+            }
+        }
+    }
+
+    /// One frame into the outbox of each local subscriber: no allocation, no atomics.
+    fn deliver(&self, channel: ChannelSlot, frame: &Frame, except: Option<SocketId>) {
+        let hub = self.hub.borrow();
+        let subscribers = hub.subscribers(channel).iter().map(|subscriber| subscriber.client);
+        match except.filter(|socket_id| socket_id.shard() == self.endpoint.shard()) {
+            None => self.endpoint.push_all(subscribers, frame),
+            Some(_) => {
+                let others = subscribers.filter(|client| hub.socket_id(*client) != except);
+                self.endpoint.push_all(others, frame)
+            }
+        };
+    }
+
+    /// Asks a shard and waits for its answer.
+    pub(super) async fn ask(&self, to: ShardId, question: Question) -> Answer {
+        let pending = self.tickets.open();
+        let ticket = pending.ticket();
+        self.drive(|hub, effects| hub.ask(to, ticket, question, effects));
+        pending.answer().await
+    }
+}

@@ -1,0 +1,88 @@
+//! How a server is put together: configuration, custom routes, clocks.
+
+use super::config::Config;
+use super::handle::{ServerError, ServerHandle};
+use super::launch;
+use crate::handler::Router;
+use crate::net::Clock;
+use crate::shard::Routes;
+use std::sync::Arc;
+
+/// A server that is not started yet; see [`Server::builder`].
+#[derive(Debug)]
+pub struct Server;
+
+/// What a server is made of.
+pub struct Builder {
+    pub(super) config: Config,
+    pub(super) routes: Routes,
+    pub(super) clock: Clock,
+    pub(super) signals: bool,
+}
+
+impl Server {
+    /// Begins with the default configuration: no apps, no routes, 127.0.0.1:6001.
+    #[must_use]
+    pub fn builder() -> Builder {
+        Builder {
+            config: Config::default(),
+            routes: Arc::new(|_: &mut Router| {}),
+            clock: Clock::system(),
+            signals: false,
+        }
+    }
+}
+
+impl Builder {
+    /// Sets the configuration. With at least one app the Pusher server is mounted.
+    #[must_use]
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Mounts custom handlers. Called once on each shard; only this function is shared between
+    /// threads, so what it mounts may hold `Rc` and `Cell`.
+    #[must_use]
+    pub fn routes(mut self, mount: impl Fn(&mut Router) + Send + Sync + 'static) -> Self {
+        self.routes = Arc::new(mount);
+        self
+    }
+
+    /// Replaces the wall clock, in seconds since 1970, that signed requests are checked with.
+    #[must_use]
+    pub fn wall_clock(mut self, seconds: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
+        self.clock = Clock::with_wall_clock(Arc::new(seconds));
+        self
+    }
+
+    /// Whether SIGINT and SIGTERM stop the server. Off by default: a library leaves signals to
+    /// its program.
+    #[must_use]
+    pub fn handle_signals(mut self, handle: bool) -> Self {
+        self.signals = handle;
+        self
+    }
+
+    /// Starts the server on threads of its own and returns when it accepts connections.
+    ///
+    /// # Errors
+    /// [`ServerError`] when the machine, an address or a handler's `on_start` refuses.
+    pub fn start(self) -> Result<ServerHandle, ServerError> {
+        launch::start(self)
+    }
+
+    /// Starts the server and waits for its end.
+    ///
+    /// # Errors
+    /// As [`Builder::start`] and [`ServerHandle::wait`].
+    pub fn run(self) -> Result<(), ServerError> {
+        self.start()?.wait()
+    }
+}
+
+impl std::fmt::Debug for Builder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Builder").field("config", &self.config).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,259 @@
+//! From what was given for apps to apps: complete, distinct, and the demo app when there are none.
+//!
+//! Limits that depend on the server's are checked in `check`. Invariants: every app has id, key and
+//! secret; no two share an id or a key; there is at least one.
+
+use std::collections::HashMap;
+
+use super::app_knobs::APPS;
+use super::layers::{AppSettings, Settings};
+use crate::app::App;
+use crate::error::{ConfigError, Source};
+
+/// Id of the demo app. Digits, since the Python SDK takes nothing else.
+pub const DEMO_APP_ID: &str = "1001";
+/// Key of the demo app.
+pub const DEMO_APP_KEY: &str = "app-key";
+/// Secret of the demo app. It is published, so it protects nothing.
+pub const DEMO_APP_SECRET: &str = "app-secret";
+
+/// What an app cannot do without.
+const CREDENTIALS: [&str; 3] = ["id", "key", "secret"];
+
+/// A finished app and what it was made from.
+pub(super) struct BuiltApp {
+    pub app: App,
+    pub from: AppSettings,
+}
+
+/// Whether an app can be used by anybody who has read our documentation.
+pub(super) fn has_demo_credentials(app: &App) -> bool {
+    app.key == DEMO_APP_KEY && app.secret.expose() == DEMO_APP_SECRET
+}
+
+/// Makes the apps: those of the file, then the one of the environment, or else the demo app.
+///
+/// # Errors
+/// When credentials are missing or taken, or when variables describe an app that there is not.
+pub(super) fn build(
+    file: Vec<AppSettings>,
+    environment: Settings<App>,
+) -> Result<Vec<BuiltApp>, ConfigError> {
+    let mut all = file;
+    let described = CREDENTIALS.iter().any(|key| environment.has(key));
+    let from = AppSettings {
+        label: "apps".to_owned(),
+        place: Source::Default,
+        settings: environment,
+    };
+    if described {
+        all.push(from);
+    } else if all.is_empty() {
+        return Ok(vec![demo(from)]);
+    } else if let Some((key, source)) = from.settings.first_given() {
+        return Err(ConfigError {
+            key: format!("apps.{key}"),
+            value: None,
+            source,
+            reason: "the apps are those of the file, and this variable is for an app that other \
+                     variables describe; set it in the file, or unset it"
+                .to_owned(),
+        });
+    }
+    let built = all
+        .into_iter()
+        .map(complete)
+        .collect::<Result<Vec<_>, _>>()?;
+    distinct(&built, "id", |app| &app.id)?;
+    distinct(&built, "key", |app| &app.key)?;
+    Ok(built)
+}
+
+fn demo(from: AppSettings) -> BuiltApp {
+    let mut app = App::new(DEMO_APP_ID, DEMO_APP_KEY, DEMO_APP_SECRET);
+    app.client_events = true;
+    from.settings.apply(&mut app);
+    BuiltApp { app, from }
+}
+
+fn complete(from: AppSettings) -> Result<BuiltApp, ConfigError> {
+    if let Some(missing) = CREDENTIALS.iter().find(|key| !from.settings.has(key)) {
+        let (source, what) = match &from.place {
+            Source::Default => (Source::Variable(variable(missing)), "variables"),
+            place => (place.clone(), "keys"),
+        };
+        let names = match what {
+            "keys" => CREDENTIALS.map(str::to_owned),
+            _ => CREDENTIALS.map(|key| variable(key).to_owned()),
+        };
+        return Err(ConfigError {
+            key: format!("{}.{missing}", from.label),
+            value: None,
+            source,
+            reason: format!(
+                "it is missing; an app needs the {what} {}",
+                names.join(", ")
+            ),
+        });
+    }
+    let mut app = App::new("", "", "");
+    from.settings.apply(&mut app);
+    Ok(BuiltApp { app, from })
+}
+
+fn variable(key: &str) -> &'static str {
+    let knob = APPS.iter().find(|knob| knob.key == key);
+    knob.and_then(|knob| knob.variable)
+        .expect("every credential has a variable")
+}
+
+fn distinct(
+    built: &[BuiltApp],
+    key: &'static str,
+    name: fn(&App) -> &str,
+) -> Result<(), ConfigError> {
+    let mut seen: HashMap<&str, Source> = HashMap::new();
+    for BuiltApp { app, from } in built {
+        let source = from.settings.source(key);
+        if let Some(first) = seen.insert(name(app), source.clone()) {
+            return Err(ConfigError {
+                key: format!("{}.{key}", from.label),
+                value: Some(name(app).to_owned()),
+                source,
+                reason: format!("expected one that no other app has, but {first} gives it too"),
+            });
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::config::{environment, file};
+    use std::path::Path;
+
+    fn built(text: &str, variables: &[(&str, &str)]) -> Result<Vec<BuiltApp>, ConfigError> {
+        let file = file::parse(Path::new("s.toml"), text).unwrap();
+        let pairs = variables
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.to_string()));
+        build(file.apps, environment::read(pairs).unwrap().app)
+    }
+
+    fn error(text: &str, variables: &[(&str, &str)]) -> String {
+        built(text, variables)
+            .err()
+            .expect("the apps are refused")
+            .to_string()
+    }
+
+    const ONE: &str = "[[apps]]\nid = '1'\nkey = 'k1'\nsecret = 's1'\n";
+    const ENV: [(&str, &str); 3] = [
+        ("SOKETI_DEFAULT_APP_ID", "9"),
+        ("SOKETI_DEFAULT_APP_KEY", "k9"),
+        ("SOKETI_DEFAULT_APP_SECRET", "canary"),
+    ];
+
+    #[test]
+    fn with_nothing_there_is_the_demo_app() {
+        let apps = built("", &[]).unwrap();
+        let app = &apps[0].app;
+        assert_eq!(
+            (apps.len(), &app.id[..], &app.key[..]),
+            (1, "1001", "app-key")
+        );
+        assert!(app.client_events && app.enabled && has_demo_credentials(app));
+    }
+
+    #[test]
+    fn options_alone_are_for_the_demo_app() {
+        let apps = built("", &[("SOKETI_DEFAULT_APP_MAX_CONNS", "5")])
+            .ok()
+            .unwrap();
+        assert!(has_demo_credentials(&apps[0].app));
+        assert_eq!(apps[0].app.max_connections, Some(5));
+        let off = built("", &[("SOKETI_DEFAULT_APP_ENABLE_CLIENT_MESSAGES", "0")])
+            .ok()
+            .unwrap();
+        assert!(!off[0].app.client_events);
+    }
+
+    #[test]
+    fn the_app_of_the_environment_replaces_the_demo_app() {
+        let apps = built("", &ENV).unwrap();
+        assert_eq!((apps.len(), &apps[0].app.id[..]), (1, "9"));
+        assert!(!apps[0].app.client_events && !has_demo_credentials(&apps[0].app));
+    }
+
+    #[test]
+    fn the_app_of_the_environment_joins_those_of_the_file() {
+        let apps = built(ONE, &ENV).unwrap();
+        let ids: Vec<_> = apps.iter().map(|built| &built.app.id[..]).collect();
+        assert_eq!(ids, ["1", "9"]);
+    }
+
+    #[test]
+    fn ids_and_keys_are_taken_once() {
+        for (text, variables, message) in [
+            (
+                format!("{ONE}[[apps]]\nid = '1'\nkey = 'k2'\nsecret = 'x'"),
+                &[][..],
+                "s.toml:6: `apps[1].id` cannot be \"1\": expected one that no other app has, but \
+                 s.toml:2 gives it too.",
+            ),
+            (
+                format!("{ONE}[[apps]]\nid = '2'\nkey = 'k1'\nsecret = 'x'"),
+                &[],
+                "s.toml:7: `apps[1].key` cannot be \"k1\": expected",
+            ),
+            (
+                ONE.replace("'1'", "'9'"),
+                &ENV,
+                "SOKETI_DEFAULT_APP_ID: `apps.id` cannot be \"9\": expected one that no other app \
+                 has, but s.toml:2 gives it too.",
+            ),
+            (
+                ONE.replace("k1", "k9"),
+                &ENV,
+                "SOKETI_DEFAULT_APP_KEY: `apps.key` cannot be",
+            ),
+        ] {
+            let error = error(&text, variables);
+            assert!(error.starts_with(message), "{error}");
+        }
+    }
+
+    #[test]
+    fn credentials_are_complete() {
+        for key in CREDENTIALS {
+            let lines: Vec<&str> = ONE
+                .lines()
+                .filter(|line| !line.starts_with(&format!("{key} ")))
+                .collect();
+            let error = error(&lines.join("\n"), &[]);
+            let message = format!(
+                "s.toml:1: `apps[0].{key}`: it is missing; an app needs the keys id, key, secret."
+            );
+            assert_eq!(error, message);
+        }
+        let error = error("", &ENV[1..]);
+        assert!(
+            error.starts_with("SOKETI_DEFAULT_APP_ID: `apps.id`: it is missing;"),
+            "{error}"
+        );
+        assert!(
+            error.contains("SOKETI_DEFAULT_APP_SECRET") && !error.contains("canary"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_variable_without_its_app_is_refused() {
+        let error = error(ONE, &[("SOKETI_DEFAULT_APP_MAX_CONNS", "5")]);
+        assert!(
+            error.starts_with("SOKETI_DEFAULT_APP_MAX_CONNS: `apps.max_connections`:"),
+            "{error}"
+        );
+    }
+}

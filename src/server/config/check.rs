@@ -1,0 +1,113 @@
+//! Whether the settings make sense together and on this machine.
+//!
+//! Single values were judged by their table entries before. It starts nothing and asks the machine
+//! nothing: the usable cores are a parameter. Invariant: what it lets pass can be started, as far
+//! as the configuration is concerned; what is merely unwise becomes a warning.
+
+use super::apps::{BuiltApp, has_demo_credentials};
+use super::layers::Settings;
+use super::settings::Config;
+use crate::error::{ConfigError, Source};
+use crate::server::placement::display_cores;
+
+/// Checks the whole and returns the warnings.
+///
+/// # Errors
+/// A core that is not usable, demo credentials on an address others can reach, or an app's limit
+/// that the server's limits make unreachable.
+pub(super) fn check(
+    config: &Config,
+    server: &Settings<Config>,
+    apps: &[BuiltApp],
+    usable_cores: &[usize],
+) -> Result<Vec<String>, ConfigError> {
+    cores(config, server, usable_cores)?;
+    demo_stays_home(config, server, apps)?;
+    let mut warnings = Vec::new();
+    for built in apps {
+        event_fits(config, server, built)?;
+        warnings.extend(presence_fits(config, built));
+    }
+    Ok(warnings)
+}
+
+fn cores(config: &Config, server: &Settings<Config>, usable: &[usize]) -> Result<(), ConfigError> {
+    let Some(absent) = config.cores.iter().find(|core| !usable.contains(core)) else {
+        return Ok(());
+    };
+    Err(ConfigError {
+        key: "cores".to_owned(),
+        value: Some(display_cores(&config.cores)),
+        source: server.source("cores"),
+        reason: format!(
+            "core {absent} is not one this process may run on; expected some of {}",
+            display_cores(usable)
+        ),
+    })
+}
+
+fn demo_stays_home(
+    config: &Config,
+    server: &Settings<Config>,
+    apps: &[BuiltApp],
+) -> Result<(), ConfigError> {
+    let open = apps.iter().any(|built| has_demo_credentials(&built.app));
+    if !open || config.host.to_canonical().is_loopback() {
+        return Ok(());
+    }
+    Err(ConfigError {
+        key: "host".to_owned(),
+        value: Some(config.host.to_string()),
+        source: server.source("host"),
+        reason: "the demo credentials are public, so with them the server listens on 127.0.0.1 or \
+                 ::1 only; to be reached from elsewhere, set SOKETI_DEFAULT_APP_ID, \
+                 SOKETI_DEFAULT_APP_KEY and SOKETI_DEFAULT_APP_SECRET to credentials of your own, \
+                 or give --config a file with [[apps]]"
+            .to_owned(),
+    })
+}
+
+/// An event of the size an app allows has to get in by either way and out again.
+fn event_fits(
+    config: &Config,
+    server: &Settings<Config>,
+    built: &BuiltApp,
+) -> Result<(), ConfigError> {
+    let limits = [
+        ("body_bytes", config.body_bytes),
+        ("message_bytes", config.message_bytes),
+        ("outbox_bytes", config.outbox_bytes),
+    ];
+    let wanted = built.app.event_data_bytes;
+    let Some((name, limit)) = limits.into_iter().find(|&(_, limit)| wanted > limit) else {
+        return Ok(());
+    };
+    let origin = match server.source(name) {
+        Source::Default => "the default".to_owned(),
+        given => format!("set by {given}"),
+    };
+    Err(ConfigError {
+        key: format!("{}.event_data_bytes", built.from.label),
+        value: Some(wanted.to_string()),
+        source: built.from.settings.source("event_data_bytes"),
+        reason: format!(
+            "an event of that size would not get through; expected at most {limit}, which is the \
+             server's {name} ({origin}), or a larger {name}"
+        ),
+    })
+}
+
+/// A new member is sent the whole channel at once; should that not fit, joining would end in 4100.
+fn presence_fits(config: &Config, built: &BuiltApp) -> Option<String> {
+    let app = &built.app;
+    let snapshot = app
+        .presence_members
+        .saturating_mul(app.presence_member_bytes);
+    (snapshot > config.outbox_bytes).then(|| {
+        format!(
+            "the member list of a full presence channel of app {} may need {snapshot} bytes, more \
+             than outbox_bytes ({}): who joins such a channel would be disconnected",
+            app.id, config.outbox_bytes
+        )
+    })
+}

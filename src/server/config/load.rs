@@ -1,0 +1,334 @@
+//! All sources together: arguments, file and environment in, a [`Config`] out.
+//!
+//! It only orders the steps. Invariant: the first thing that is wrong ends it; nothing is replaced
+//! by a default.
+
+use std::ffi::OsString;
+use std::fmt;
+
+use super::apps::{self, BuiltApp};
+use super::check;
+use super::cli::{self, Asked, UsageError};
+use super::environment;
+use super::file;
+use super::layers::{AppSettings, Settings};
+use super::server_knobs::SERVER;
+use super::settings::Config;
+use crate::error::ConfigError;
+
+/// A checked configuration, and what to do with it.
+pub struct Invocation {
+    /// What the process is to do.
+    pub asked: Asked,
+    /// The configuration in force.
+    pub config: Config,
+    /// What is allowed but probably not meant, one sentence each.
+    pub warnings: Vec<String>,
+    /// Who set what; kept for printing.
+    pub(super) server: Settings<Config>,
+    /// The same for each of `config.apps`.
+    pub(super) apps: Vec<AppSettings>,
+}
+
+/// Why there is no configuration.
+#[derive(Debug)]
+pub enum Halt {
+    /// Help was asked for, or an argument is unknown.
+    Usage(UsageError),
+    /// A setting is refused.
+    Config(ConfigError),
+}
+
+impl Halt {
+    /// What the process exits with: 0, 64 or 78.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Halt::Usage(end) => end.exit_code(),
+            Halt::Config(_) => ConfigError::EXIT_CODE,
+        }
+    }
+
+    /// Whether the text is what was asked for and belongs on standard output.
+    pub fn is_answer(&self) -> bool {
+        matches!(self, Halt::Usage(end) if end.is_answer())
+    }
+}
+
+impl fmt::Display for Halt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Halt::Usage(end) => end.fmt(f),
+            Halt::Config(error) => writeln!(f, "shardcast: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for Halt {}
+
+impl From<ConfigError> for Halt {
+    fn from(error: ConfigError) -> Halt {
+        Halt::Config(error)
+    }
+}
+
+/// Reads arguments (the first is the program's name), the file they name, and the environment.
+///
+/// `usable_cores` are the cores this process may run on.
+///
+/// # Errors
+/// [`Halt`] says whom to answer what, and with which exit code.
+pub fn load(
+    arguments: impl IntoIterator<Item = OsString>,
+    environment: impl IntoIterator<Item = (String, String)>,
+    usable_cores: &[usize],
+) -> Result<Invocation, Halt> {
+    let matches = cli::parse(arguments).map_err(Halt::Usage)?;
+    let flags = cli::read(&matches)?;
+    let mut server = Settings::new(SERVER);
+    let mut file_apps = Vec::new();
+    if let Some(path) = &flags.file {
+        let layer = file::load(path)?;
+        server.lay_over(layer.server);
+        file_apps = layer.apps;
+    }
+    let variables = environment::read(environment)?;
+    server.lay_over(variables.server);
+    server.lay_over(flags.server);
+
+    let built = apps::build(file_apps, variables.app)?;
+    let mut config = Config::default();
+    server.apply(&mut config);
+    let mut warnings = check::check(&config, &server, &built, usable_cores)?;
+    warnings.extend(
+        variables
+            .ignored
+            .iter()
+            .map(|name| format!("the variable {name} is not known here and has no effect")),
+    );
+    config.demo = built
+        .iter()
+        .any(|built| apps::has_demo_credentials(&built.app));
+    let (finished, apps) = built
+        .into_iter()
+        .map(|BuiltApp { app, from }| (app, from))
+        .unzip();
+    config.apps = finished;
+    Ok(Invocation {
+        asked: flags.asked,
+        config,
+        warnings,
+        server,
+        apps,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::PathBuf;
+
+    /// A configuration file that is removed when the test ends.
+    struct ConfigFile(PathBuf);
+
+    impl ConfigFile {
+        fn new(test: &str, text: &str) -> ConfigFile {
+            let name = format!("shardcast-load-{test}-{}.toml", std::process::id());
+            let path = std::env::temp_dir().join(name);
+            std::fs::write(&path, text).unwrap();
+            ConfigFile(path)
+        }
+
+        fn flag(&self) -> String {
+            format!("--config={}", self.0.display())
+        }
+    }
+
+    impl Drop for ConfigFile {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_file(&self.0);
+        }
+    }
+
+    fn loaded(arguments: &[&str], variables: &[(&str, &str)]) -> Result<Invocation, Halt> {
+        let all = std::iter::once("shardcast").chain(arguments.iter().copied());
+        let pairs = variables
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.to_string()));
+        load(all.map(OsString::from), pairs, &[0, 1])
+    }
+
+    fn error(arguments: &[&str], variables: &[(&str, &str)]) -> String {
+        let halt = loaded(arguments, variables).err().expect("it is refused");
+        assert_eq!(halt.exit_code(), 78);
+        assert!(!halt.is_answer());
+        halt.to_string()
+    }
+
+    const OWN: [(&str, &str); 3] = [
+        ("SOKETI_DEFAULT_APP_ID", "9"),
+        ("SOKETI_DEFAULT_APP_KEY", "k9"),
+        ("SOKETI_DEFAULT_APP_SECRET", "canary"),
+    ];
+
+    #[test]
+    fn nothing_configured_is_the_demo_on_loopback() {
+        let got = loaded(&[], &[]).unwrap();
+        let config = &got.config;
+        assert_eq!(
+            (config.host.to_string(), config.port),
+            ("127.0.0.1".to_owned(), 6001)
+        );
+        assert!(config.demo && config.apps[0].client_events);
+        assert_eq!((config.apps.len(), &config.apps[0].id[..]), (1, "1001"));
+        assert!(got.warnings.is_empty() && got.asked == Asked::Start);
+    }
+
+    #[test]
+    fn later_sources_win() {
+        let file = ConfigFile::new("order", "port = 1\nshards = 1\nbacklog = 11\n");
+        let variables = [("SOKETI_PORT", "2")];
+        let port = |arguments: &[&str], variables: &[(&str, &str)]| {
+            loaded(arguments, variables).unwrap().config.port
+        };
+        assert_eq!(port(&[], &[]), 6001);
+        assert_eq!(port(&[&file.flag()], &[]), 1);
+        assert_eq!(port(&[&file.flag()], &variables), 2);
+        assert_eq!(port(&[&file.flag(), "--port", "3"], &variables), 3);
+        let all = loaded(&[&file.flag(), "--shards", "4"], &variables)
+            .ok()
+            .unwrap()
+            .config;
+        assert_eq!((all.port, all.shards, all.backlog), (2, Some(4), 11));
+    }
+
+    #[test]
+    fn the_demo_credentials_stay_on_loopback() {
+        for host in [
+            "127.0.0.1",
+            "127.9.9.9",
+            "::1",
+            "localhost",
+            "::ffff:127.0.0.1",
+        ] {
+            assert!(
+                loaded(&["--host", host], &[]).is_ok_and(|got| got.config.demo),
+                "{host}"
+            );
+        }
+        for host in [
+            "0.0.0.0",
+            "::",
+            "10.0.0.1",
+            "::ffff:10.0.0.1",
+            "2001:db8::1",
+        ] {
+            let error = error(&["--host", host], &[]);
+            assert!(error.starts_with(&format!("shardcast: --host: `host` cannot be {host:?}:")));
+            assert!(error.contains("SOKETI_DEFAULT_APP_SECRET") && error.contains("[[apps]]"));
+            assert!(
+                loaded(&["--host", host], &OWN).is_ok_and(|got| !got.config.demo),
+                "{host}"
+            );
+        }
+        let error = error(&[], &[("SOKETI_HOST", "0.0.0.0")]);
+        assert!(
+            error.starts_with("shardcast: SOKETI_HOST: `host` cannot be"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn the_demo_credentials_are_known_wherever_they_come_from() {
+        let copied = [
+            ("SOKETI_DEFAULT_APP_ID", "7"),
+            ("SOKETI_DEFAULT_APP_KEY", "app-key"),
+            ("SOKETI_DEFAULT_APP_SECRET", "app-secret"),
+        ];
+        assert!(loaded(&[], &copied).is_ok_and(|got| got.config.demo));
+        let error = error(&["--host", "0.0.0.0"], &copied);
+        assert!(error.contains("demo credentials"), "{error}");
+    }
+
+    #[test]
+    fn cores_have_to_exist() {
+        assert_eq!(loaded(&["--cores", "1"], &[]).unwrap().config.cores, [1]);
+        assert_eq!(
+            error(&["--cores", "0-2"], &[]),
+            "shardcast: --cores: `cores` cannot be \"0-2\": core 2 is not one this process may run \
+             on; expected some of 0-1.\n"
+        );
+    }
+
+    #[test]
+    fn an_event_has_to_fit_the_servers_limits() {
+        for (flag, name) in [
+            ("--body-bytes", "body_bytes"),
+            ("--message-bytes", "message_bytes"),
+        ] {
+            assert!(loaded(&[flag, "10240"], &[]).is_ok(), "{flag}");
+            let error = error(&[flag, "10239"], &[]);
+            assert!(
+                error.contains("`apps.event_data_bytes` cannot be \"10240\""),
+                "{error}"
+            );
+            assert!(
+                error.contains(&format!("{name} (set by {flag})")),
+                "{error}"
+            );
+        }
+        let app = "[[apps]]\nid='1'\nkey='k'\nsecret='s'\nevent_data_bytes = 20000\n";
+        let file = ConfigFile::new("event", app);
+        assert!(loaded(&[&file.flag(), "--outbox-bytes", "20000"], &[]).is_ok());
+        let error = error(&[&file.flag(), "--outbox-bytes", "19999"], &[]);
+        assert!(error.contains(":5: `apps[0].event_data_bytes`"), "{error}");
+    }
+
+    #[test]
+    fn a_presence_channel_that_outgrows_the_outbox_is_a_warning() {
+        let app = "[[apps]]\nid='1'\nkey='k'\nsecret='s'\npresence_members = 8\n\
+                   presence_member_bytes = 2048\n";
+        let file = ConfigFile::new("presence", app);
+        let warnings = |outbox: &str| {
+            loaded(&[&file.flag(), "--outbox-bytes", outbox], &[])
+                .ok()
+                .unwrap()
+                .warnings
+        };
+        assert!(warnings("16384").is_empty());
+        let wider = ConfigFile::new("presence-wide", &app.replace("= 8", "= 9"));
+        let got = loaded(&[&wider.flag(), "--outbox-bytes", "16384"], &[])
+            .ok()
+            .unwrap();
+        assert_eq!(got.warnings.len(), 1);
+        assert!(
+            got.warnings[0].contains("may need 18432 bytes"),
+            "{:?}",
+            got.warnings
+        );
+    }
+
+    #[test]
+    fn variables_without_effect_are_warned_about_by_name() {
+        let got = loaded(&[], &[("SOKETI_DEFAULT_APP_SECRT", "canary")])
+            .ok()
+            .unwrap();
+        assert_eq!(
+            got.warnings,
+            ["the variable SOKETI_DEFAULT_APP_SECRT is not known here and has no effect"]
+        );
+    }
+
+    // R29
+    #[test]
+    fn neither_debug_output_nor_the_printed_configuration_shows_a_secret() {
+        let got = loaded(&[], &OWN).unwrap();
+        assert_eq!(got.config.apps[0].secret.expose(), "canary");
+        let printed = format!(
+            "{:?} {:#?} {}",
+            got.config,
+            got.config.apps,
+            got.print_config()
+        );
+        assert!(!printed.contains("canary"), "{printed}");
+    }
+}

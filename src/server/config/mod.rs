@@ -1,0 +1,38 @@
+//! Configuration: defaults, a TOML file, the environment and flags become one [`Config`] or an
+//! error.
+//!
+//! Every setting has one entry in one table (`server_knobs`, `app_knobs`): its key in the file, its
+//! flag, its variable, what it accepts and its help. All three sources go through that entry, so
+//! they cannot disagree on a range. A later source wins over an earlier one: defaults, file,
+//! environment, flags.
+//!
+//! ```text
+//! cli ──┐                                      knob, server_knobs, app_knobs: the tables
+//! file ─┼─> layers (who set what) ─> check ─> settings::Config
+//! environment ─┘                       └ apps (credentials, duplicates, demo app)
+//! ```
+//!
+//! Not here: whether the kernel allows what was asked for (`preflight`) and which shard gets which
+//! core (`placement`). Invariants: nothing unknown is ignored in a file; an error names the flag,
+//! variable or line to blame; no error, help text or printed configuration contains a secret.
+
+mod app_knobs;
+mod apps;
+mod check;
+mod cli;
+mod cpu_list;
+mod environment;
+mod file;
+mod knob;
+mod layers;
+mod load;
+mod print;
+mod server_knobs;
+mod settings;
+mod suggest;
+
+pub use apps::{DEMO_APP_ID, DEMO_APP_KEY, DEMO_APP_SECRET};
+pub use cli::{Asked, UsageError};
+pub use environment::process_environment;
+pub use load::{Halt, Invocation, load};
+pub use settings::Config;

@@ -1,0 +1,452 @@
+//! The table of the server's settings: one entry each, and nothing else.
+//!
+//! A uniform table, so it may be long. Not the settings of an app (`app_knobs`). Invariant: every
+//! range fits the field that `put` writes to; the test at the end walks the table and proves it.
+
+use std::net::IpAddr;
+
+use super::knob::{Accepts, Knob, Unit, Value};
+use super::settings::Config;
+use crate::limits::{HEAD_BYTES_MAX, SHARDS_MAX};
+
+const LISTENING: &str = "Listening";
+const SHARDS: &str = "Shards";
+const LIMITS: &str = "Limits and deadlines";
+const OPERATION: &str = "Operation";
+
+/// Every setting of the server, in the order of the help.
+pub(super) static SERVER: &[Knob<Config>] = &[
+    Knob {
+        key: "host",
+        flag: Some("host"),
+        variable: Some("SOKETI_HOST"),
+        bare: None,
+        accepts: Accepts::Address,
+        group: LISTENING,
+        help: "The address to listen on; 0.0.0.0 is every IPv4 address of the machine",
+        elsewhere: &["address", "bind", "listen", "hostname"],
+        put: |c, v| c.host = address(v),
+        show: |c| format!("\"{}\"", c.host),
+    },
+    Knob {
+        key: "port",
+        flag: Some("port"),
+        variable: Some("SOKETI_PORT"),
+        bare: None,
+        accepts: Accepts::Whole {
+            least: 0,
+            most: 65_535,
+            unit: Unit::Things,
+        },
+        group: LISTENING,
+        help: "The TCP port to listen on; 0 takes any free one",
+        elsewhere: &[],
+        put: |c, v| c.port = v.whole(),
+        show: |c| c.port.to_string(),
+    },
+    Knob {
+        key: "backlog",
+        flag: Some("backlog"),
+        variable: None,
+        bare: None,
+        accepts: Accepts::Whole {
+            least: 1,
+            most: 65_535,
+            unit: Unit::Things,
+        },
+        group: LISTENING,
+        help: "Connections that may wait to be accepted, for each shard; the \
+               kernel caps it at net.core.somaxconn",
+        elsewhere: &[],
+        put: |c, v| c.backlog = v.whole(),
+        show: |c| c.backlog.to_string(),
+    },
+    Knob {
+        key: "accept_per_second",
+        flag: Some("accept-per-second"),
+        variable: None,
+        bare: None,
+        accepts: Accepts::WholeOrOff {
+            least: 1,
+            most: 1_000_000,
+            unit: Unit::Things,
+        },
+        group: LISTENING,
+        help: "Connections one shard accepts a second; the rest wait in the backlog",
+        elsewhere: &["accept_rate"],
+        put: |c, v| c.accept_per_second = v.whole_or_off(),
+        show: |c| or_off(c.accept_per_second),
+    },
+    Knob {
+        key: "shards",
+        flag: Some("shards"),
+        variable: None,
+        bare: None,
+        accepts: Accepts::Whole {
+            least: 1,
+            most: SHARDS_MAX as u64,
+            unit: Unit::Things,
+        },
+        group: SHARDS,
+        help: "How many shards to start; unless set, one for each core in use",
+        elsewhere: &["workers", "threads"],
+        put: |c, v| c.shards = Some(v.whole()),
+        show: |c| c.shards.map_or(String::new(), |n| n.to_string()),
+    },
+    Knob {
+        key: "cores",
+        flag: Some("cores"),
+        variable: None,
+        bare: None,
+        accepts: Accepts::Cores,
+        group: SHARDS,
+        help: "The cores to use, such as 0,2-3; unless set, every core this process may run on",
+        elsewhere: &["cpus", "cpu_list"],
+        put: |c, v| c.cores = cores(v),
+        show: |c| core_array(&c.cores),
+    },
+    Knob {
+        key: "spin_us",
+        flag: Some("spin"),
+        variable: None,
+        bare: Some("50"),
+        accepts: Accepts::Whole {
+            least: 0,
+            most: 1_000_000,
+            unit: Unit::Microseconds,
+        },
+        group: SHARDS,
+        help: "How long a shard polls before it sleeps: less latency for more CPU; 0 sleeps at \
+               once, the bare flag means 50",
+        elsewhere: &["busy_poll"],
+        put: |c, v| c.spin_us = v.whole(),
+        show: |c| c.spin_us.to_string(),
+    },
+    Knob {
+        key: "ring_depth",
+        flag: Some("ring-depth"),
+        variable: None,
+        bare: None,
+        accepts: Accepts::Whole {
+            least: 8,
+            most: 16_384,
+            unit: Unit::Things,
+        },
+        group: SHARDS,
+        help: "Entries in each io_uring of a shard",
+        elsewhere: &[],
+        put: |c, v| c.ring_depth = v.whole(),
+        show: |c| c.ring_depth.to_string(),
+    },
+    Knob {
+        key: "mesh_slots",
+        flag: Some("mesh-slots"),
+        variable: None,
+        bare: None,
+        accepts: Accepts::Whole {
+            least: 16,
+            most: 1_048_576,
+            unit: Unit::Things,
+        },
+        group: SHARDS,
+        help: "Messages that may wait on the way from one shard to another",
+        elsewhere: &[],
+        put: |c, v| c.mesh_slots = v.whole(),
+        show: |c| c.mesh_slots.to_string(),
+    },
+    Knob {
+        key: "head_timeout_ms",
+        flag: Some("head-timeout-ms"),
+        variable: None,
+        bare: None,
+        accepts: Accepts::Whole {
+            least: 100,
+            most: 600_000,
+            unit: Unit::Milliseconds,
+        },
+        group: LIMITS,
+        help: "Time within which a whole request head must have arrived, then 408",
+        elsewhere: &[],
+        put: |c, v| c.head_timeout_ms = v.whole(),
+        show: |c| c.head_timeout_ms.to_string(),
+    },
+    Knob {
+        key: "keep_alive_ms",
+        flag: Some("keep-alive-ms"),
+        variable: None,
+        bare: None,
+        accepts: Accepts::Whole {
+            least: 1000,
+            most: 3_600_000,
+            unit: Unit::Milliseconds,
+        },
+        group: LIMITS,
+        help: "Time an HTTP connection may stay idle between requests",
+        elsewhere: &["idle_timeout_ms"],
+        put: |c, v| c.keep_alive_ms = v.whole(),
+        show: |c| c.keep_alive_ms.to_string(),
+    },
+    Knob {
+        key: "head_bytes",
+        flag: Some("head-bytes"),
+        variable: None,
+        bare: None,
+        accepts: Accepts::Whole {
+            least: 1024,
+            most: HEAD_BYTES_MAX as u64,
+            unit: Unit::Bytes,
+        },
+        group: LIMITS,
+        help: "Size of a request head, then 431",
+        elsewhere: &[],
+        put: |c, v| c.head_bytes = v.whole(),
+        show: |c| c.head_bytes.to_string(),
+    },
+    Knob {
+        key: "body_bytes",
+        flag: Some("body-bytes"),
+        variable: None,
+        bare: None,
+        accepts: Accepts::Whole {
+            least: 1024,
+            most: 67_108_864,
+            unit: Unit::Bytes,
+        },
+        group: LIMITS,
+        help: "Size of a request body, then 413",
+        elsewhere: &["max_request_size"],
+        put: |c, v| c.body_bytes = v.whole(),
+        show: |c| c.body_bytes.to_string(),
+    },
+    Knob {
+        key: "message_bytes",
+        flag: Some("message-bytes"),
+        variable: None,
+        bare: None,
+        accepts: Accepts::Whole {
+            least: 1024,
+            most: 16_777_216,
+            unit: Unit::Bytes,
+        },
+        group: LIMITS,
+        help: "Size of a WebSocket message from a client, then it is closed with 1009",
+        elsewhere: &["max_message_size"],
+        put: |c, v| c.message_bytes = v.whole(),
+        show: |c| c.message_bytes.to_string(),
+    },
+    Knob {
+        key: "channels_per_connection",
+        flag: Some("channels-per-connection"),
+        variable: None,
+        bare: None,
+        accepts: Accepts::Whole {
+            least: 1,
+            most: 100_000,
+            unit: Unit::Things,
+        },
+        group: LIMITS,
+        help: "Channels one connection may be subscribed to",
+        elsewhere: &["max_channels"],
+        put: |c, v| c.channels_per_connection = v.whole(),
+        show: |c| c.channels_per_connection.to_string(),
+    },
+    Knob {
+        key: "outbox_bytes",
+        flag: Some("outbox-bytes"),
+        variable: None,
+        bare: None,
+        accepts: Accepts::Whole {
+            least: 16_384,
+            most: 1_073_741_824,
+            unit: Unit::Bytes,
+        },
+        group: LIMITS,
+        help: "Bytes that may wait for a slow client, then it is closed with 4100",
+        elsewhere: &["max_backpressure"],
+        put: |c, v| c.outbox_bytes = v.whole(),
+        show: |c| c.outbox_bytes.to_string(),
+    },
+    Knob {
+        key: "write_stall_ms",
+        flag: Some("write-stall-ms"),
+        variable: None,
+        bare: None,
+        accepts: Accepts::Whole {
+            least: 100,
+            most: 600_000,
+            unit: Unit::Milliseconds,
+        },
+        group: LIMITS,
+        help: "Time a client may take nothing while bytes wait for it, then it is closed",
+        elsewhere: &[],
+        put: |c, v| c.write_stall_ms = v.whole(),
+        show: |c| c.write_stall_ms.to_string(),
+    },
+    Knob {
+        key: "activity_grace_ms",
+        flag: Some("activity-grace-ms"),
+        variable: None,
+        bare: None,
+        accepts: Accepts::Whole {
+            least: 100,
+            most: 3_600_000,
+            unit: Unit::Milliseconds,
+        },
+        group: LIMITS,
+        help: "Time past its app's activity timeout after which a silent client is pinged",
+        elsewhere: &[],
+        put: |c, v| c.activity_grace_ms = v.whole(),
+        show: |c| c.activity_grace_ms.to_string(),
+    },
+    Knob {
+        key: "pong_wait_ms",
+        flag: Some("pong-wait-ms"),
+        variable: None,
+        bare: None,
+        accepts: Accepts::Whole {
+            least: 100,
+            most: 3_600_000,
+            unit: Unit::Milliseconds,
+        },
+        group: LIMITS,
+        help: "Time a pinged client has to send anything, then it is closed with 4201",
+        elsewhere: &["pong_timeout_ms"],
+        put: |c, v| c.pong_wait_ms = v.whole(),
+        show: |c| c.pong_wait_ms.to_string(),
+    },
+    Knob {
+        key: "debug",
+        flag: Some("debug"),
+        variable: Some("SOKETI_DEBUG"),
+        bare: Some("true"),
+        accepts: Accepts::Truth,
+        group: OPERATION,
+        help: "Log every connection and message",
+        elsewhere: &["verbose"],
+        put: |c, v| c.debug = v.truth(),
+        show: |c| c.debug.to_string(),
+    },
+];
+
+fn address(value: Value) -> IpAddr {
+    match value {
+        Value::Address(address) => address,
+        _ => unreachable!("the table gives this setting an address"),
+    }
+}
+
+fn cores(value: Value) -> Vec<usize> {
+    match value {
+        Value::Cores(cores) => cores,
+        _ => unreachable!("the table gives this setting a list of cores"),
+    }
+}
+
+fn core_array(cores: &[usize]) -> String {
+    if cores.is_empty() {
+        String::new()
+    } else {
+        format!("{cores:?}")
+    }
+}
+
+fn or_off(limit: Option<u32>) -> String {
+    limit.map_or_else(|| "-1".to_owned(), |n| n.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn put_and_show(knob: &Knob<Config>, text: &str) -> Result<String, String> {
+        let mut config = Config::default();
+        (knob.put)(&mut config, knob.accepts.read_text(text)?);
+        Ok((knob.show)(&config))
+    }
+
+    // Every limit at its edge and one past it, through the field it ends up in.
+    #[test]
+    fn every_number_is_accepted_at_both_ends_and_refused_past_them() {
+        let mut numbers = 0;
+        for knob in SERVER {
+            let (Accepts::Whole { least, most, .. } | Accepts::WholeOrOff { least, most, .. }) =
+                knob.accepts
+            else {
+                continue;
+            };
+            numbers += 1;
+            for edge in [least, most] {
+                let text = edge.to_string();
+                assert_eq!(put_and_show(knob, &text), Ok(text), "{}", knob.key);
+            }
+            // One below a least of 1 would be -0; of 0, -1: neither is the "off" of a limit.
+            let below = i128::from(least) - 1;
+            for past in [below, i128::from(most) + 1] {
+                let reason = put_and_show(knob, &past.to_string()).unwrap_err();
+                assert!(
+                    reason.contains(&format!("from {least} to {most}")),
+                    "{reason}"
+                );
+            }
+            if matches!(knob.accepts, Accepts::WholeOrOff { .. }) {
+                assert_eq!(
+                    put_and_show(knob, "-1"),
+                    Ok("-1".to_owned()),
+                    "{}",
+                    knob.key
+                );
+            }
+        }
+        assert_eq!(numbers, 17);
+    }
+
+    #[test]
+    fn the_rest_reaches_its_field() {
+        let texts = [
+            ("host", "::1", "\"::1\""),
+            ("cores", "1,3", "[1, 3]"),
+            ("debug", "1", "true"),
+        ];
+        for (key, text, shown) in texts {
+            let knob = SERVER.iter().find(|k| k.key == key).unwrap();
+            assert_eq!(put_and_show(knob, text), Ok(shown.to_owned()), "{key}");
+        }
+    }
+
+    #[test]
+    fn defaults_lie_within_what_is_accepted() {
+        for knob in SERVER {
+            let shown = (knob.show)(&Config::default());
+            if !shown.is_empty() {
+                let text = shown.trim_matches('"');
+                assert_eq!(put_and_show(knob, text), Ok(shown.clone()), "{}", knob.key);
+            }
+        }
+    }
+
+    #[test]
+    fn names_are_unique_and_follow_the_rule() {
+        for (i, knob) in SERVER.iter().enumerate() {
+            let flag = knob.flag.expect("every setting of the server has a flag");
+            let dashed = knob.key.replace('_', "-");
+            assert!(
+                flag == dashed || knob.key == "spin_us",
+                "{flag} for {}",
+                knob.key
+            );
+            assert!(
+                !knob.help.ends_with('.') && !knob.help.is_empty(),
+                "{}",
+                knob.key
+            );
+            for other in &SERVER[i + 1..] {
+                assert_ne!(knob.key, other.key);
+                assert_ne!(knob.flag, other.flag);
+                assert!(knob.variable.is_none() || knob.variable != other.variable);
+            }
+            if let Some(bare) = knob.bare {
+                assert!(put_and_show(knob, bare).is_ok(), "{}", knob.key);
+            }
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! The finished configuration: values in range, nothing optional that has a default.
+//!
+//! Not where they come from. Invariant: a [`Config`] made by `load` has at least one app, ids and
+//! keys are unique among its apps, and demo credentials come with a loopback address only.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use crate::app::App;
+
+/// Everything the server needs to know before it starts.
+///
+/// Durations are in the unit their name ends in, sizes in bytes. [`Config::default`] is what an
+/// empty file gives, before the demo app is added.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The address to listen on. Default 127.0.0.1.
+    pub host: IpAddr,
+    /// The TCP port to listen on. Default 6001; 0 takes any free one.
+    pub port: u16,
+    /// Length of each listener's queue of connections not yet accepted. Default 4096.
+    pub backlog: u32,
+    /// Most connections a shard accepts in one second; the rest wait in the backlog. Default
+    /// `None`: no limit.
+    pub accept_per_second: Option<u32>,
+
+    /// How many shards. Default `None`: one per core in use.
+    pub shards: Option<usize>,
+    /// The cores to use, in the order shards take them. Default empty: every usable core.
+    pub cores: Vec<usize>,
+    /// How long a shard polls before it sleeps, in microseconds. Default 0: it sleeps at once.
+    pub spin_us: u64,
+    /// Entries in each io_uring of a shard. Default 128.
+    pub ring_depth: usize,
+    /// Slots in each ring of the mesh, of which there is one per ordered pair of shards. Default
+    /// 1024: what does not fit waits at its sender, so more slots buy memory traffic, not safety.
+    pub mesh_slots: usize,
+
+    /// Within how many milliseconds a whole request head must have arrived. Default 5000.
+    pub head_timeout_ms: u64,
+    /// For how many milliseconds an HTTP connection may wait between requests. Default 75000.
+    pub keep_alive_ms: u64,
+    /// Most bytes in a request head. Default 8192.
+    pub head_bytes: usize,
+    /// Most bytes in a request body. Default 1048576.
+    pub body_bytes: usize,
+    /// Most bytes in one WebSocket message; past it the connection is closed with 1009. Default
+    /// 65536.
+    pub message_bytes: usize,
+    /// Most channels one connection may be subscribed to. Default 200.
+    pub channels_per_connection: usize,
+    /// Most bytes waiting to be sent to one connection; past it, it is closed with 4100. Default
+    /// 1048576.
+    pub outbox_bytes: usize,
+    /// For how many milliseconds no byte may move to a peer with a full outbox. Default 10000.
+    pub write_stall_ms: u64,
+    /// How many milliseconds past its app's activity timeout a silent client is pinged. Default
+    /// 30000.
+    pub activity_grace_ms: u64,
+    /// For how many milliseconds an answer to that ping is awaited, then 4201. Default 30000.
+    pub pong_wait_ms: u64,
+
+    /// Whether to log every connection and message. Default `false`.
+    pub debug: bool,
+    /// Whether the published demo credentials are accepted. Never on an address others can reach.
+    pub demo: bool,
+    /// The apps served.
+    pub apps: Vec<App>,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            host: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            port: 6001,
+            backlog: 4096,
+            accept_per_second: None,
+            shards: None,
+            cores: Vec::new(),
+            spin_us: 0,
+            ring_depth: 128,
+            mesh_slots: 1024,
+            head_timeout_ms: 5000,
+            keep_alive_ms: 75_000,
+            head_bytes: 8 << 10,
+            body_bytes: 1 << 20,
+            message_bytes: 64 << 10,
+            channels_per_connection: 200,
+            outbox_bytes: 1 << 20,
+            write_stall_ms: 10_000,
+            activity_grace_ms: 30_000,
+            pong_wait_ms: 30_000,
+            debug: false,
+            demo: false,
+            apps: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! The start itself: machine, addresses, threads.
+
+use super::builder::Builder;
+use super::config::Config;
+use super::handle::{ServerError, ServerHandle};
+use super::placement::{self, Placement};
+use super::preflight::{self, EXECUTOR_IO_MEMORY, Need};
+use crate::conn::Timing;
+use crate::control::{Control, bridge};
+use crate::crossing::{ToControl, ToShard};
+use crate::http;
+use crate::hub;
+use crate::mesh::{Port, mesh};
+use crate::net::{Listener, ListenerOptions, SocketOptions};
+use crate::pusher;
+use crate::shard::{self, Setup};
+use std::io;
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread;
+use std::time::Duration;
+
+/// How long a peer may take to end after our close frame or last response.
+const CLOSE_MS: u64 = 5_000;
+
+/// How long a whole request body may take.
+const BODY_MS: u64 = 30_000;
+
+pub(super) fn start(builder: Builder) -> Result<ServerHandle, ServerError> {
+    let config = &builder.config;
+    let cores = placement::usable_cores();
+    let placement = placement::place(&cores, &config.cores, config.shards);
+    let need = Need { shards: placement.shards.len(), ring_depth: config.ring_depth };
+    let warnings = preflight::run(&need).map_err(ServerError::Preflight)?;
+    let address = SocketAddr::new(config.host, config.port);
+    let listeners = listen(address, placement.shards.len(), config)
+        .map_err(|error| ServerError::Bind(address, error))?;
+    let address = listeners[0].local_addr().map_err(|error| ServerError::Bind(address, error))?;
+    let handles = listeners.iter().map(Listener::handle).collect::<io::Result<Vec<_>>>();
+    let handles = handles.map_err(|error| ServerError::Bind(address, error))?;
+
+    let shards = placement.shards.len() as u16;
+    let (bridge, orders, reports) = bridge(placement.shards.len());
+    let ports = mesh(shards, config.mesh_slots);
+    let hash_key = [rand::random(), rand::random()];
+    let parts = ports.into_iter().zip(listeners).zip(orders);
+    for (index, ((port, listener), orders)) in parts.enumerate() {
+        let core = placement.shards[index];
+        let setup = setup(&builder, core, port, listener, orders, hash_key);
+        spawn_shard(setup, reports.clone()).map_err(ServerError::Thread)?;
+    }
+    let control = Control { bridge, listeners: handles, signals: builder.signals };
+    let (ready, is_ready) = flume::bounded(1);
+    let control = spawn_control(control, &placement, ready).map_err(ServerError::Thread)?;
+    let handle = ServerHandle { address, placement, warnings, control, reports };
+    // An error here means that the control thread has ended before it was ready, and knows why.
+    match is_ready.recv() {
+        Ok(()) => Ok(handle),
+        Err(_) => handle.wait().and_then(|()| Err(ServerError::Cut)),
+    }
+}
+
+/// One listener a shard. The first one takes the port for itself for a moment, so that a port
+/// another server shares is told from a free one.
+fn listen(address: SocketAddr, shards: usize, config: &Config) -> io::Result<Vec<Listener>> {
+    let options = ListenerOptions { backlog: config.backlog, ..ListenerOptions::default() };
+    Listener::probe(address)?;
+    let first = Listener::bind(address, &options)?;
+    let address = first.local_addr()?;
+    let mut listeners = vec![first];
+    for _ in 1..shards {
+        listeners.push(Listener::bind(address, &options)?);
+    }
+    Ok(listeners)
+}
+
+fn setup(
+    builder: &Builder,
+    core: usize,
+    port: Port,
+    listener: Listener,
+    orders: flume::Receiver<ToShard>,
+    hash_key: [u64; 2],
+) -> Setup {
+    let config = &builder.config;
+    let hub = hub::Options {
+        shard: port.shard(),
+        shards: port.shards(),
+        hash_key,
+        channels_per_connection: config.channels_per_connection,
+    };
+    let pusher = pusher::Options {
+        message_bytes: config.message_bytes,
+        activity_grace_ms: config.activity_grace_ms,
+        demo: config.demo,
+    };
+    Setup {
+        core,
+        ring_depth: config.ring_depth,
+        io_memory: EXECUTOR_IO_MEMORY,
+        spin: Duration::from_micros(config.spin_us),
+        port,
+        listener,
+        orders,
+        sockets: SocketOptions { outbox_bytes: config.outbox_bytes, timing: timing(config) },
+        accept_per_second: config.accept_per_second,
+        http: http::Limits {
+            head_bytes: config.head_bytes,
+            body_bytes: config.body_bytes,
+            ..http::Limits::default()
+        },
+        hub,
+        pusher: (!config.apps.is_empty()).then_some(pusher),
+        apps: config.apps.clone(),
+        routes: builder.routes.clone(),
+        clock: builder.clock.clone(),
+    }
+}
+
+fn timing(config: &Config) -> Timing {
+    Timing {
+        head_ms: config.head_timeout_ms,
+        body_ms: BODY_MS,
+        keep_alive_ms: config.keep_alive_ms,
+        pong_ms: config.pong_wait_ms,
+        close_ms: CLOSE_MS,
+        stall_ms: config.write_stall_ms,
+    }
+}
+
+/// A shard's thread. However it ends, it says so, and by the thread itself: an executor that is
+/// lost says nothing any more.
+fn spawn_shard(setup: Setup, reports: flume::Sender<ToControl>) -> io::Result<()> {
+    let shard = setup.port.shard();
+    let thread = thread::Builder::new().name(format!("shard-{shard}"));
+    thread.spawn(move || {
+        let started = reports.clone();
+        let run = || shard::run(setup, || report(&started, ToControl::Started(shard)));
+        let outcome = catch_unwind(AssertUnwindSafe(run));
+        let outcome = outcome.unwrap_or_else(|_| Err("its thread panicked".into()));
+        report(&reports, ToControl::Ended(shard, outcome));
+    })?;
+    Ok(())
+}
+
+fn report(reports: &flume::Sender<ToControl>, what: ToControl) {
+    // Nobody listens any more when another shard was lost first: the process is ending.
+    let _ = reports.send(what);
+}
+
+fn spawn_control(
+    control: Control,
+    placement: &Placement,
+    ready: flume::Sender<()>,
+) -> io::Result<thread::JoinHandle<io::Result<crate::control::Outcome>>> {
+    let core = placement.control;
+    thread::Builder::new().name("control".into()).spawn(move || {
+        if let Some(id) = core {
+            // It runs anywhere if this fails, only not as quietly.
+            core_affinity::set_for_current(core_affinity::CoreId { id });
+        }
+        control.run(move || {
+            let _ = ready.send(());
+        })
+    })
+}
+

@@ -1,0 +1,17 @@
+//! Floor 8: from flags, files and variables to running threads.
+//!
+//! It decides and starts; it serves nothing itself. The order at start is: [`config`] (what was
+//! asked for, exit code 78 when it makes no sense), [`placement`] (which core each shard gets),
+//! [`preflight`] (whether this machine lets the shards run, exit code 69 when not), and only then
+//! the first executor, followed by the [`banner`].
+
+pub mod banner;
+mod builder;
+pub mod config;
+mod handle;
+mod launch;
+pub mod placement;
+pub mod preflight;
+
+pub use builder::{Builder, Server};
+pub use handle::{ServerError, ServerHandle};

@@ -1,0 +1,77 @@
+//! The tasks that keep a shard going: notes in, turns ended, deadlines looked at.
+
+use super::run::Shard;
+use crate::crossing::ToShard;
+use crate::http::Response;
+use crate::id::ShardId;
+use crate::net::pause_ms;
+use crate::timer::wheel::TICK_MS;
+use crate::ws::Frame;
+use std::future::poll_fn;
+use std::rc::Rc;
+
+/// Messages taken from one ring before the other tasks of the shard get their turn.
+const BATCH: usize = 256;
+
+/// Takes what other shards send.
+pub(super) async fn pump(shard: Rc<Shard>) {
+    let mut inbox = Vec::new();
+    loop {
+        poll_fn(|cx| shard.mesh.poll_receive(cx, BATCH, &mut inbox)).await;
+        for (from, message) in inbox.drain(..) {
+            receive(&shard, from, message);
+        }
+        futures_lite::future::yield_now().await;
+    }
+}
+
+fn receive(shard: &Shard, from: ShardId, message: ToShard) {
+    let sockets = &shard.sockets;
+    match message {
+        ToShard::Hub(note) => match &shard.pusher {
+            Some(pusher) => pusher.receive(from, note),
+            None => tracing::error!(?note, "a note for a hub that is not mounted"),
+        },
+        ToShard::Send { client, frame } => {
+            // Gone or full is the receiver's own business: the sender was told so.
+            let _ = sockets.push(client, Frame::shared(frame));
+        }
+        ToShard::Broadcast { route, frame } => {
+            let clients = sockets.clients(Some(route));
+            sockets.push_all(clients.into_iter(), &Frame::shared(frame));
+        }
+        ToShard::Close { client, code, reason } => {
+            sockets.close(client, Frame::close(code, &reason));
+        }
+        ToShard::Stop => tracing::error!("only the control thread stops a shard"),
+    }
+}
+
+/// Ends each turn in which something was left to do.
+pub(super) async fn end_turns(shard: Rc<Shard>) {
+    loop {
+        poll_fn(|cx| shard.turn.poll(cx)).await;
+        if let Some(pusher) = &shard.pusher {
+            pusher.end_turn();
+        }
+        shard.sockets.flush();
+        shard.mesh.end_turn();
+    }
+}
+
+/// Looks at the deadlines that have come up.
+pub(super) async fn tick(shard: Rc<Shard>) {
+    loop {
+        pause_ms(TICK_MS).await;
+        for (client, overdue) in shard.sockets.expire(request_timeout) {
+            tracing::debug!(?client, ?overdue, "deadline passed");
+        }
+    }
+}
+
+/// The answer to a request that did not arrive in time.
+fn request_timeout() -> Frame {
+    let mut out = Vec::new();
+    Response::text(408, "Request timeout\n").with_close().encode(false, false, &mut out);
+    Frame::raw(&out)
+}

@@ -1,0 +1,179 @@
+//! From a setup that came from another thread to a running shard.
+
+use super::pump::{end_turns, pump, tick};
+use super::serve::serve;
+use super::stop::stop;
+use crate::app::App;
+use crate::conn::Turn;
+use crate::crossing::ToShard;
+use crate::handler::{Local, Router};
+use crate::http;
+use crate::hub::{self, AppTable, Hub};
+use crate::mesh::{Port, SharedPort};
+use crate::net::{Clock, Listener, SocketOptions, Sockets, pause_ms};
+use crate::pusher::{self, Pusher};
+use glommio::{LocalExecutor, LocalExecutorBuilder, Placement};
+use std::cell::Cell;
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What mounts a library user's handlers; called once on each shard.
+pub type Routes = Arc<dyn Fn(&mut Router) + Send + Sync>;
+
+/// Everything a shard is made of.
+pub struct Setup {
+    /// The core it is pinned to.
+    pub core: usize,
+    /// Entries of each io_uring.
+    pub ring_depth: usize,
+    /// Bytes of memory registered with the rings.
+    pub io_memory: usize,
+    /// How long it polls before it sleeps; zero sleeps at once.
+    pub spin: Duration,
+    /// Its place in the mesh.
+    pub port: Port,
+    /// Its own listener.
+    pub listener: Listener,
+    /// Orders of the control thread.
+    pub orders: flume::Receiver<ToShard>,
+    /// Connections it accepts in a second; the rest wait in the backlog.
+    pub accept_per_second: Option<u32>,
+    /// Limits of its sockets.
+    pub sockets: SocketOptions,
+    /// Limits of requests.
+    pub http: http::Limits,
+    /// How its hub is made.
+    pub hub: hub::Options,
+    /// The Pusher application, unless only custom handlers are served.
+    pub pusher: Option<pusher::Options>,
+    /// The apps.
+    pub apps: Vec<App>,
+    /// Custom handlers.
+    pub routes: Routes,
+    /// Clocks.
+    pub clock: Clock,
+}
+
+/// What the tasks of a shard share.
+pub(super) struct Shard {
+    pub(super) sockets: Rc<Sockets>,
+    pub(super) mesh: Rc<SharedPort>,
+    pub(super) turn: Rc<Turn>,
+    pub(super) router: Router,
+    pub(super) pusher: Option<Rc<Pusher>>,
+    pub(super) http: http::Limits,
+    pub(super) stopping: Cell<bool>,
+}
+
+/// Runs a shard on this thread until it is told to stop; `started` is called when it accepts.
+///
+/// # Errors
+/// What kept it from starting.
+///
+/// # Panics
+/// When a task outside of any connection panics: the shard is lost then, and the caller ends
+/// the process.
+pub fn run(setup: Setup, started: impl FnOnce()) -> Result<(), String> {
+    let executor = executor(&setup).map_err(|error| format!("no executor: {error}"))?;
+    executor.run(async move {
+        let orders = setup.orders.clone();
+        let pace = setup.accept_per_second;
+        let (shard, listener) = Shard::new(setup);
+        let shard = Rc::new(shard);
+        for mount in shard.router.mounts() {
+            mount.start().await?;
+        }
+        for task in [
+            glommio::spawn_local(pump(Rc::clone(&shard))),
+            glommio::spawn_local(end_turns(Rc::clone(&shard))),
+            glommio::spawn_local(tick(Rc::clone(&shard))),
+            glommio::spawn_local(accept(Rc::clone(&shard), listener, pace)),
+        ] {
+            task.detach();
+        }
+        started();
+        while let Ok(order) = orders.recv_async().await {
+            match order {
+                ToShard::Stop => break,
+                other => tracing::error!(?other, "not an order of the control thread"),
+            }
+        }
+        stop(&shard).await;
+        Ok(())
+    })
+}
+
+/// Makes the executor; memory for its rings may be given back late by one that has just ended.
+fn executor(setup: &Setup) -> Result<LocalExecutor, String> {
+    const TRIES: u32 = 20;
+    let mut last = String::new();
+    for _ in 0..TRIES {
+        let builder = LocalExecutorBuilder::new(Placement::Fixed(setup.core))
+            .name(&format!("shard-{}", setup.port.shard()))
+            .ring_depth(setup.ring_depth)
+            .io_memory(setup.io_memory)
+            .spin_before_park(setup.spin);
+        match builder.make() {
+            Ok(executor) => return Ok(executor),
+            Err(error) => {
+                last = error.to_string();
+                let error = io::Error::from(error);
+                if error.raw_os_error() != Some(12) {
+                    break; // only ENOMEM passes by itself
+                }
+                #[expect(clippy::disallowed_methods, reason = "no executor runs here yet")]
+                std::thread::sleep(Duration::from_millis(50));
+            }
+        }
+    }
+    Err(last)
+}
+
+impl Shard {
+    fn new(setup: Setup) -> (Self, Listener) {
+        let turn = Rc::new(Turn::default());
+        let (id, shards) = (setup.port.shard(), setup.port.shards());
+        let mesh = Rc::new(setup.port.share(Rc::clone(&turn)));
+        let sockets = Rc::new(Sockets::new(id, setup.sockets, setup.clock, Rc::clone(&turn)));
+        let local = Local {
+            shard: id,
+            shards,
+            sockets: Rc::clone(&sockets),
+            mesh: Rc::clone(&mesh),
+            turn: Rc::clone(&turn),
+        };
+        let mut router = Router::new(Rc::new(local));
+        // Custom routes first: whoever mounts a path of ours means it.
+        (setup.routes)(&mut router);
+        let pusher = setup.pusher.map(|options| {
+            let hub = Hub::new(setup.hub, Rc::new(AppTable::new(setup.apps)));
+            pusher::mount(&mut router, hub, options)
+        });
+        let (http, stopping) = (setup.http, Cell::new(false));
+        (Self { sockets, mesh, turn, router, pusher, http, stopping }, setup.listener)
+    }
+}
+
+/// Accepts until the listener is shut down or the shard stops.
+async fn accept(shard: Rc<Shard>, listener: Listener, pace: Option<u32>) {
+    const WAIT_MS: u64 = 5;
+    let mut acceptor = listener.adopt();
+    let mut bucket = hub::Bucket::default();
+    let on_pause = |error: &io::Error| {
+        tracing::warn!(%error, "cannot accept; trying again shortly");
+    };
+    while let Ok(stream) = acceptor.accept(on_pause).await {
+        if shard.stopping.get() {
+            return;
+        }
+        glommio::spawn_local(serve(Rc::clone(&shard), stream)).detach();
+        while pace.is_some_and(|pace| !bucket.take(shard.sockets.clock().now_ms(), pace)) {
+            pause_ms(WAIT_MS).await;
+        }
+    }
+    if !shard.stopping.get() {
+        tracing::warn!("the listener was shut down");
+    }
+}

@@ -1,0 +1,264 @@
+//! One connection: requests until one of them becomes a WebSocket, then that, then the end.
+
+use super::run::Shard;
+use crate::conn::Stage;
+use crate::handler::{Found, Request, Serve};
+use crate::http::{self, BodyKind, ChunkedDecoder, Head, HeadScan, Response};
+use crate::net::Reader;
+use crate::ws::Frame;
+use crate::ws::handshake::{self, HandshakeError, Upgrade};
+use futures_lite::FutureExt;
+use glommio::net::TcpStream;
+use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
+
+/// Serves a connection to its end. Whatever panics in it ends it and nothing else.
+pub(super) async fn serve(shard: Rc<Shard>, stream: TcpStream) {
+    let Some((reader, peer)) = shard.sockets.insert(stream) else { return };
+    let client = reader.client();
+    // The futures of requests and of the WebSocket are boxed, one after the other: an open
+    // WebSocket does not carry the memory that its handshake needed.
+    let requests = Box::pin(Requests { shard: &shard, reader: &reader, peer }.run());
+    match AssertUnwindSafe(requests).catch_unwind().await {
+        Ok(Some((serve, early))) => {
+            let socket = serve(reader.again(), early);
+            if AssertUnwindSafe(socket).catch_unwind().await.is_err() {
+                tracing::error!(?client, "a connection's task panicked");
+            }
+        }
+        Ok(None) => {}
+        Err(_) => {
+            tracing::error!(?client, "a request's task panicked");
+            shard.sockets.abort(client);
+        }
+    }
+    shard.sockets.drained(client).await;
+    if shard.sockets.is_closing(client) {
+        linger(&reader).await;
+    }
+    shard.sockets.remove(client);
+}
+
+/// Reads and drops what the peer still sends, until it ends or its time is up: closing a socket
+/// with unread bytes would reset it, and the peer would lose our last words.
+async fn linger(reader: &Reader) {
+    let mut nothing = Vec::new();
+    while let Ok(Some(_)) = reader.read(&mut nothing).await {}
+}
+
+/// The requests of one connection.
+struct Requests<'s> {
+    shard: &'s Shard,
+    reader: &'s Reader,
+    peer: Option<SocketAddr>,
+}
+
+/// What follows a request.
+enum Next {
+    /// Another request.
+    Request,
+    /// Nothing: the connection ends once the answer has left.
+    End,
+    /// A WebSocket.
+    Socket(Serve),
+}
+
+impl Requests<'_> {
+    async fn run(self) -> Option<(Serve, Vec<u8>)> {
+        let sockets = &self.shard.sockets;
+        let client = self.reader.client();
+        let mut kept = Vec::new();
+        loop {
+            let waits = kept.is_empty();
+            let mut buffer = self.reader.read(&mut kept).await.ok()??;
+            if sockets.is_closing(client) {
+                return None;
+            }
+            if waits {
+                sockets.enter(client, Stage::Head);
+            }
+            let mut bytes = buffer.filled_mut();
+            while HeadScan::new(&self.shard.http).complete(bytes) {
+                let (next, used) = self.one(bytes, &mut kept).await;
+                bytes = &mut bytes[used..];
+                match next {
+                    Next::Request => {}
+                    Next::End => {
+                        sockets.end(client);
+                        return None;
+                    }
+                    Next::Socket(serve) => return Some((serve, bytes.to_vec())),
+                }
+            }
+            // Either the body's last read brought more than the body, or this one did.
+            kept.extend_from_slice(bytes);
+            let stage = if kept.is_empty() { Stage::KeepAlive } else { Stage::Head };
+            sockets.enter(client, stage);
+        }
+    }
+
+    /// Serves the request at the start of `bytes`; says how many of them it used. What a body's
+    /// last read brought beyond the body goes to `kept`.
+    async fn one(&self, bytes: &mut [u8], kept: &mut Vec<u8>) -> (Next, usize) {
+        let head_len = memchr::memmem::find(bytes, b"\r\n\r\n").map_or(bytes.len(), |at| at + 4);
+        let (head_bytes, rest) = bytes.split_at_mut(head_len);
+        let head = match http::parse(head_bytes, &self.shard.http) {
+            Ok(Some((head, _))) => head,
+            Ok(None) => return (self.refuse(400, "Bad request"), head_len),
+            Err(error) => return (self.refuse(error.status(), error.reason()), head_len),
+        };
+        if head.upgrade_websocket {
+            return (self.upgrade(&head).await, head_len);
+        }
+        match head.body {
+            BodyKind::None => (self.answer(&head, &mut []).await, head_len),
+            BodyKind::Length(length) if length <= rest.len() as u64 => {
+                let length = length as usize;
+                (self.answer(&head, &mut rest[..length]).await, head_len + length)
+            }
+            BodyKind::Length(_) | BodyKind::Chunked => {
+                let used = head_len + rest.len();
+                match self.collect(&head, rest, kept).await {
+                    Ok(Some(mut body)) => (self.answer(&head, &mut body).await, used),
+                    Ok(None) => (Next::End, used),
+                    Err((status, reason)) => (self.refuse(status, reason), used),
+                }
+            }
+        }
+    }
+
+    /// Reads the rest of a body; `None` when the peer ended or its time was up.
+    async fn collect(
+        &self,
+        head: &Head<'_>,
+        start: &[u8],
+        kept: &mut Vec<u8>,
+    ) -> Result<Option<Vec<u8>>, (u16, &'static str)> {
+        let (sockets, client) = (&self.shard.sockets, self.reader.client());
+        sockets.enter(client, Stage::Body);
+        if head.expect_continue {
+            // Gone or full: the read below ends.
+            let _ = sockets.push(client, Frame::raw(http::continue_100()));
+        }
+        let mut body = Collected::new(head.body, &self.shard.http);
+        let mut used = body.add(start)?;
+        let mut last = start.to_vec();
+        while !body.done {
+            let mut nothing = Vec::new();
+            let Ok(Some(buffer)) = self.reader.read(&mut nothing).await else { return Ok(None) };
+            if sockets.is_closing(client) {
+                return Ok(None);
+            }
+            used = body.add(buffer.filled())?;
+            last.clear();
+            last.extend_from_slice(&buffer.filled()[used..]);
+            used = 0;
+        }
+        kept.extend_from_slice(&last[used..]);
+        Ok(Some(body.bytes))
+    }
+
+    async fn answer(&self, head: &Head<'_>, body: &mut [u8]) -> Next {
+        let (sockets, client) = (&self.shard.sockets, self.reader.client());
+        sockets.enter(client, Stage::Busy);
+        let response = match self.shard.router.find(head.path) {
+            Some(Found { pattern, mount }) => {
+                mount.request(Request::new(head, body, pattern, self.peer)).await
+            }
+            None => Response::text(404, "Not found\n"),
+        };
+        self.respond(&response, head.keep_alive && !self.shard.stopping.get(), head.method)
+    }
+
+    fn respond(&self, response: &Response, keep_alive: bool, method: &str) -> Next {
+        let mut out = Vec::new();
+        response.encode(keep_alive, method == "HEAD", &mut out);
+        let keeps_alive = response.keeps_alive(keep_alive);
+        let pushed = self.shard.sockets.push(self.reader.client(), Frame::raw(&out));
+        if keeps_alive && pushed.is_ok() { Next::Request } else { Next::End }
+    }
+
+    fn refuse(&self, status: u16, reason: &'static str) -> Next {
+        let response = Response::text(status, format!("{reason}\n")).with_close();
+        self.respond(&response, false, "GET")
+    }
+
+    async fn upgrade(&self, head: &Head<'_>) -> Next {
+        let client = self.reader.client();
+        self.shard.sockets.enter(client, Stage::Busy);
+        if head.method != "GET" {
+            return self.refuse(405, "A handshake is a GET request");
+        }
+        let Some(Found { pattern, mount }) = self.shard.router.find(head.path) else {
+            return self.refuse(404, "Not found"); // H6
+        };
+        let upgrade = Upgrade {
+            key: head.header("sec-websocket-key"),
+            version: head.header("sec-websocket-version"),
+        };
+        let accept = match handshake::accept(upgrade) {
+            Ok(accept) => accept,
+            Err(HandshakeError::Key) => return self.refuse(400, "Bad Sec-WebSocket-Key"),
+            Err(HandshakeError::Version) => {
+                let response = Response::text(426, "WebSocket version 13 is spoken here\n")
+                    .with_header("Sec-WebSocket-Version", "13")
+                    .with_close();
+                return self.respond(&response, false, head.method);
+            }
+        };
+        let request = Request::new(head, &mut [], pattern, self.peer);
+        match mount.handshake(&request).await {
+            Err(response) => self.respond(&response, head.keep_alive, head.method),
+            Ok(serve) => {
+                let mut out = Vec::with_capacity(160);
+                handshake::response(&accept, &mut out);
+                // If it is gone, the WebSocket's first read says so.
+                let _ = self.shard.sockets.push(client, Frame::raw(&out));
+                Next::Socket(serve)
+            }
+        }
+    }
+}
+
+/// A body on its way in.
+struct Collected {
+    bytes: Vec<u8>,
+    done: bool,
+    kind: Kind,
+}
+
+enum Kind {
+    Length(usize),
+    Chunked(ChunkedDecoder),
+}
+
+impl Collected {
+    fn new(kind: BodyKind, limits: &http::Limits) -> Self {
+        let kind = match kind {
+            BodyKind::Chunked => Kind::Chunked(ChunkedDecoder::new(limits)),
+            BodyKind::Length(length) => Kind::Length(length as usize), // bounded by the limits
+            BodyKind::None => Kind::Length(0),
+        };
+        Self { bytes: Vec::new(), done: false, kind }
+    }
+
+    /// Takes what belongs to the body; says how much that was.
+    fn add(&mut self, input: &[u8]) -> Result<usize, (u16, &'static str)> {
+        match &mut self.kind {
+            Kind::Length(length) => {
+                let count = input.len().min(*length - self.bytes.len());
+                self.bytes.extend_from_slice(&input[..count]);
+                self.done = self.bytes.len() == *length;
+                Ok(count)
+            }
+            Kind::Chunked(decoder) => {
+                let progress = decoder
+                    .decode(input, &mut self.bytes)
+                    .map_err(|error| (error.status(), error.reason()))?;
+                self.done = progress.done;
+                Ok(progress.consumed)
+            }
+        }
+    }
+}
