@@ -42,12 +42,14 @@ impl ClientId {
     /// When `slot` is above [`ClientId::SLOT_MAX`].
     #[must_use]
     pub fn new(shard: ShardId, generation: u32, slot: u32) -> Self {
-        assert!(slot <= Self::SLOT_MAX, "a shard holds at most {} clients", Self::SLOT_MAX + 1);
+        assert!(
+            slot <= Self::SLOT_MAX,
+            "a shard holds at most {} clients",
+            Self::SLOT_MAX + 1
+        );
         let generation = u64::from(generation & Self::generation_mask());
         Self(
-            (u64::from(shard.0) << (64 - SHARD_BITS))
-                | (generation << SLOT_BITS)
-                | u64::from(slot),
+            (u64::from(shard.0) << (64 - SHARD_BITS)) | (generation << SLOT_BITS) | u64::from(slot),
         )
     }
 
@@ -78,7 +80,13 @@ impl ClientId {
 
 impl fmt::Debug for ClientId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "client {}/{}.{}", self.shard().0, self.slot(), self.generation())
+        write!(
+            f,
+            "client {}/{}.{}",
+            self.shard().0,
+            self.slot(),
+            self.generation()
+        )
     }
 }
 
@@ -126,7 +134,11 @@ impl SocketId {
         if !canonical(high) || !canonical(low) {
             return Ok(None);
         }
-        Ok(high.parse().ok().zip(low.parse().ok()).map(|(high, low)| Self { high, low }))
+        Ok(high
+            .parse()
+            .ok()
+            .zip(low.parse().ok())
+            .map(|(high, low)| Self { high, low }))
     }
 
     /// The shard that gave this id out, when it is one of ours.
@@ -165,7 +177,10 @@ mod tests {
     #[test]
     fn a_client_id_gives_back_its_parts() {
         let id = ClientId::new(ShardId(1023), 7, ClientId::SLOT_MAX);
-        assert_eq!((id.shard(), id.generation(), id.slot()), (ShardId(1023), 7, 0xff_ffff));
+        assert_eq!(
+            (id.shard(), id.generation(), id.slot()),
+            (ShardId(1023), 7, 0xff_ffff)
+        );
         let wrapped = ClientId::new(ShardId(0), u32::MAX, 0);
         assert_eq!(wrapped.generation(), ClientId::generation_mask());
     }
@@ -192,13 +207,21 @@ mod tests {
             assert!(SocketId::parse(valid.as_str().unwrap()).is_ok(), "{valid}");
         }
         for invalid in vectors["socket_ids"]["invalid"].as_array().unwrap() {
-            assert!(SocketId::parse(invalid.as_str().unwrap()).is_err(), "{invalid}");
+            assert!(
+                SocketId::parse(invalid.as_str().unwrap()).is_err(),
+                "{invalid}"
+            );
         }
     }
 
     #[test]
     fn ids_that_cannot_be_ours_exclude_nobody() {
-        for text in ["01.1", "1.01", "99999999999999999999.1", "1.99999999999999999999"] {
+        for text in [
+            "01.1",
+            "1.01",
+            "99999999999999999999.1",
+            "1.99999999999999999999",
+        ] {
             assert_eq!(SocketId::parse(text), Ok(None), "{text}");
         }
         assert!(SocketId::parse("\u{0661}.1").is_err(), "digits are ASCII");

@@ -35,7 +35,10 @@ fn halted(halt: &Halt) -> ExitCode {
 
 fn check(asked: &Invocation, cores: &placement::Cores) -> ExitCode {
     let placement = placement::place(cores, &asked.config.cores, asked.config.shards);
-    let need = Need { shards: placement.shards.len(), ring_depth: asked.config.ring_depth };
+    let need = Need {
+        shards: placement.shards.len(),
+        ring_depth: asked.config.ring_depth,
+    };
     match preflight::run(&need) {
         Err(refusal) => {
             complain(&format!("shardcast: {refusal}\n"));
@@ -43,7 +46,13 @@ fn check(asked: &Invocation, cores: &placement::Cores) -> ExitCode {
         }
         Ok(found) => {
             let found = found.iter().map(ToString::to_string);
-            for warning in asked.warnings.iter().cloned().chain(placement.warning).chain(found) {
+            for warning in asked
+                .warnings
+                .iter()
+                .cloned()
+                .chain(placement.warning)
+                .chain(found)
+            {
                 say(&format!("warning: {warning}\n"));
             }
             say("The configuration is good, and this machine can run it.\n");
@@ -54,8 +63,13 @@ fn check(asked: &Invocation, cores: &placement::Cores) -> ExitCode {
 
 fn start(asked: Invocation) -> ExitCode {
     log(asked.config.debug);
-    let Invocation { config, warnings, .. } = asked;
-    let server = Server::builder().config(config.clone()).handle_signals(true).start();
+    let Invocation {
+        config, warnings, ..
+    } = asked;
+    let server = Server::builder()
+        .config(config.clone())
+        .handle_signals(true)
+        .start();
     let ended = server.and_then(|handle| {
         greet(&config, warnings, &handle);
         handle.wait()
@@ -75,13 +89,22 @@ fn greet(config: &Config, mut warnings: Vec<String>, handle: &shardcast::server:
     let (address, placement) = (handle.local_addr(), handle.placement());
     let no_color = std::env::var("NO_COLOR").ok();
     let colour = wants_colour(std::io::stdout().is_terminal(), no_color.as_deref());
-    let banner = Banner { address, config, placement, warnings: &warnings };
+    let banner = Banner {
+        address,
+        config,
+        placement,
+        warnings: &warnings,
+    };
     say(&banner.render(colour));
 }
 
 /// Logs go to the standard error, so that the standard output stays data.
 fn log(debug: bool) {
-    let filter = EnvFilter::new(if debug { "info,shardcast=debug" } else { "info" });
+    let filter = EnvFilter::new(if debug {
+        "info,shardcast=debug"
+    } else {
+        "info"
+    });
     let colour = wants_colour(
         std::io::stderr().is_terminal(),
         std::env::var("NO_COLOR").ok().as_deref(),

@@ -125,7 +125,9 @@ impl Life {
             Stage::Pinged => self.since_ms.saturating_add(timing.pong_ms),
             Stage::Closing => self.since_ms.saturating_add(timing.close_ms),
         };
-        let stall = self.blocked_ms.map_or(u64::MAX, |at| at.saturating_add(timing.stall_ms));
+        let stall = self
+            .blocked_ms
+            .map_or(u64::MAX, |at| at.saturating_add(timing.stall_ms));
         stage.min(stall)
     }
 
@@ -134,7 +136,10 @@ impl Life {
         if now_ms < self.due_ms(timing) {
             return None;
         }
-        if self.blocked_ms.is_some_and(|at| now_ms >= at.saturating_add(timing.stall_ms)) {
+        if self
+            .blocked_ms
+            .is_some_and(|at| now_ms >= at.saturating_add(timing.stall_ms))
+        {
             return Some(Overdue::Stalled);
         }
         match self.stage {

@@ -61,7 +61,10 @@ impl Outbox {
     /// # Panics
     /// When that is more than waits.
     pub fn advance(&mut self, count: usize) {
-        self.bytes = self.bytes.checked_sub(count).expect("a socket takes what it was given");
+        self.bytes = self
+            .bytes
+            .checked_sub(count)
+            .expect("a socket takes what it was given");
         let mut done = 0;
         let mut left = count + self.sent;
         for frame in &self.frames {
@@ -86,7 +89,12 @@ impl Outbox {
     pub fn drop_unsent(&mut self) {
         let kept = usize::from(self.sent > 0);
         self.frames.truncate(kept);
-        self.bytes = self.frames.iter().map(|frame| frame.bytes().len()).sum::<usize>() - self.sent;
+        self.bytes = self
+            .frames
+            .iter()
+            .map(|frame| frame.bytes().len())
+            .sum::<usize>()
+            - self.sent;
     }
 }
 
@@ -126,7 +134,10 @@ mod tests {
         outbox.push(frame(20));
         outbox.advance(4);
         outbox.drop_unsent();
-        assert_eq!((outbox.bytes(), outbox.gather(&mut Vec::new()).len()), (6, 6));
+        assert_eq!(
+            (outbox.bytes(), outbox.gather(&mut Vec::new()).len()),
+            (6, 6)
+        );
         let mut fresh = Outbox::default();
         fresh.push(frame(10));
         fresh.drop_unsent();

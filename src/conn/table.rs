@@ -78,7 +78,13 @@ impl Table {
     /// An empty table; each outbox holds at most `outbox_max` bytes.
     #[must_use]
     pub fn new(shard: ShardId, outbox_max: usize) -> Self {
-        Self { shard, outbox_max, slots: Vec::new(), free: Vec::new(), dirty: Vec::new() }
+        Self {
+            shard,
+            outbox_max,
+            slots: Vec::new(),
+            free: Vec::new(),
+            dirty: Vec::new(),
+        }
     }
 
     /// Adds a connection that was accepted just now; `None` when every slot is taken.
@@ -90,7 +96,10 @@ impl Table {
                 if slot > ClientId::SLOT_MAX {
                     return None;
                 }
-                self.slots.push(Slot { generation: 0, connection: None });
+                self.slots.push(Slot {
+                    generation: 0,
+                    connection: None,
+                });
                 slot
             }
         };
@@ -153,14 +162,18 @@ impl Table {
     /// Puts a frame into an outbox whatever its state: error and close frames, whose number is
     /// bounded by themselves.
     pub fn push_last(&mut self, client: ClientId, frame: Frame) {
-        let Some(connection) = self.get_mut(client) else { return };
+        let Some(connection) = self.get_mut(client) else {
+            return;
+        };
         connection.outbox.push(frame);
         self.mark_dirty(client);
     }
 
     /// Remembers that a connection needs the writer's attention.
     pub fn mark_dirty(&mut self, client: ClientId) {
-        let Some(connection) = self.get_mut(client) else { return };
+        let Some(connection) = self.get_mut(client) else {
+            return;
+        };
         // A blocked one is written to when its socket takes bytes again.
         if !connection.dirty && !connection.blocked {
             connection.dirty = true;
@@ -182,7 +195,10 @@ impl Table {
     pub fn iter(&self) -> impl Iterator<Item = (ClientId, &Connection)> {
         self.slots.iter().enumerate().filter_map(|(slot, entry)| {
             let client = ClientId::new(self.shard, entry.generation, slot as u32);
-            entry.connection.as_deref().map(|connection| (client, connection))
+            entry
+                .connection
+                .as_deref()
+                .map(|connection| (client, connection))
         })
     }
 
@@ -229,7 +245,10 @@ mod tests {
         let mut table = Table::new(ShardId(0), 100);
         let client = table.insert(0).unwrap();
         assert_eq!(table.push(client, Frame::raw(&[0; 100])), Ok(()));
-        assert_eq!(table.push(client, Frame::raw(&[0; 1])), Err(PushError::Full));
+        assert_eq!(
+            table.push(client, Frame::raw(&[0; 1])),
+            Err(PushError::Full)
+        );
         table.push_last(client, Frame::raw(&[0; 50]));
         assert_eq!(table.get(client).unwrap().outbox.bytes(), 150);
     }

@@ -16,11 +16,24 @@ const ORDERS_MAX: usize = 8;
 
 /// Makes the bridge: the control thread's ends, each shard's orders, and where reports go.
 #[must_use]
-pub fn bridge(shards: usize) -> (Bridge, Vec<flume::Receiver<ToShard>>, flume::Sender<ToControl>) {
+pub fn bridge(
+    shards: usize,
+) -> (
+    Bridge,
+    Vec<flume::Receiver<ToShard>>,
+    flume::Sender<ToControl>,
+) {
     let (senders, receivers) = (0..shards).map(|_| flume::bounded(ORDERS_MAX)).unzip();
     // Each shard reports twice; the rest is for handles that ask to stop, again and again.
     let (report, reports) = flume::bounded(2 * shards + ORDERS_MAX);
-    (Bridge { orders: senders, reports }, receivers, report)
+    (
+        Bridge {
+            orders: senders,
+            reports,
+        },
+        receivers,
+        report,
+    )
 }
 
 impl Bridge {

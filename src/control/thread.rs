@@ -52,13 +52,18 @@ impl Control {
     /// # Errors
     /// When the runtime or the signal handlers cannot be made.
     pub fn run(self, started: impl FnOnce()) -> io::Result<Outcome> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
         runtime.block_on(self.watch(started))
     }
 
     async fn watch(self, started: impl FnOnce()) -> io::Result<Outcome> {
         let mut signals = match self.signals {
-            true => Some([signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?]),
+            true => Some([
+                signal(SignalKind::interrupt())?,
+                signal(SignalKind::terminate())?,
+            ]),
             false => None,
         };
         let mut starting = self.listeners.len();
@@ -112,7 +117,10 @@ impl Control {
             if !stopping {
                 pending::<()>().await;
             }
-            #[expect(clippy::disallowed_methods, reason = "the control thread has a reactor")]
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "the control thread has a reactor"
+            )]
             tokio::time::sleep(STOP_TIMEOUT).await;
         };
         tokio::select! {

@@ -82,11 +82,7 @@ pub trait Handler: 'static {
     ///
     /// # Errors
     /// See the promises.
-    async fn on_message(
-        &self,
-        client: &mut Client<Self::Session>,
-        message: Message<'_>,
-    ) -> Result;
+    async fn on_message(&self, client: &mut Client<Self::Session>, message: Message<'_>) -> Result;
 
     /// A callback of this client failed; it is closed with 1011 next.
     async fn on_error(&self, client: &mut Client<Self::Session>, error: &dyn std::error::Error) {

@@ -22,7 +22,12 @@ impl<S> Client<S> {
         endpoint: Endpoint,
         session: S,
     ) -> Self {
-        Self { id, peer, endpoint, session }
+        Self {
+            id,
+            peer,
+            endpoint,
+            session,
+        }
     }
 
     pub(super) fn into_session(self) -> S {

@@ -59,7 +59,9 @@ impl Endpoint {
     /// Encodes a text message for [`Endpoint::multicast`].
     #[must_use]
     pub fn prepare(&self, text: &str) -> Prepared {
-        Prepared { frame: Frame::text(text.as_bytes()) }
+        Prepared {
+            frame: Frame::text(text.as_bytes()),
+        }
     }
 
     /// Sends a text message to one client, wherever it is connected.
@@ -72,19 +74,32 @@ impl Endpoint {
             return self.push(client, Frame::text(text.as_bytes()));
         }
         let frame = Arc::from(Frame::text(text.as_bytes()).bytes());
-        self.local.mesh.send(client.shard(), ToShard::Send { client, frame });
+        self.local
+            .mesh
+            .send(client.shard(), ToShard::Send { client, frame });
         Ok(())
     }
 
     /// Sends a text message to every client of this route, on all shards.
     pub fn broadcast(&self, text: &str) {
         let bytes: Arc<[u8]> = Arc::from(Frame::text(text.as_bytes()).bytes());
-        for shard in (0..self.local.shards).map(ShardId).filter(|id| *id != self.local.shard) {
+        for shard in (0..self.local.shards)
+            .map(ShardId)
+            .filter(|id| *id != self.local.shard)
+        {
             let frame = Arc::clone(&bytes);
-            self.local.mesh.send(shard, ToShard::Broadcast { route: self.route, frame });
+            self.local.mesh.send(
+                shard,
+                ToShard::Broadcast {
+                    route: self.route,
+                    frame,
+                },
+            );
         }
         let here = self.local_clients();
-        self.local.sockets.push_all(here.into_iter(), &Frame::shared(bytes));
+        self.local
+            .sockets
+            .push_all(here.into_iter(), &Frame::shared(bytes));
     }
 
     /// Sends a prepared message to clients of this shard; returns how many took it.
@@ -93,7 +108,9 @@ impl Endpoint {
         clients: impl IntoIterator<Item = ClientId>,
         message: &Prepared,
     ) -> usize {
-        self.local.sockets.push_all(clients.into_iter(), &message.frame)
+        self.local
+            .sockets
+            .push_all(clients.into_iter(), &message.frame)
     }
 
     /// Closes a client, wherever it is connected.
@@ -101,7 +118,11 @@ impl Endpoint {
         if client.shard() == self.local.shard {
             self.local.sockets.close(client, Frame::close(code, reason));
         } else {
-            let message = ToShard::Close { client, code, reason: reason.into() };
+            let message = ToShard::Close {
+                client,
+                code,
+                reason: reason.into(),
+            };
             self.local.mesh.send(client.shard(), message);
         }
     }

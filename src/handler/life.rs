@@ -5,8 +5,8 @@ use super::client::Client;
 use super::message::{Close, Message};
 use crate::net::Reader;
 use crate::protocol::Code;
-use crate::ws::codec::{CodecError, Decoder, Received};
 use crate::ws::Frame;
+use crate::ws::codec::{CodecError, Decoder, Received};
 use futures_lite::FutureExt;
 use futures_lite::future::yield_now;
 use std::future::Future;
@@ -37,7 +37,13 @@ impl<H: Handler> Life<H> {
         reader: Reader,
         route: u16,
     ) -> Self {
-        Self { handler, client, reader, route, close: None }
+        Self {
+            handler,
+            client,
+            reader,
+            route,
+            close: None,
+        }
     }
 
     pub(super) async fn run(mut self, mut early: Vec<u8>) {
@@ -89,7 +95,10 @@ impl<H: Handler> Life<H> {
                 Received::Text(bytes) => Message::Text(bytes),
                 Received::Binary(bytes) => Message::Binary(bytes),
                 Received::Ping(payload) => {
-                    let _ = self.client.endpoint().push(self.client.id(), Frame::pong(payload));
+                    let _ = self
+                        .client
+                        .endpoint()
+                        .push(self.client.id(), Frame::pong(payload));
                     continue;
                 }
                 Received::Pong => continue,
@@ -108,7 +117,10 @@ impl<H: Handler> Life<H> {
     fn peer_closed(&mut self, code: Option<u16>) -> Go {
         let (sockets, id) = (self.reader.sockets(), self.client.id());
         if !sockets.is_closing(id) {
-            self.close = Some(Close { code: code.unwrap_or(1005), by_peer: true });
+            self.close = Some(Close {
+                code: code.unwrap_or(1005),
+                by_peer: true,
+            });
             let answer = code.map_or_else(Frame::close_empty, |code| Frame::close(code, ""));
             sockets.close(id, answer);
         }
@@ -124,7 +136,10 @@ impl<H: Handler> Life<H> {
             CodecError::InvalidText => Code::InvalidText,
         };
         let (sockets, id) = (self.reader.sockets(), self.client.id());
-        self.close.get_or_insert(Close { code: code.number(), by_peer: false });
+        self.close.get_or_insert(Close {
+            code: code.number(),
+            by_peer: false,
+        });
         sockets.close_with(id, code);
         sockets.end(id);
     }
@@ -140,19 +155,25 @@ impl<H: Handler> Life<H> {
             tracing::error!(client = ?id, "on_error panicked");
         }
         let code = Code::InternalError;
-        self.close.get_or_insert(Close { code: code.number(), by_peer: false });
+        self.close.get_or_insert(Close {
+            code: code.number(),
+            by_peer: false,
+        });
         self.reader.sockets().close_with(id, code);
     }
 }
 
 /// Runs a callback; a panic becomes an error of this client alone.
 async fn guarded(callback: impl Future<Output = Result>) -> Result {
-    AssertUnwindSafe(callback).catch_unwind().await.unwrap_or_else(|panic| {
-        let text = panic
-            .downcast_ref::<&str>()
-            .map(|text| (*text).to_owned())
-            .or_else(|| panic.downcast_ref::<String>().cloned())
-            .unwrap_or_else(|| "no message".into());
-        Err(Error::from(HandlerPanic(text)))
-    })
+    AssertUnwindSafe(callback)
+        .catch_unwind()
+        .await
+        .unwrap_or_else(|panic| {
+            let text = panic
+                .downcast_ref::<&str>()
+                .map(|text| (*text).to_owned())
+                .or_else(|| panic.downcast_ref::<String>().cloned())
+                .unwrap_or_else(|| "no message".into());
+            Err(Error::from(HandlerPanic(text)))
+        })
 }

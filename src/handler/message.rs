@@ -41,5 +41,8 @@ pub struct Close {
 
 impl Close {
     /// The connection broke without a close frame.
-    pub(super) const BROKEN: Self = Self { code: 1006, by_peer: true };
+    pub(super) const BROKEN: Self = Self {
+        code: 1006,
+        by_peer: true,
+    };
 }

@@ -36,18 +36,29 @@ pub(super) struct Mounted<H> {
 
 impl<H> Mounted<H> {
     pub(super) fn new(handler: H, endpoint: Endpoint, route: u16) -> Self {
-        Self { handler: Rc::new(handler), endpoint, route }
+        Self {
+            handler: Rc::new(handler),
+            endpoint,
+            route,
+        }
     }
 }
 
 impl<H: Handler> Mount for Mounted<H> {
     fn start(&self) -> Boxed<'_, Result<(), String>> {
-        Box::pin(async { self.handler.on_start().await.map_err(|error| error.to_string()) })
+        Box::pin(async {
+            self.handler
+                .on_start()
+                .await
+                .map_err(|error| error.to_string())
+        })
     }
 
     fn handshake<'a>(&'a self, request: &'a Request<'a>) -> Boxed<'a, Result<Serve, Response>> {
         Box::pin(async move {
-            let outcome = AssertUnwindSafe(self.handler.on_handshake(request)).catch_unwind().await;
+            let outcome = AssertUnwindSafe(self.handler.on_handshake(request))
+                .catch_unwind()
+                .await;
             let session = match outcome {
                 Ok(Ok(Handshake::Accept(session))) => session,
                 Ok(Ok(Handshake::Reject(response))) => return Err(response),
@@ -73,7 +84,9 @@ impl<H: Handler> Mount for Mounted<H> {
 
     fn request<'a>(&'a self, request: Request<'a>) -> Boxed<'a, Response> {
         Box::pin(async move {
-            let outcome = AssertUnwindSafe(self.handler.on_request(request)).catch_unwind().await;
+            let outcome = AssertUnwindSafe(self.handler.on_request(request))
+                .catch_unwind()
+                .await;
             outcome.unwrap_or_else(|_| {
                 tracing::error!("on_request panicked");
                 internal_error()
@@ -83,7 +96,11 @@ impl<H: Handler> Mount for Mounted<H> {
 
     fn stop(&self) -> Boxed<'_, ()> {
         Box::pin(async {
-            if AssertUnwindSafe(self.handler.on_stop()).catch_unwind().await.is_err() {
+            if AssertUnwindSafe(self.handler.on_stop())
+                .catch_unwind()
+                .await
+                .is_err()
+            {
                 tracing::error!("on_stop panicked");
             }
         })

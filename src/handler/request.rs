@@ -19,7 +19,12 @@ impl<'a> Request<'a> {
         pattern: &'a str,
         peer: Option<SocketAddr>,
     ) -> Self {
-        Self { head, body, pattern, peer }
+        Self {
+            head,
+            body,
+            pattern,
+            peer,
+        }
     }
 
     /// `GET`, `POST`, ...
@@ -50,9 +55,15 @@ impl<'a> Request<'a> {
     #[must_use]
     pub fn param(&self, name: &str) -> Option<&'a str> {
         let wanted = |segment: &&str| {
-            segment.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) == Some(name)
+            segment
+                .strip_prefix('{')
+                .and_then(|rest| rest.strip_suffix('}'))
+                == Some(name)
         };
-        let at = self.pattern.split('/').position(|segment| wanted(&segment))?;
+        let at = self
+            .pattern
+            .split('/')
+            .position(|segment| wanted(&segment))?;
         self.head.path.split('/').nth(at)
     }
 

@@ -28,7 +28,11 @@ pub(crate) struct Found<'r> {
 
 impl Router {
     pub(crate) fn new(local: Rc<Local>) -> Self {
-        Self { local, routes: Vec::new(), mounts: 0 }
+        Self {
+            local,
+            routes: Vec::new(),
+            mounts: 0,
+        }
     }
 
     /// Mounts a handler at a pattern. `make` gets the endpoint that reaches the handler's
@@ -46,19 +50,32 @@ impl Router {
     /// When a pattern does not begin with `/`.
     pub fn mount_at<H: Handler>(&mut self, patterns: &[&str], make: impl FnOnce(Endpoint) -> H) {
         let endpoint = Endpoint::new(Rc::clone(&self.local), self.mounts);
-        let mount: Rc<dyn Mount> = Rc::new(Mounted::new(make(endpoint.clone()), endpoint, self.mounts));
+        let mount: Rc<dyn Mount> =
+            Rc::new(Mounted::new(make(endpoint.clone()), endpoint, self.mounts));
         self.mounts += 1;
         for pattern in patterns {
-            assert!(pattern.starts_with('/'), "a route begins with a slash: {pattern}");
+            assert!(
+                pattern.starts_with('/'),
+                "a route begins with a slash: {pattern}"
+            );
             let mount = Rc::clone(&mount);
-            self.routes.push(Route { pattern: (*pattern).into(), mount });
+            self.routes.push(Route {
+                pattern: (*pattern).into(),
+                mount,
+            });
         }
     }
 
     /// The first route that fits.
     pub(crate) fn find(&self, path: &str) -> Option<Found<'_>> {
-        let route = self.routes.iter().find(|route| fits(&route.pattern, path))?;
-        Some(Found { pattern: &route.pattern, mount: &route.mount })
+        let route = self
+            .routes
+            .iter()
+            .find(|route| fits(&route.pattern, path))?;
+        Some(Found {
+            pattern: &route.pattern,
+            mount: &route.mount,
+        })
     }
 
     /// Every mounted handler, once.
@@ -75,7 +92,9 @@ impl Router {
 
 impl std::fmt::Debug for Router {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list().entries(self.routes.iter().map(|route| &route.pattern)).finish()
+        f.debug_list()
+            .entries(self.routes.iter().map(|route| &route.pattern))
+            .finish()
     }
 }
 
@@ -87,7 +106,11 @@ fn fits(pattern: &str, path: &str) -> bool {
             (_, None) => return false,
             (segment, Some(part)) => {
                 let is_param = segment.starts_with('{') && segment.ends_with('}');
-                if if is_param { part.is_empty() } else { segment != part } {
+                if if is_param {
+                    part.is_empty()
+                } else {
+                    segment != part
+                } {
                     return false;
                 }
             }

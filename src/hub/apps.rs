@@ -35,7 +35,10 @@ impl AppTable {
             let id = table.by_id.insert(app.id.clone(), slot);
             let key = table.by_key.insert(app.key.clone(), slot);
             assert!(id.is_none() && key.is_none(), "app ids and keys are unique");
-            table.tenants.push(Tenant { signer: Signer::new(app.secret.expose()), app });
+            table.tenants.push(Tenant {
+                signer: Signer::new(app.secret.expose()),
+                app,
+            });
         }
         table
     }

@@ -54,11 +54,21 @@ impl Home {
         encoder: &mut TextEncoder,
         effects: &mut Vec<Effect>,
     ) {
-        let Join { channel, kind, local, count, member } = join;
+        let Join {
+            channel,
+            kind,
+            local,
+            count,
+            member,
+        } = join;
         let home = self.find(channel.app, channel.hash, &channel.name);
         let home = home.unwrap_or_else(|| self.insert(channel, kind.is_presence()));
         let at_home = self.live_mut(home);
-        at_home.listen(Interest { shard: from, local, count });
+        at_home.listen(Interest {
+            shard: from,
+            local,
+            count,
+        });
         let presence = member.map(|(presence, member)| {
             let members = at_home.members.get_or_insert_default();
             match members.join(presence, member, members_max) {
@@ -73,16 +83,31 @@ impl Home {
             }
             (presence, Ok(at_home.snapshot(encoder)))
         });
-        let joined = Joined { local, home: self.home_ref(home), presence };
-        effects.push(Effect::Post { to: from, note: Note::Joined(Box::new(joined)) });
+        let joined = Joined {
+            local,
+            home: self.home_ref(home),
+            presence,
+        };
+        effects.push(Effect::Post {
+            to: from,
+            note: Note::Joined(Box::new(joined)),
+        });
     }
 
     /// Takes a presence connection out; the rest is told when it was the user's last (P2).
     pub fn part(&mut self, part: &Part, encoder: &mut TextEncoder, effects: &mut Vec<Effect>) {
-        let ChannelName { app, hash, ref name } = part.channel;
-        let Some(slot) = self.find(app, hash, name) else { return };
+        let ChannelName {
+            app,
+            hash,
+            ref name,
+        } = part.channel;
+        let Some(slot) = self.find(app, hash, name) else {
+            return;
+        };
         let channel = self.live_mut(slot);
-        let Some(members) = &mut channel.members else { return };
+        let Some(members) = &mut channel.members else {
+            return;
+        };
         if members.part(part.presence, &part.user_id) {
             let name = &channel.name.name;
             let frame = encoder.encode(|out| event::member_removed(name, &part.user_id, out));
@@ -92,9 +117,14 @@ impl Home {
 
     /// Notes how many subscribers a shard has; frees a channel that nobody listens to.
     pub fn count(&mut self, from: ShardId, note: CountNote) {
-        let Some(slot) = self.resolve(note.home) else { return };
+        let Some(slot) = self.resolve(note.home) else {
+            return;
+        };
         let channel = self.live_mut(slot);
-        let at = channel.interests.iter().position(|interest| interest.shard == from);
+        let at = channel
+            .interests
+            .iter()
+            .position(|interest| interest.shard == from);
         let Some(at) = at else { return };
         if note.count > 0 {
             channel.interests[at].count = note.count;
@@ -115,7 +145,8 @@ impl Home {
             channel.app == publish.app && channel.name.as_bytes() == name
         });
         if let Some(slot) = found {
-            self.live(*slot).deliver(&publish.frame, publish.except, effects);
+            self.live(*slot)
+                .deliver(&publish.frame, publish.except, effects);
         }
     }
 
@@ -143,7 +174,10 @@ impl Home {
             .filter(|channel| channel.name.app == app && channel.name.name.starts_with(prefix))
             .map(|channel| (channel.state(), &channel.name.name))
             .filter(|(state, _)| state.subscriptions > 0)
-            .map(|(state, name)| Listed { name: name.clone(), state })
+            .map(|(state, name)| Listed {
+                name: name.clone(),
+                state,
+            })
             .collect()
     }
 
@@ -164,29 +198,46 @@ impl Home {
     fn insert(&mut self, name: ChannelName, is_presence: bool) -> u32 {
         let hash = name.hash;
         let members = is_presence.then(Members::default);
-        let channel = Box::new(HomeChannel { name, interests: SmallVec::new(), members });
+        let channel = Box::new(HomeChannel {
+            name,
+            interests: SmallVec::new(),
+            members,
+        });
         let slot = self.free.pop().unwrap_or_else(|| {
-            self.slots.push(Slot { generation: 0, channel: None });
+            self.slots.push(Slot {
+                generation: 0,
+                channel: None,
+            });
             (self.slots.len() - 1) as u32
         });
         self.slots[slot as usize].channel = Some(channel);
         let slots = &self.slots;
-        self.by_name.insert_unique(hash, slot, |slot| live(slots, *slot).name.hash);
+        self.by_name
+            .insert_unique(hash, slot, |slot| live(slots, *slot).name.hash);
         slot
     }
 
     fn remove(&mut self, slot: u32) {
         let entry = &mut self.slots[slot as usize];
         entry.generation = entry.generation.wrapping_add(1);
-        let gone = entry.channel.take().expect("a live channel is removed once");
-        if let Ok(entry) = self.by_name.find_entry(gone.name.hash, |other| *other == slot) {
+        let gone = entry
+            .channel
+            .take()
+            .expect("a live channel is removed once");
+        if let Ok(entry) = self
+            .by_name
+            .find_entry(gone.name.hash, |other| *other == slot)
+        {
             entry.remove();
         }
         self.free.push(slot);
     }
 
     fn home_ref(&self, slot: u32) -> HomeRef {
-        HomeRef { slot, generation: self.slots[slot as usize].generation }
+        HomeRef {
+            slot,
+            generation: self.slots[slot as usize].generation,
+        }
     }
 
     fn resolve(&self, home: HomeRef) -> Option<u32> {
@@ -205,12 +256,19 @@ impl Home {
 }
 
 fn live(slots: &[Slot], slot: u32) -> &HomeChannel {
-    slots[slot as usize].channel.as_ref().expect("slots of live channels only")
+    slots[slot as usize]
+        .channel
+        .as_ref()
+        .expect("slots of live channels only")
 }
 
 impl HomeChannel {
     fn listen(&mut self, interest: Interest) {
-        match self.interests.iter_mut().find(|known| known.shard == interest.shard) {
+        match self
+            .interests
+            .iter_mut()
+            .find(|known| known.shard == interest.shard)
+        {
             Some(known) => *known = interest,
             None => self.interests.push(interest),
         }
@@ -223,8 +281,15 @@ impl HomeChannel {
         effects: &mut Vec<Effect>,
     ) {
         for interest in &self.interests {
-            let note = Deliver { local: interest.local, frame: Arc::clone(frame), except };
-            effects.push(Effect::Post { to: interest.shard, note: Note::Deliver(note) });
+            let note = Deliver {
+                local: interest.local,
+                frame: Arc::clone(frame),
+                except,
+            };
+            effects.push(Effect::Post {
+                to: interest.shard,
+                note: Note::Deliver(note),
+            });
         }
     }
 
@@ -238,7 +303,10 @@ impl HomeChannel {
     fn state(&self) -> ChannelState {
         ChannelState {
             subscriptions: self.interests.iter().map(|interest| interest.count).sum(),
-            users: self.members.as_ref().map_or(0, |members| members.len() as u32),
+            users: self
+                .members
+                .as_ref()
+                .map_or(0, |members| members.len() as u32),
         }
     }
 }

@@ -91,12 +91,16 @@ impl Index {
             changed: false,
         });
         let slot = self.free.pop().unwrap_or_else(|| {
-            self.slots.push(Slot { generation: 0, channel: None });
+            self.slots.push(Slot {
+                generation: 0,
+                channel: None,
+            });
             (self.slots.len() - 1) as u32
         });
         self.slots[slot as usize].channel = Some(channel);
         let slots = &self.slots;
-        self.by_name.insert_unique(hash, slot, |slot| live(slots, *slot).name.hash);
+        self.by_name
+            .insert_unique(hash, slot, |slot| live(slots, *slot).name.hash);
         ChannelSlot(slot)
     }
 
@@ -105,7 +109,10 @@ impl Index {
         let slot = &mut self.slots[channel.0 as usize];
         slot.generation = slot.generation.wrapping_add(1);
         let gone = slot.channel.take().expect("a live channel is removed once");
-        if let Ok(entry) = self.by_name.find_entry(gone.name.hash, |slot| *slot == channel.0) {
+        if let Ok(entry) = self
+            .by_name
+            .find_entry(gone.name.hash, |slot| *slot == channel.0)
+        {
             entry.remove();
         }
         self.free.push(channel.0);
@@ -128,20 +135,27 @@ impl Index {
     /// # Panics
     /// When the channel was removed.
     pub fn get_mut(&mut self, channel: ChannelSlot) -> &mut Channel {
-        self.slots[channel.0 as usize].channel.as_mut().expect("slots of live channels only")
+        self.slots[channel.0 as usize]
+            .channel
+            .as_mut()
+            .expect("slots of live channels only")
     }
 
     /// The subscribers of a channel; nobody when it is gone.
     #[must_use]
     pub fn subscribers(&self, channel: ChannelSlot) -> &[Subscriber] {
         let slot = self.slots.get(channel.0 as usize);
-        slot.and_then(|slot| slot.channel.as_ref()).map_or(&[], |channel| &channel.subscribers)
+        slot.and_then(|slot| slot.channel.as_ref())
+            .map_or(&[], |channel| &channel.subscribers)
     }
 
     /// What another shard may use to name this channel.
     #[must_use]
     pub fn local_ref(&self, channel: ChannelSlot) -> LocalRef {
-        LocalRef { slot: channel.0, generation: self.slots[channel.0 as usize].generation }
+        LocalRef {
+            slot: channel.0,
+            generation: self.slots[channel.0 as usize].generation,
+        }
     }
 
     /// The channel behind such a reference, unless it is stale.
@@ -202,7 +216,10 @@ impl Index {
 }
 
 fn live(slots: &[Slot], slot: u32) -> &Channel {
-    slots[slot as usize].channel.as_ref().expect("slots of live channels only")
+    slots[slot as usize]
+        .channel
+        .as_ref()
+        .expect("slots of live channels only")
 }
 
 #[cfg(test)]
@@ -212,7 +229,11 @@ mod tests {
 
     fn name(text: &str) -> ChannelName {
         // One hash for all: the table must tell names apart by themselves.
-        ChannelName { app: AppSlot(0), hash: 7, name: text.into() }
+        ChannelName {
+            app: AppSlot(0),
+            hash: 7,
+            name: text.into(),
+        }
     }
 
     fn kind() -> ChannelKind {
@@ -222,7 +243,10 @@ mod tests {
     #[test]
     fn names_with_one_hash_are_kept_apart() {
         let mut index = Index::default();
-        let (a, b) = (index.insert(name("a"), kind()), index.insert(name("b"), kind()));
+        let (a, b) = (
+            index.insert(name("a"), kind()),
+            index.insert(name("b"), kind()),
+        );
         assert_eq!(index.find(AppSlot(0), 7, "a"), Some(a));
         assert_eq!(index.find(AppSlot(0), 7, "b"), Some(b));
         assert_eq!(index.find(AppSlot(1), 7, "a"), None);
@@ -250,7 +274,10 @@ mod tests {
         let a = index.insert(name("a"), kind());
         for slot in 0..3 {
             let client = ClientId::new(ShardId(0), 0, slot);
-            index.get_mut(a).subscribers.push(Subscriber { client, subscription: slot });
+            index.get_mut(a).subscribers.push(Subscriber {
+                client,
+                subscription: slot,
+            });
         }
         assert_eq!(index.remove_subscriber(a, 0).unwrap().subscription, 2);
         assert!(index.remove_subscriber(a, 1).is_none());

@@ -2,25 +2,17 @@
 
 use super::effect::Effect;
 use super::index::{ChannelSlot, Subscriber};
-use super::note::{ChannelName, Deliver, Join, Joined, Note, Part, Presence, home_of};
-use super::publish::Relay;
+use super::note::{Admission, ChannelName, Deliver, Join, Joined, Note, Part, Presence, home_of};
 use super::session::{Session, State, Subscription};
 use super::state::Hub;
 use crate::id::{ClientId, ShardId};
 use crate::limits::{CHANNEL_NAME_MAX, ERROR_ANSWERS_PER_SECOND, EVENT_NAME_MAX};
 use crate::protocol::auth::channel_is_signed;
-use crate::protocol::command::{ClientEvent, Command, CommandError, Subscribe};
+use crate::protocol::command::{Command, CommandError, Subscribe};
 use crate::protocol::event::{self, SubscriptionRefusal};
 use crate::protocol::member::{Member, MemberError};
 use crate::protocol::{ChannelKind, Code, NameError};
 use crate::ws::Frame;
-use std::sync::Arc;
-
-/// Why a client event is not relayed (CE4).
-struct EventRefusal {
-    code: Option<Code>,
-    message: String,
-}
 
 impl Hub {
     /// Carries out what a client said. `room` is asked whether the channel's home takes more.
@@ -38,7 +30,10 @@ impl Hub {
         match command {
             Ok(Command::Ping) => {
                 const PONG: &[u8] = pong_frame();
-                effects.push(Effect::Send { client, frame: Frame::fixed(&PONG) });
+                effects.push(Effect::Send {
+                    client,
+                    frame: Frame::fixed(&PONG),
+                });
             }
             Ok(Command::Pong) => {}
             Ok(Command::Subscribe(subscribe)) => {
@@ -49,7 +44,7 @@ impl Hub {
             Ok(Command::Unsubscribe { channel }) => self.unsubscribe(client, channel, effects),
             Ok(Command::ClientEvent(event)) => {
                 if let Err(refusal) = self.client_event(client, event, now_ms, room, effects) {
-                    let EventRefusal { code, message } = refusal;
+                    let (code, message) = (refusal.code, refusal.message);
                     tell(client, code, &message, Some(event.channel), effects);
                 }
             }
@@ -65,16 +60,24 @@ impl Hub {
         now_ms: u64,
         effects: &mut Vec<Effect>,
     ) {
-        let Some(session) = self.sessions.get_mut(client) else { return };
+        let Some(session) = self.sessions.get_mut(client) else {
+            return;
+        };
         if !session.errors.take(now_ms, ERROR_ANSWERS_PER_SECOND) {
-            effects.push(Effect::Close { client, code: Code::PolicyViolation });
+            effects.push(Effect::Close {
+                client,
+                code: Code::PolicyViolation,
+            });
             return;
         }
         let message = match error {
             CommandError::NotJson => "Invalid message: must be a JSON object".into(),
             CommandError::NoEvent => "Invalid message: must have an event name".into(),
             CommandError::UnknownEvent(event) => {
-                format!("Unknown event {}", event.chars().take(EVENT_NAME_MAX).collect::<String>())
+                format!(
+                    "Unknown event {}",
+                    event.chars().take(EVENT_NAME_MAX).collect::<String>()
+                )
             }
             CommandError::NoChannel(event) => format!("Invalid {event}: must have a channel"),
             CommandError::IncompleteClientEvent => {
@@ -110,7 +113,11 @@ impl Hub {
             return Err(SubscriptionRefusal::TooManyChannels); // S8
         }
         let channel = known.unwrap_or_else(|| {
-            let name = ChannelName { app, hash, name: name.into() };
+            let name = ChannelName {
+                app,
+                hash,
+                name: name.into(),
+            };
             self.index.insert(name, kind)
         });
         let session = self.sessions.get_mut(client).expect("looked up by command");
@@ -144,7 +151,11 @@ impl Hub {
             return Ok(None); // S2
         }
         let tenant = self.apps.get(session.app);
-        let Subscribe { channel, auth, channel_data } = subscribe;
+        let Subscribe {
+            channel,
+            auth,
+            channel_data,
+        } = subscribe;
         let auth = auth.ok_or(SubscriptionRefusal::Auth)?;
         let socket_id = session.socket_id.to_string();
         let key = &tenant.app.key;
@@ -201,10 +212,18 @@ impl Hub {
         let entry = self.index.get_mut(channel);
         entry.joins_open += 1;
         entry.reported = entry.count();
-        let join =
-            Join { channel: entry.name.clone(), kind: entry.kind, local, count: entry.reported, member };
+        let join = Join {
+            channel: entry.name.clone(),
+            kind: entry.kind,
+            local,
+            count: entry.reported,
+            member,
+        };
         let to = home_of(entry.name.hash, self.options.shards);
-        effects.push(Effect::Post { to, note: Note::Join(Box::new(join)) });
+        effects.push(Effect::Post {
+            to,
+            note: Note::Join(Box::new(join)),
+        });
     }
 
     /// The home has let this shard, and perhaps a member, in.
@@ -225,7 +244,7 @@ impl Hub {
         &mut self,
         channel: ChannelSlot,
         presence: Presence,
-        outcome: Result<Arc<[u8]>, SubscriptionRefusal>,
+        outcome: Admission,
         effects: &mut Vec<Effect>,
     ) {
         let client = presence.client;
@@ -236,7 +255,10 @@ impl Hub {
         match (at, outcome) {
             (Some(at), Ok(snapshot)) => {
                 self.activate(client, at);
-                effects.push(Effect::Send { client, frame: Frame::shared(snapshot) });
+                effects.push(Effect::Send {
+                    client,
+                    frame: Frame::shared(snapshot),
+                });
             }
             (Some(at), Err(refusal)) => {
                 let name = self.index.get(channel).name.name.clone();
@@ -252,7 +274,9 @@ impl Hub {
         for client in std::mem::take(&mut self.index.get_mut(channel).waiting) {
             let session = self.sessions.get(client).expect("who waits is open");
             let at = session.find(channel).expect("who waits is subscribed");
-            let State::Waiting { owed } = session.subscriptions[at].state else { continue };
+            let State::Waiting { owed } = session.subscriptions[at].state else {
+                continue;
+            };
             self.activate(client, at);
             for _ in 0..owed {
                 effects.push(self.succeeded(client, channel));
@@ -263,30 +287,46 @@ impl Hub {
 
     /// From here on the subscription gets events (S4).
     fn activate(&mut self, client: ClientId, at: usize) {
-        let session = self.sessions.get_mut(client).expect("looked up by the caller");
+        let session = self
+            .sessions
+            .get_mut(client)
+            .expect("looked up by the caller");
         let subscription = &mut session.subscriptions[at];
         if let State::Waiting { .. } = subscription.state {
             let channel = self.index.get_mut(subscription.channel);
             channel.waiting.retain(|waiting| *waiting != client);
             let position = channel.subscribers.len() as u32;
-            channel.subscribers.push(Subscriber { client, subscription: at as u32 });
+            channel.subscribers.push(Subscriber {
+                client,
+                subscription: at as u32,
+            });
             subscription.state = State::Active { position };
         }
     }
 
     /// An event from the channel's home.
     pub(super) fn deliver(&mut self, deliver: Deliver, effects: &mut Vec<Effect>) {
-        let Some(channel) = self.index.resolve(deliver.local) else { return };
+        let Some(channel) = self.index.resolve(deliver.local) else {
+            return;
+        };
         if self.index.subscribers(channel).is_empty() {
             return;
         }
         let frame = Frame::shared(deliver.frame);
-        effects.push(Effect::Fanout { channel, frame, except: deliver.except });
+        effects.push(Effect::Fanout {
+            channel,
+            frame,
+            except: deliver.except,
+        });
     }
 
     fn unsubscribe(&mut self, client: ClientId, name: &str, effects: &mut Vec<Effect>) {
-        let Some(session) = self.sessions.get(client) else { return };
-        let channel = self.index.find(session.app, self.hash(session.app, name), name);
+        let Some(session) = self.sessions.get(client) else {
+            return;
+        };
+        let channel = self
+            .index
+            .find(session.app, self.hash(session.app, name), name);
         if let Some(at) = channel.and_then(|channel| session.find(channel)) {
             self.leave(client, at, effects); // S9: silence otherwise
         }
@@ -298,14 +338,27 @@ impl Hub {
         let Some(user_id) = gone.user_id else { return };
         let channel = self.index.get(gone.channel).name.clone();
         let to = home_of(channel.hash, self.options.shards);
-        let presence = Presence { client, epoch: gone.epoch };
-        let part = Part { channel, presence, user_id };
-        effects.push(Effect::Post { to, note: Note::Part(Box::new(part)) });
+        let presence = Presence {
+            client,
+            epoch: gone.epoch,
+        };
+        let part = Part {
+            channel,
+            presence,
+            user_id,
+        };
+        effects.push(Effect::Post {
+            to,
+            note: Note::Part(Box::new(part)),
+        });
     }
 
     /// Takes a subscription out of session and index.
     fn forget(&mut self, client: ClientId, at: usize) -> Subscription {
-        let session = self.sessions.get_mut(client).expect("looked up by the caller");
+        let session = self
+            .sessions
+            .get_mut(client)
+            .expect("looked up by the caller");
         let gone = session.subscriptions.swap_remove(at);
         if let Some(moved) = session.subscriptions.get(at)
             && let State::Active { position } = moved.state
@@ -315,11 +368,17 @@ impl Hub {
         }
         match gone.state {
             State::Waiting { .. } => {
-                self.index.get_mut(gone.channel).waiting.retain(|waiting| *waiting != client);
+                self.index
+                    .get_mut(gone.channel)
+                    .waiting
+                    .retain(|waiting| *waiting != client);
             }
             State::Active { position } => {
                 if let Some(moved) = self.index.remove_subscriber(gone.channel, position) {
-                    let session = self.sessions.get_mut(moved.client).expect("subscribers are open");
+                    let session = self
+                        .sessions
+                        .get_mut(moved.client)
+                        .expect("subscribers are open");
                     session.subscriptions[moved.subscription as usize].state =
                         State::Active { position };
                 }
@@ -329,68 +388,15 @@ impl Hub {
         gone
     }
 
-    /// Section 6. On success the event is on its way to the channel's home.
-    fn client_event(
-        &mut self,
-        client: ClientId,
-        event: ClientEvent<'_>,
-        now_ms: u64,
-        room: impl FnOnce(ShardId) -> bool,
-        effects: &mut Vec<Effect>,
-    ) -> Result<(), EventRefusal> {
-        let refused = |message: &str| EventRefusal {
-            code: Some(Code::ClientEventRefused),
-            message: message.into(),
-        };
-        let ClientEvent { event, channel: name, data } = event;
-        let session = self.sessions.get_mut(client).expect("looked up by command");
-        let app = &self.apps.get(session.app).app;
-        if !app.client_events {
-            return Err(refused("The app does not have client messaging enabled."));
-        }
-        let kind = ChannelKind::of(name, CHANNEL_NAME_MAX)
-            .map_err(|_| refused("The channel name is not allowed."))?;
-        let takes = kind.takes_client_events() || kind.is_public() && app.allow_client_events_on_public;
-        if !takes {
-            return Err(refused("Client events are only allowed on private and presence channels."));
-        }
-        let hash = super::publish::hash_of(self.options.hash_key, session.app, name);
-        let channel = self.index.find(session.app, hash, name);
-        let subscription = channel
-            .and_then(|channel| session.find(channel))
-            .map(|at| &session.subscriptions[at])
-            .filter(|subscription| matches!(subscription.state, State::Active { .. }))
-            .ok_or_else(|| EventRefusal {
-                code: None,
-                message: format!(
-                    "Cannot broadcast client event (connection not subscribed to channel {name})"
-                ),
-            })?;
-        if event.chars().nth(EVENT_NAME_MAX).is_some() {
-            return Err(refused("The event name is too long."));
-        }
-        if data.len() > app.event_data_bytes {
-            return Err(refused("The event data is too large."));
-        }
-        let user_id = subscription.user_id.clone(); // CE2: from the membership, never the frame
-        if let Some(rate) = app.client_events_per_second
-            && !session.client_events.take(now_ms, rate)
-        {
-            return Err(refused("The rate limit for sending client events exceeded the quota."));
-        }
-        if !room(home_of(hash, self.options.shards)) {
-            return Err(refused("The server is busy; the event was not sent."));
-        }
-        let (app, except) = (session.app, Some(session.socket_id)); // CE1
-        let relay = Relay { app, channel: name, event, data, user_id: user_id.as_deref(), except };
-        self.publish(relay, effects);
-        Ok(())
-    }
-
     fn succeeded(&mut self, client: ClientId, channel: ChannelSlot) -> Effect {
         let name = &self.index.get(channel).name.name;
-        let bytes = self.encoder.encode(|out| event::subscription_succeeded(name, out));
-        Effect::Send { client, frame: Frame::shared(bytes) }
+        let bytes = self
+            .encoder
+            .encode(|out| event::subscription_succeeded(name, out));
+        Effect::Send {
+            client,
+            frame: Frame::shared(bytes),
+        }
     }
 }
 
@@ -403,7 +409,10 @@ fn refuse(
 ) {
     let mut text = Vec::new();
     event::subscription_error(channel, refusal, &mut text);
-    effects.push(Effect::Send { client, frame: Frame::text(&text) });
+    effects.push(Effect::Send {
+        client,
+        frame: Frame::text(&text),
+    });
     tell(client, None, refusal.message(), Some(channel), effects);
 }
 
@@ -416,7 +425,10 @@ fn tell(
 ) {
     let mut text = Vec::new();
     event::error(code, message, channel, &mut text);
-    effects.push(Effect::Send { client, frame: Frame::text(&text) });
+    effects.push(Effect::Send {
+        client,
+        frame: Frame::text(&text),
+    });
 }
 
 /// `pusher:pong` as a frame, made at compile time.

@@ -20,6 +20,7 @@
 
 mod apps;
 mod ask;
+mod client_event;
 mod effect;
 mod home;
 mod index;

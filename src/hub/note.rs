@@ -123,6 +123,9 @@ pub struct Publish {
     pub except: Option<SocketId>,
 }
 
+/// How a presence join went: the snapshot's frame, or why there is none.
+pub type Admission = Result<Arc<[u8]>, SubscriptionRefusal>;
+
 /// See [`Note::Joined`].
 #[derive(Debug)]
 pub struct Joined {
@@ -131,7 +134,7 @@ pub struct Joined {
     /// The channel at its home.
     pub home: HomeRef,
     /// For presence channels: whose join this answers, and how it went.
-    pub presence: Option<(Presence, Result<Arc<[u8]>, SubscriptionRefusal>)>,
+    pub presence: Option<(Presence, Admission)>,
 }
 
 /// See [`Note::Deliver`].

@@ -44,13 +44,21 @@ impl Members {
         }
         let user_id = member.user_id.clone();
         let connections = SmallVec::from_buf([presence]);
-        self.by_user.insert(user_id, Entry { member, connections });
+        self.by_user.insert(
+            user_id,
+            Entry {
+                member,
+                connections,
+            },
+        );
         Arrival::New
     }
 
     /// Takes a connection out; true when it was the user's last (P2).
     pub fn part(&mut self, presence: Presence, user_id: &str) -> bool {
-        let Some(entry) = self.by_user.get_mut(user_id) else { return false };
+        let Some(entry) = self.by_user.get_mut(user_id) else {
+            return false;
+        };
         entry.connections.retain(|other| *other != presence);
         if entry.connections.is_empty() {
             self.by_user.shift_remove(user_id);
@@ -75,12 +83,6 @@ impl Members {
     pub fn len(&self) -> usize {
         self.by_user.len()
     }
-
-    /// Whether nobody is here.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.by_user.is_empty()
-    }
 }
 
 #[cfg(test)]
@@ -89,25 +91,40 @@ mod tests {
     use crate::id::{ClientId, ShardId};
 
     fn connection(slot: u32) -> Presence {
-        Presence { client: ClientId::new(ShardId(0), 0, slot), epoch: 0 }
+        Presence {
+            client: ClientId::new(ShardId(0), 0, slot),
+            epoch: 0,
+        }
     }
 
     fn member(user_id: &str, info: Option<&str>) -> Member {
-        Member { user_id: user_id.into(), user_info: info.map(Into::into) }
+        Member {
+            user_id: user_id.into(),
+            user_info: info.map(Into::into),
+        }
     }
 
     #[test]
     fn first_and_last_connection_of_a_user_are_edges() {
         // P2, P3
         let mut members = Members::default();
-        assert_eq!(members.join(connection(1), member("a", None), 9), Arrival::New);
-        assert_eq!(members.join(connection(2), member("a", None), 9), Arrival::Again);
-        assert_eq!(members.join(connection(2), member("a", None), 9), Arrival::Again);
+        assert_eq!(
+            members.join(connection(1), member("a", None), 9),
+            Arrival::New
+        );
+        assert_eq!(
+            members.join(connection(2), member("a", None), 9),
+            Arrival::Again
+        );
+        assert_eq!(
+            members.join(connection(2), member("a", None), 9),
+            Arrival::Again
+        );
         assert!(!members.part(connection(2), "a"));
         assert!(!members.part(connection(2), "a"));
         assert!(!members.part(connection(1), "b"));
         assert!(members.part(connection(1), "a"));
-        assert!(members.is_empty());
+        assert_eq!(members.len(), 0);
     }
 
     #[test]
@@ -116,19 +133,37 @@ mod tests {
         let mut members = Members::default();
         members.join(connection(1), member("a", Some("{\"n\":1}")), 9);
         members.join(connection(2), member("a", Some("{\"n\":2}")), 9);
-        assert_eq!(members.iter().next().unwrap().user_info.as_deref(), Some("{\"n\":2}"));
+        assert_eq!(
+            members.iter().next().unwrap().user_info.as_deref(),
+            Some("{\"n\":2}")
+        );
         members.part(connection(2), "a");
-        assert_eq!(members.iter().next().unwrap().user_info.as_deref(), Some("{\"n\":2}"));
+        assert_eq!(
+            members.iter().next().unwrap().user_info.as_deref(),
+            Some("{\"n\":2}")
+        );
     }
 
     #[test]
     fn only_new_users_count_against_the_limit() {
         // P8
         let mut members = Members::default();
-        assert_eq!(members.join(connection(1), member("a", None), 2), Arrival::New);
-        assert_eq!(members.join(connection(2), member("b", None), 2), Arrival::New);
-        assert_eq!(members.join(connection(3), member("c", None), 2), Arrival::Full);
-        assert_eq!(members.join(connection(4), member("a", None), 2), Arrival::Again);
+        assert_eq!(
+            members.join(connection(1), member("a", None), 2),
+            Arrival::New
+        );
+        assert_eq!(
+            members.join(connection(2), member("b", None), 2),
+            Arrival::New
+        );
+        assert_eq!(
+            members.join(connection(3), member("c", None), 2),
+            Arrival::Full
+        );
+        assert_eq!(
+            members.join(connection(4), member("a", None), 2),
+            Arrival::Again
+        );
         assert_eq!(members.len(), 2);
     }
 }

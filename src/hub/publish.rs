@@ -44,7 +44,11 @@ impl Hub {
     /// A channel with its hash, to ask its home about.
     #[must_use]
     pub fn channel_name(&self, app: AppSlot, channel: &str) -> ChannelName {
-        ChannelName { app, hash: self.hash(app, channel), name: channel.into() }
+        ChannelName {
+            app,
+            hash: self.hash(app, channel),
+            name: channel.into(),
+        }
     }
 
     /// Sends an event to its channel's home. One allocation, whatever the size of the crowd.
@@ -52,7 +56,13 @@ impl Hub {
         let hash = self.hash(relay.app, relay.channel);
         let (mut name_at, mut payload_len) = (0, 0);
         let frame = self.encoder.encode(|out| {
-            let Relay { event, data, channel, user_id, .. } = relay;
+            let Relay {
+                event,
+                data,
+                channel,
+                user_id,
+                ..
+            } = relay;
             name_at = event::channel_event(event, data, channel, user_id, out);
             payload_len = out.len();
         });

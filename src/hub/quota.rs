@@ -14,7 +14,9 @@ impl Bucket {
     /// Takes one token if there is one.
     pub fn take(&mut self, now_ms: u64, rate: u32) -> bool {
         let elapsed_ms = now_ms.saturating_sub(self.at_ms);
-        let refilled = elapsed_ms.saturating_mul(u64::from(rate)).min(u64::from(u32::MAX)) as u32;
+        let refilled = elapsed_ms
+            .saturating_mul(u64::from(rate))
+            .min(u64::from(u32::MAX)) as u32;
         self.used_milli = self.used_milli.saturating_sub(refilled);
         self.at_ms = now_ms;
         let after = self.used_milli.saturating_add(1000);
@@ -49,7 +51,9 @@ impl Places {
     /// When more are given back than were taken.
     pub fn release(&mut self, app: AppSlot, count: u32) {
         let taken = self.slot(app);
-        *taken = taken.checked_sub(count).expect("a place is given back once");
+        *taken = taken
+            .checked_sub(count)
+            .expect("a place is given back once");
     }
 
     /// How many places are taken in all.

@@ -59,7 +59,9 @@ impl Session {
     /// The subscription to a channel, by place.
     #[must_use]
     pub fn find(&self, channel: ChannelSlot) -> Option<usize> {
-        self.subscriptions.iter().position(|subscription| subscription.channel == channel)
+        self.subscriptions
+            .iter()
+            .position(|subscription| subscription.channel == channel)
     }
 }
 
@@ -81,7 +83,10 @@ impl Sessions {
             self.slots.resize_with(slot + 1, || None);
         }
         let old = self.slots[slot].replace(Box::new(session));
-        assert!(old.is_none(), "a connection's slot is used by one session at a time");
+        assert!(
+            old.is_none(),
+            "a connection's slot is used by one session at a time"
+        );
         self.live += 1;
     }
 

@@ -75,7 +75,10 @@ impl Hub {
 
     /// Asks the app's home for one of its places; the answer comes with the ticket.
     pub fn admit(&self, ticket: Ticket, app: AppSlot, effects: &mut Vec<Effect>) {
-        effects.push(Effect::Post { to: self.app_home(app), note: Note::Admit(ticket, app) });
+        effects.push(Effect::Post {
+            to: self.app_home(app),
+            note: Note::Admit(ticket, app),
+        });
     }
 
     /// Gives back a place that was admitted and never used.
@@ -124,7 +127,8 @@ impl Hub {
         match note {
             Note::Join(join) => {
                 let members_max = self.apps.get(join.channel.app).app.presence_members;
-                self.home.join(from, *join, members_max, &mut self.encoder, effects);
+                self.home
+                    .join(from, *join, members_max, &mut self.encoder, effects);
             }
             Note::Part(part) => self.home.part(&part, &mut self.encoder, effects),
             Note::Counts(counts) => {
@@ -135,31 +139,37 @@ impl Hub {
             Note::Publish(publish) => self.home.publish(&publish, effects),
             Note::Ask(ticket, question) => {
                 let answer = Box::new(self.home.answer(&question));
-                effects.push(Effect::Post { to: from, note: Note::Answer(ticket, answer) });
+                effects.push(Effect::Post {
+                    to: from,
+                    note: Note::Answer(ticket, answer),
+                });
             }
             Note::Admit(ticket, app) => {
                 let max = self.apps.get(app).app.max_connections;
                 let answer = Box::new(Answer::Admitted(self.places.admit(app, max)));
-                effects.push(Effect::Post { to: from, note: Note::Answer(ticket, answer) });
+                effects.push(Effect::Post {
+                    to: from,
+                    note: Note::Answer(ticket, answer),
+                });
             }
             Note::Release(app, count) => self.places.release(app, count),
             Note::Joined(joined) => self.joined(*joined, effects),
             Note::Deliver(deliver) => self.deliver(deliver, effects),
             Note::Answer(ticket, answer) => {
-                effects.push(Effect::Answered { ticket, answer: *answer });
+                effects.push(Effect::Answered {
+                    ticket,
+                    answer: *answer,
+                });
             }
         }
     }
 
     /// Asks `to` a question; the answer comes as [`Effect::Answered`] with the ticket.
-    pub fn ask(
-        &self,
-        to: ShardId,
-        ticket: Ticket,
-        question: Question,
-        effects: &mut Vec<Effect>,
-    ) {
-        effects.push(Effect::Post { to, note: Note::Ask(ticket, Box::new(question)) });
+    pub fn ask(&self, to: ShardId, ticket: Ticket, question: Question, effects: &mut Vec<Effect>) {
+        effects.push(Effect::Post {
+            to,
+            note: Note::Ask(ticket, Box::new(question)),
+        });
     }
 
     /// Tells the homes what changed in this turn, in one note for each home.
@@ -170,7 +180,10 @@ impl Hub {
             let count = channel.count();
             let to = home_of(channel.name.hash, self.options.shards);
             // While a join is under way its answer marks the channel again.
-            let Some(home) = channel.home.filter(|_| channel.joins_open == 0 || count > 0) else {
+            let Some(home) = channel
+                .home
+                .filter(|_| channel.joins_open == 0 || count > 0)
+            else {
                 continue;
             };
             if count != channel.reported || count == 0 {
@@ -187,10 +200,16 @@ impl Hub {
             }
         }
         for (to, notes) in by_home {
-            effects.push(Effect::Post { to, note: Note::Counts(notes) });
+            effects.push(Effect::Post {
+                to,
+                note: Note::Counts(notes),
+            });
         }
         for (app, count) in std::mem::take(&mut self.released) {
-            effects.push(Effect::Post { to: self.app_home(app), note: Note::Release(app, count) });
+            effects.push(Effect::Post {
+                to: self.app_home(app),
+                note: Note::Release(app, count),
+            });
         }
     }
 
@@ -217,7 +236,12 @@ impl Hub {
     #[must_use]
     pub fn sizes(&self) -> [usize; 4] {
         let places = self.places.taken() as usize;
-        [self.sessions.len(), self.index.len(), self.home.len(), places]
+        [
+            self.sessions.len(),
+            self.index.len(),
+            self.home.len(),
+            places,
+        ]
     }
 
     fn app_home(&self, app: AppSlot) -> ShardId {

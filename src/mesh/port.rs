@@ -41,7 +41,10 @@ struct Incoming {
 /// When `shards` or `slots` is zero.
 #[must_use]
 pub fn mesh(shards: u16, slots: usize) -> Vec<Port> {
-    assert!(shards > 0 && slots > 0, "a mesh has shards, and its rings have room");
+    assert!(
+        shards > 0 && slots > 0,
+        "a mesh has shards, and its rings have room"
+    );
     let bells: Arc<[Bell]> = (0..shards).map(|_| Bell::default()).collect();
     let mut ports: Vec<Port> = (0..shards)
         .map(|shard| Port {
@@ -63,7 +66,10 @@ pub fn mesh(shards: u16, slots: usize) -> Vec<Port> {
                 starved: Arc::clone(&starved),
                 unrung: false,
             });
-            ports[to].incoming.push(Incoming { ring: consumer, starved });
+            ports[to].incoming.push(Incoming {
+                ring: consumer,
+                starved,
+            });
         }
     }
     ports
@@ -91,20 +97,24 @@ impl Port {
     /// Shares the port among the tasks of its shard.
     #[must_use]
     pub fn share(self, turn: Rc<Turn>) -> SharedPort {
-        SharedPort { port: RefCell::new(self), turn }
+        SharedPort {
+            port: RefCell::new(self),
+            turn,
+        }
     }
 
     fn send(&mut self, to: ShardId, message: ToShard) {
         let out = &mut self.outgoing[to.index()];
         out.unrung = true;
-        if out.overflow.is_empty() {
-            match out.ring.push(message) {
-                Ok(()) => return,
-                Err(PushError::Full(message)) => out.overflow.push_back(message),
-            }
-        } else {
-            out.overflow.push_back(message);
-        }
+        // Behind what already waits, so that order is kept.
+        let message = match out.overflow.is_empty() {
+            true => match out.ring.push(message) {
+                Ok(()) => None,
+                Err(PushError::Full(message)) => Some(message),
+            },
+            false => Some(message),
+        };
+        out.overflow.extend(message);
     }
 
     /// Moves overflows into rings that have room, and says whether publishers shall hold back.
@@ -204,7 +214,11 @@ impl SharedPort {
         if port.outgoing.iter().any(|out| !out.overflow.is_empty()) {
             self.turn.request();
         }
-        if into.is_empty() { Poll::Pending } else { Poll::Ready(()) }
+        if into.is_empty() {
+            Poll::Pending
+        } else {
+            Poll::Ready(())
+        }
     }
 }
 
@@ -227,7 +241,9 @@ mod tests {
     }
 
     fn pair(slots: usize) -> (SharedPort, SharedPort) {
-        let mut ports = mesh(2, slots).into_iter().map(|port| port.share(Rc::default()));
+        let mut ports = mesh(2, slots)
+            .into_iter()
+            .map(|port| port.share(Rc::default()));
         (ports.next().unwrap(), ports.next().unwrap())
     }
 
@@ -265,11 +281,17 @@ mod tests {
             a.send(ShardId(1), message(number));
         }
         a.end_turn();
-        assert!(a.has_room(ShardId(1)), "three wait: fewer than a ring's worth");
+        assert!(
+            a.has_room(ShardId(1)),
+            "three wait: fewer than a ring's worth"
+        );
         a.send(ShardId(1), message(7));
         a.end_turn();
         assert!(!a.has_room(ShardId(1)));
-        assert!(!b.has_room(ShardId(0)), "what goes to a may have to go on to b");
+        assert!(
+            !b.has_room(ShardId(0)),
+            "what goes to a may have to go on to b"
+        );
         assert_eq!(receive(&b), [0, 1, 2, 3]);
         a.end_turn();
         assert!(a.has_room(ShardId(1)) && b.has_room(ShardId(0)));

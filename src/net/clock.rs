@@ -15,14 +15,20 @@ impl Clock {
     /// The machine's clocks.
     #[must_use]
     pub fn system() -> Self {
-        Self { start: Instant::now(), wall: None }
+        Self {
+            start: Instant::now(),
+            wall: None,
+        }
     }
 
     /// The machine's monotonic clock, and a wall clock of the caller's: for tests that replay
     /// requests which were signed at a certain time.
     #[must_use]
     pub fn with_wall_clock(wall: Arc<dyn Fn() -> u64 + Send + Sync>) -> Self {
-        Self { start: Instant::now(), wall: Some(wall) }
+        Self {
+            start: Instant::now(),
+            wall: Some(wall),
+        }
     }
 
     /// Milliseconds since the server started; never goes back.
@@ -36,7 +42,9 @@ impl Clock {
     pub fn wall_s(&self) -> u64 {
         match &self.wall {
             Some(wall) => wall(),
-            None => SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
+            None => SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .map_or(0, |since| since.as_secs()),
         }
     }
 }
@@ -48,6 +56,8 @@ pub async fn pause_ms(ms: u64) {
 
 impl fmt::Debug for Clock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Clock").field("now_ms", &self.now_ms()).finish_non_exhaustive()
+        f.debug_struct("Clock")
+            .field("now_ms", &self.now_ms())
+            .finish_non_exhaustive()
     }
 }

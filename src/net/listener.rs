@@ -5,7 +5,10 @@
 //! fixes the backlog at 1024 and leaves out SO_REUSEADDR; its only way to take over a socket is
 //! `from_raw_fd`.
 
-#![allow(unsafe_code, reason = "glommio takes over a listener only by its number: ADR 0002")]
+#![allow(
+    unsafe_code,
+    reason = "glommio takes over a listener only by its number: ADR 0002"
+)]
 
 use glommio::net::{TcpListener, TcpStream};
 use glommio::timer::sleep;
@@ -29,7 +32,11 @@ pub struct ListenerOptions {
 
 impl Default for ListenerOptions {
     fn default() -> Self {
-        Self { backlog: 4096, user_timeout_ms: 20_000, notsent_lowat: 128 * 1024 }
+        Self {
+            backlog: 4096,
+            user_timeout_ms: 20_000,
+            notsent_lowat: 128 * 1024,
+        }
     }
 }
 
@@ -46,7 +53,11 @@ impl Listener {
     /// # Errors
     /// What the kernel says, such as an address in use.
     pub fn bind(address: SocketAddr, options: &ListenerOptions) -> io::Result<Self> {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        let socket = Socket::new(
+            Domain::for_address(address),
+            Type::STREAM,
+            Some(Protocol::TCP),
+        )?;
         socket.set_reuse_address(true)?;
         socket.set_reuse_port(true)?;
         socket.set_tcp_nodelay(true)?;
@@ -65,7 +76,11 @@ impl Listener {
     /// # Errors
     /// What the kernel says, such as an address in use.
     pub fn probe(address: SocketAddr) -> io::Result<()> {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        let socket = Socket::new(
+            Domain::for_address(address),
+            Type::STREAM,
+            Some(Protocol::TCP),
+        )?;
         socket.set_reuse_address(true)?;
         socket.bind(&address.into())
     }
@@ -75,7 +90,10 @@ impl Listener {
     /// # Errors
     /// What the kernel says.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.socket.local_addr()?.as_socket().ok_or_else(|| io::ErrorKind::Unsupported.into())
+        self.socket
+            .local_addr()?
+            .as_socket()
+            .ok_or_else(|| io::ErrorKind::Unsupported.into())
     }
 
     /// A second handle on the same socket, to end accepting from another thread.
@@ -93,7 +111,10 @@ impl Listener {
         // SAFETY: `fd` is a listening TCP socket that was owned by `self.socket` alone and has
         // just been given up by it, so glommio's listener becomes its only owner.
         let listener = unsafe { TcpListener::from_raw_fd(fd) };
-        Acceptor { listener, pause: Duration::ZERO }
+        Acceptor {
+            listener,
+            pause: Duration::ZERO,
+        }
     }
 }
 

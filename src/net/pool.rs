@@ -24,7 +24,11 @@ impl Pool {
     pub fn take(self: &Rc<Self>) -> Buffer {
         let bytes = self.free.borrow_mut().pop();
         let bytes = bytes.unwrap_or_else(|| vec![0; READ_CHUNK].into_boxed_slice());
-        Buffer { bytes, filled: 0, pool: Rc::clone(self) }
+        Buffer {
+            bytes,
+            filled: 0,
+            pool: Rc::clone(self),
+        }
     }
 }
 

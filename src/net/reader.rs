@@ -20,14 +20,22 @@ pub struct Reader {
 impl Reader {
     /// Reads for `client`, whose socket this is.
     pub(super) fn new(client: ClientId, stream: Rc<Stream>, sockets: Rc<Sockets>) -> Self {
-        Self { client, stream, sockets }
+        Self {
+            client,
+            stream,
+            sockets,
+        }
     }
 
     /// Another reader of the same socket, for what comes after this one.
     #[must_use]
     pub fn again(&self) -> Self {
         let (stream, sockets) = (Rc::clone(&self.stream), Rc::clone(&self.sockets));
-        Self { client: self.client, stream, sockets }
+        Self {
+            client: self.client,
+            stream,
+            sockets,
+        }
     }
 
     /// Whose reader this is.
@@ -51,7 +59,10 @@ impl Reader {
     /// # Panics
     /// When `kept` fills a whole buffer: what is kept is bounded by the limits of heads.
     pub async fn read(&self, kept: &mut Vec<u8>) -> io::Result<Option<Buffer>> {
-        assert!(kept.len() < READ_CHUNK, "unfinished heads are shorter than a buffer");
+        assert!(
+            kept.len() < READ_CHUNK,
+            "unfinished heads are shorter than a buffer"
+        );
         poll_fn(|cx| self.poll_read(cx, kept)).await
     }
 

@@ -48,7 +48,9 @@ impl Stream {
         let stream = self.0.borrow();
         let mut shutdown = std::pin::pin!(stream.shutdown(how));
         // Done on the first poll; an error says that the connection is gone already.
-        let _ = shutdown.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        let _ = shutdown
+            .as_mut()
+            .poll(&mut Context::from_waker(Waker::noop()));
     }
 }
 
@@ -151,7 +153,9 @@ impl Sockets {
     /// Begins a WebSocket close: the close frame, nothing after it, and a deadline.
     pub fn close(&self, client: ClientId, close: Frame) {
         let mut table = self.table.borrow_mut();
-        let Some(connection) = table.get_mut(client) else { return };
+        let Some(connection) = table.get_mut(client) else {
+            return;
+        };
         if connection.life.stage() != Stage::Closing {
             connection.life.enter(Stage::Closing, self.clock.now_ms());
             table.push_last(client, close);
@@ -175,7 +179,9 @@ impl Sockets {
     /// own.
     pub fn end(&self, client: ClientId) {
         let mut table = self.table.borrow_mut();
-        let Some(connection) = table.get_mut(client) else { return };
+        let Some(connection) = table.get_mut(client) else {
+            return;
+        };
         connection.end_when_sent = true;
         connection.life.enter(Stage::Closing, self.clock.now_ms());
         table.mark_dirty(client);
@@ -213,7 +219,9 @@ impl Sockets {
     #[must_use]
     pub fn is_closing(&self, client: ClientId) -> bool {
         let table = self.table.borrow();
-        table.get(client).is_none_or(|connection| connection.life.stage() == Stage::Closing)
+        table
+            .get(client)
+            .is_none_or(|connection| connection.life.stage() == Stage::Closing)
     }
 
     /// Waits until everything of a client has left, or it was given up.
@@ -228,15 +236,23 @@ impl Sockets {
     /// Bytes that wait for a client.
     #[must_use]
     pub fn backlog(&self, client: ClientId) -> usize {
-        self.table.borrow().get(client).map_or(0, |connection| connection.outbox.bytes())
+        self.table
+            .borrow()
+            .get(client)
+            .map_or(0, |connection| connection.outbox.bytes())
     }
 
     /// The open WebSockets of a route, or of all routes.
     #[must_use]
     pub fn clients(&self, route: Option<u16>) -> Vec<ClientId> {
         let table = self.table.borrow();
-        let of_route = |wanted: Option<u16>| wanted.is_some() && (route.is_none() || wanted == route);
-        table.iter().filter(|(_, c)| of_route(c.route)).map(|(client, _)| client).collect()
+        let of_route =
+            |wanted: Option<u16>| wanted.is_some() && (route.is_none() || wanted == route);
+        table
+            .iter()
+            .filter(|(_, c)| of_route(c.route))
+            .map(|(client, _)| client)
+            .collect()
     }
 
     /// Live connections, whatever they speak.
@@ -255,8 +271,11 @@ impl Sockets {
     pub fn end_idle_requests(&self) {
         let table = self.table.borrow();
         let idle = |stage| matches!(stage, Stage::KeepAlive | Stage::Head);
-        let clients: Vec<ClientId> =
-            table.iter().filter(|(_, c)| idle(c.life.stage())).map(|(client, _)| client).collect();
+        let clients: Vec<ClientId> = table
+            .iter()
+            .filter(|(_, c)| idle(c.life.stage()))
+            .map(|(client, _)| client)
+            .collect();
         drop(table);
         for client in clients {
             self.abort(client);
@@ -278,7 +297,9 @@ impl Sockets {
         let mut overdue = Vec::new();
         for (client, armed_ms) in due {
             let mut table = self.table.borrow_mut();
-            let Some(connection) = table.get_mut(client) else { continue };
+            let Some(connection) = table.get_mut(client) else {
+                continue;
+            };
             if connection.life.armed_ms() != armed_ms {
                 continue; // an entry with an earlier time took its place
             }
@@ -354,7 +375,9 @@ impl Sockets {
     /// Makes sure that the timer looks at the client no later than its deadline.
     pub(super) fn arm(&self, client: ClientId) {
         let mut table = self.table.borrow_mut();
-        let Some(connection) = table.get_mut(client) else { return };
+        let Some(connection) = table.get_mut(client) else {
+            return;
+        };
         let due_ms = connection.life.due_ms(&self.options.timing);
         if due_ms < connection.life.armed_ms() {
             connection.life.set_armed(due_ms);

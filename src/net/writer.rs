@@ -23,7 +23,9 @@ impl Sockets {
         self.table.borrow_mut().take_dirty(&mut dirty);
         let mut cx = Context::from_waker(Waker::noop());
         for client in dirty.drain(..) {
-            let Some(stream) = self.stream(client) else { continue };
+            let Some(stream) = self.stream(client) else {
+                continue;
+            };
             match self.write(client, &stream, &mut cx) {
                 Written::All => self.sent(client),
                 Written::Failed => self.abort(client),
@@ -39,7 +41,9 @@ impl Sockets {
     fn write(&self, client: ClientId, stream: &Stream, cx: &mut Context<'_>) -> Written {
         let mut scratch = self.scratch.borrow_mut();
         let mut table = self.table.borrow_mut();
-        let Some(connection) = table.get_mut(client) else { return Written::Failed };
+        let Some(connection) = table.get_mut(client) else {
+            return Written::Failed;
+        };
         loop {
             let bytes = connection.outbox.gather(&mut scratch);
             if bytes.is_empty() {
@@ -65,7 +69,9 @@ impl Sockets {
     /// Everything of a client has left.
     fn sent(&self, client: ClientId) {
         let mut table = self.table.borrow_mut();
-        let Some(connection) = table.get_mut(client) else { return };
+        let Some(connection) = table.get_mut(client) else {
+            return;
+        };
         connection.wake_drained();
         let end = connection.end_when_sent;
         drop(table);

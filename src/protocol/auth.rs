@@ -67,7 +67,9 @@ pub fn channel_is_signed(
     channel: &str,
     channel_data: Option<&str>,
 ) -> bool {
-    let Some((auth_key, signature)) = auth.split_once(':') else { return false };
+    let Some((auth_key, signature)) = auth.split_once(':') else {
+        return false;
+    };
     if auth_key != key {
         return false;
     }
@@ -110,7 +112,10 @@ mod tests {
             assert!(accepts(entry, app), "{entry}");
             let signer = Signer::new(app["secret"].as_str().unwrap());
             let text = entry["string_to_sign"].as_str().unwrap();
-            assert_eq!(signer.sign(&[text.as_bytes()]), entry["signature"].as_str().unwrap());
+            assert_eq!(
+                signer.sign(&[text.as_bytes()]),
+                entry["signature"].as_str().unwrap()
+            );
         }
         let negative = vectors["channel_auth_negative"].as_array().unwrap();
         assert_eq!(negative.len(), 10);

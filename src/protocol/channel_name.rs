@@ -44,9 +44,17 @@ impl ChannelKind {
         if name.len() > max {
             return Err(NameError::TooLong);
         }
-        let plain = |access| Self { access, cache: false, encrypted: false };
+        let plain = |access| Self {
+            access,
+            cache: false,
+            encrypted: false,
+        };
         if let Some(user) = name.strip_prefix(USER_PREFIX) {
-            return if is_legal(user) { Ok(plain(Access::User)) } else { Err(NameError::Character) };
+            return if is_legal(user) {
+                Ok(plain(Access::User))
+            } else {
+                Err(NameError::Character)
+            };
         }
         if !is_legal(name) {
             return Err(NameError::Character);
@@ -56,12 +64,24 @@ impl ChannelKind {
                 Some(rest) => (true, rest),
                 None => (false, rest),
             };
-            Self { access: Access::Private, cache: rest.starts_with("cache-"), encrypted }
+            Self {
+                access: Access::Private,
+                cache: rest.starts_with("cache-"),
+                encrypted,
+            }
         } else if let Some(rest) = name.strip_prefix("presence-") {
             let cache = rest.starts_with("cache-");
-            Self { access: Access::Presence, cache, encrypted: false }
+            Self {
+                access: Access::Presence,
+                cache,
+                encrypted: false,
+            }
         } else {
-            Self { access: Access::Public, cache: name.starts_with("cache-"), encrypted: false }
+            Self {
+                access: Access::Public,
+                cache: name.starts_with("cache-"),
+                encrypted: false,
+            }
         };
         Ok(kind)
     }
@@ -151,14 +171,20 @@ mod tests {
     #[test]
     fn the_length_limit_is_inclusive() {
         assert!(ChannelKind::of(&"a".repeat(200), 200).is_ok());
-        assert_eq!(ChannelKind::of(&"a".repeat(201), 200), Err(NameError::TooLong));
+        assert_eq!(
+            ChannelKind::of(&"a".repeat(201), 200),
+            Err(NameError::TooLong)
+        );
         assert_eq!(ChannelKind::of("", 200), Err(NameError::Empty));
     }
 
     #[test]
     fn hash_names_are_users_or_nothing() {
         assert!(ChannelKind::of("#server-to-user-7", 200).unwrap().is_user());
-        assert_eq!(ChannelKind::of("#server-to-user-", 200), Err(NameError::Character));
+        assert_eq!(
+            ChannelKind::of("#server-to-user-", 200),
+            Err(NameError::Character)
+        );
         assert_eq!(ChannelKind::of("#foo", 200), Err(NameError::Character));
     }
 }

@@ -83,7 +83,9 @@ impl Code {
             Self::PolicyViolation => "Too many refused messages",
             Self::TooBig => "Message too big",
             Self::InternalError => "Internal error",
-            Self::UnknownApp => "App key not in this cluster. Did you forget to specify the cluster?",
+            Self::UnknownApp => {
+                "App key not in this cluster. Did you forget to specify the cluster?"
+            }
             Self::AppDisabled => "The app is not enabled",
             Self::OverQuota => "The app has reached its connection quota",
             Self::InvalidVersion => "The protocol version is not a number",
@@ -134,7 +136,10 @@ mod tests {
         ];
         for code in all {
             assert!(code.message().len() <= CLOSE_REASON_MAX, "{code:?}");
-            assert!(![1012, 1013].contains(&code.number()), "W20: pusher-js turns {code:?} to 1002");
+            assert!(
+                ![1012, 1013].contains(&code.number()),
+                "W20: pusher-js turns {code:?} to 1002"
+            );
         }
     }
 }

@@ -68,7 +68,10 @@ pub struct Parser {
 
 impl Default for Parser {
     fn default() -> Self {
-        Self { reader: JsonReader::new(JSON_DEPTH_WIRE), text: Vec::new() }
+        Self {
+            reader: JsonReader::new(JSON_DEPTH_WIRE),
+            text: Vec::new(),
+        }
     }
 }
 
@@ -98,7 +101,9 @@ impl Parser {
         let text = &mut self.text;
         let fields = self
             .reader
-            .read(input, |value| value.is_object().then(|| read_fields(value, text)))
+            .read(input, |value| {
+                value.is_object().then(|| read_fields(value, text))
+            })
             .ok()
             .flatten()
             .ok_or(CommandError::NotJson)?;
@@ -125,9 +130,11 @@ impl Parser {
                     None => None,
                 };
                 match (fields.channel, data) {
-                    (Some(channel), Some(data)) => {
-                        Ok(Command::ClientEvent(ClientEvent { event, channel, data }))
-                    }
+                    (Some(channel), Some(data)) => Ok(Command::ClientEvent(ClientEvent {
+                        event,
+                        channel,
+                        data,
+                    })),
                     _ => Err(CommandError::IncompleteClientEvent),
                 }
             }
@@ -150,7 +157,10 @@ fn read_fields<'a>(frame: Value<'_, 'a>, text: &mut Vec<u8>) -> Fields<'a> {
         }
     }
     let Some(data) = data else { return fields };
-    if fields.event.is_some_and(|event| event.starts_with("client-")) {
+    if fields
+        .event
+        .is_some_and(|event| event.starts_with("client-"))
+    {
         fields.data = match data.as_str() {
             Some(string) => Some(DataText::Borrowed(string)),
             None if data.is_null() => None, // W5
@@ -184,19 +194,36 @@ mod tests {
     #[test]
     fn subscribe_frames_of_every_client() {
         let subscribe = |channel, auth, channel_data| {
-            Ok(Command::Subscribe(Subscribe { channel, auth, channel_data }))
+            Ok(Command::Subscribe(Subscribe {
+                channel,
+                auth,
+                channel_data,
+            }))
         };
-        check(r#"{"event":"pusher:subscribe","data":{"auth":"","channel":"news"}}"#, |got| {
-            assert_eq!(got, subscribe("news", Some(""), None)); // pusher-js
-        });
-        check(r#"{"data":{"channel":"news"},"event":"pusher:subscribe"}"#, |got| {
-            assert_eq!(got, subscribe("news", None, None)); // W2
-        });
-        let dotnet = r#"{"event":"pusher:subscribe","data":{"channel":"private-x","auth":"k:s","channel_data":null}}"#;
-        check(dotnet, |got| assert_eq!(got, subscribe("private-x", Some("k:s"), None))); // W5
-        let presence = r#"{"event":"pusher:subscribe","data":{"auth":"k:s","channel_data":"{\"user_id\":\"7\"}","channel":"presence-x"}}"#;
+        check(
+            r#"{"event":"pusher:subscribe","data":{"auth":"","channel":"news"}}"#,
+            |got| {
+                assert_eq!(got, subscribe("news", Some(""), None)); // pusher-js
+            },
+        );
+        check(
+            r#"{"data":{"channel":"news"},"event":"pusher:subscribe"}"#,
+            |got| {
+                assert_eq!(got, subscribe("news", None, None)); // W2
+            },
+        );
+        let dotnet = r#"{"event":"pusher:subscribe",
+            "data":{"channel":"private-x","auth":"k:s","channel_data":null}}"#;
+        check(dotnet, |got| {
+            assert_eq!(got, subscribe("private-x", Some("k:s"), None))
+        }); // W5
+        let presence = r#"{"event":"pusher:subscribe","data":{"auth":"k:s",
+            "channel_data":"{\"user_id\":\"7\"}","channel":"presence-x"}}"#;
         check(presence, |got| {
-            assert_eq!(got, subscribe("presence-x", Some("k:s"), Some(r#"{"user_id":"7"}"#)));
+            assert_eq!(
+                got,
+                subscribe("presence-x", Some("k:s"), Some(r#"{"user_id":"7"}"#))
+            );
         });
     }
 
@@ -209,16 +236,26 @@ mod tests {
         for data in ["null", "7", "\"x\"", "[]", "{}", r#"{"channel":7}"#] {
             let frame = format!(r#"{{"event":"pusher:unsubscribe","data":{data}}}"#);
             check(&frame, |got| {
-                assert_eq!(got, Err(CommandError::NoChannel("pusher:unsubscribe")), "{data}");
+                assert_eq!(
+                    got,
+                    Err(CommandError::NoChannel("pusher:unsubscribe")),
+                    "{data}"
+                );
             });
         }
     }
 
     #[test]
     fn pings_with_and_without_data() {
-        check(r#"{"event":"pusher:ping","data":{}}"#, |got| assert_eq!(got, Ok(Command::Ping)));
-        check(r#"{"event": "pusher:ping"}"#, |got| assert_eq!(got, Ok(Command::Ping)));
-        check(r#"{"event":"pusher:pong","data":{}}"#, |got| assert_eq!(got, Ok(Command::Pong)));
+        check(r#"{"event":"pusher:ping","data":{}}"#, |got| {
+            assert_eq!(got, Ok(Command::Ping))
+        });
+        check(r#"{"event": "pusher:ping"}"#, |got| {
+            assert_eq!(got, Ok(Command::Ping))
+        });
+        check(r#"{"event":"pusher:pong","data":{}}"#, |got| {
+            assert_eq!(got, Ok(Command::Pong))
+        });
     }
 
     #[test]
@@ -236,7 +273,14 @@ mod tests {
             check(&frame, |got| {
                 let channel = "private-c";
                 let event = "client-x";
-                assert_eq!(got, Ok(Command::ClientEvent(ClientEvent { event, channel, data: text })));
+                assert_eq!(
+                    got,
+                    Ok(Command::ClientEvent(ClientEvent {
+                        event,
+                        channel,
+                        data: text
+                    }))
+                );
             });
         }
     }
@@ -250,7 +294,9 @@ mod tests {
             r#"{"event":"client-x","data":{}}"#,
             r#"{"event":"client-x","channel":7,"data":{}}"#,
         ] {
-            check(frame, |got| assert_eq!(got, Err(CommandError::IncompleteClientEvent), "{frame}"));
+            check(frame, |got| {
+                assert_eq!(got, Err(CommandError::IncompleteClientEvent), "{frame}")
+            });
         }
     }
 
@@ -258,12 +304,21 @@ mod tests {
     fn everything_else_is_named_in_its_error() {
         // Section 2.7, column ours (J).
         for text in ["", "nope", "7", "[]", "\"x\"", "null"] {
-            check(text, |got| assert_eq!(got, Err(CommandError::NotJson), "{text}"));
+            check(text, |got| {
+                assert_eq!(got, Err(CommandError::NotJson), "{text}")
+            });
         }
         for text in ["{}", r#"{"event":7}"#, r#"{"event":null}"#] {
-            check(text, |got| assert_eq!(got, Err(CommandError::NoEvent), "{text}"));
+            check(text, |got| {
+                assert_eq!(got, Err(CommandError::NoEvent), "{text}")
+            });
         }
-        for event in ["pusher:nope", "pusher_internal:member_added", "foo-client-bar", "hello"] {
+        for event in [
+            "pusher:nope",
+            "pusher_internal:member_added",
+            "foo-client-bar",
+            "hello",
+        ] {
             check(&format!(r#"{{"event":"{event}","data":{{}}}}"#), |got| {
                 assert_eq!(got, Err(CommandError::UnknownEvent(event)));
             });

@@ -39,14 +39,22 @@ impl SubscriptionRefusal {
             Self::Auth => ("AuthError", 401, "The connection is unauthorized."),
             Self::NameTooLong => ("LimitReached", 4009, "The channel name is too long."),
             Self::Name => ("InvalidChannel", 4009, "The channel name is not allowed."),
-            Self::Member => ("InvalidMember", 4009, "The channel_data is not a valid member."),
+            Self::Member => (
+                "InvalidMember",
+                4009,
+                "The channel_data is not a valid member.",
+            ),
             Self::MemberTooBig => ("LimitReached", 4301, "The channel_data is too large."),
-            Self::ChannelFull => {
-                ("LimitReached", 4100, "The presence channel has no room for another member.")
-            }
-            Self::TooManyChannels => {
-                ("LimitReached", 4100, "The connection is subscribed to too many channels.")
-            }
+            Self::ChannelFull => (
+                "LimitReached",
+                4100,
+                "The presence channel has no room for another member.",
+            ),
+            Self::TooManyChannels => (
+                "LimitReached",
+                4100,
+                "The connection is subscribed to too many channels.",
+            ),
         }
     }
 
@@ -103,7 +111,10 @@ pub fn presence_succeeded<'a>(
     out: &mut Vec<u8>,
 ) {
     let mut inner = Vec::with_capacity(64 + members.len() * 64);
-    put(&mut inner, format_args!("{{\"presence\":{{\"count\":{},\"ids\":[", members.len()));
+    put(
+        &mut inner,
+        format_args!("{{\"presence\":{{\"count\":{},\"ids\":[", members.len()),
+    );
     for (index, member) in members.clone().enumerate() {
         comma(index, &mut inner);
         quote(&member.user_id, &mut inner);
@@ -116,7 +127,12 @@ pub fn presence_succeeded<'a>(
         inner.extend_from_slice(member.user_info.as_deref().unwrap_or("null").as_bytes()); // P7
     }
     inner.extend_from_slice(b"}}}");
-    wrapped("pusher_internal:subscription_succeeded", &inner, channel, out);
+    wrapped(
+        "pusher_internal:subscription_succeeded",
+        &inner,
+        channel,
+        out,
+    );
 }
 
 /// `pusher:subscription_error` (section 3.2).
@@ -221,7 +237,10 @@ mod tests {
     }
 
     fn member(user_id: &str, user_info: Option<&str>) -> Member {
-        Member { user_id: user_id.into(), user_info: user_info.map(Into::into) }
+        Member {
+            user_id: user_id.into(),
+            user_info: user_info.map(Into::into),
+        }
     }
 
     #[test]
@@ -236,26 +255,48 @@ mod tests {
             "subscription_succeeded",
             &frame(|out| subscription_succeeded("my-channel", out)),
         );
-        let members = [member("u-1", Some("{\"name\":\"Zoë\"}")), member("u-2", None)];
+        let members = [
+            member("u-1", Some("{\"name\":\"Zoë\"}")),
+            member("u-2", None),
+        ];
         assert_is_vector(
             "subscription_succeeded_presence",
             &frame(|out| presence_succeeded("presence-room", members.iter(), out)),
         );
         let max = member("u-2", Some("{\"name\":\"Max\"}"));
-        assert_is_vector("member_added", &frame(|out| member_added("presence-room", &max, out)));
-        assert_is_vector("member_removed", &frame(|out| member_removed("presence-room", "u-2", out)));
+        assert_is_vector(
+            "member_added",
+            &frame(|out| member_added("presence-room", &max, out)),
+        );
+        assert_is_vector(
+            "member_removed",
+            &frame(|out| member_removed("presence-room", "u-2", out)),
+        );
         assert_is_vector(
             "subscription_error",
             &frame(|out| subscription_error("private-x", SubscriptionRefusal::Auth, out)),
         );
         assert_is_vector(
             "error",
-            &frame(|out| error(Some(Code::ClientEventRefused), "Client event rejected", None, out)),
+            &frame(|out| {
+                error(
+                    Some(Code::ClientEventRefused),
+                    "Client event rejected",
+                    None,
+                    out,
+                )
+            }),
         );
         assert_is_vector(
             "event",
             &frame(|out| {
-                let at = channel_event("my-event", r#"{"message":"hello"}"#, "my-channel", None, out);
+                let at = channel_event(
+                    "my-event",
+                    r#"{"message":"hello"}"#,
+                    "my-channel",
+                    None,
+                    out,
+                );
                 assert!(out[at..].starts_with(b"my-channel"));
             }),
         );
@@ -275,7 +316,8 @@ mod tests {
         assert_eq!(value["data"]["code"], serde_json::Value::Null); // W17
         let added = frame(|out| member_added("presence-a", &member("\"\\", None), out));
         let value: serde_json::Value = serde_json::from_str(&added).unwrap();
-        let inner: serde_json::Value = serde_json::from_str(value["data"].as_str().unwrap()).unwrap();
+        let inner: serde_json::Value =
+            serde_json::from_str(value["data"].as_str().unwrap()).unwrap();
         assert_eq!(inner, serde_json::json!({"user_id": "\"\\"})); // P7: no user_info key
     }
 }

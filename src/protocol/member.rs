@@ -79,7 +79,10 @@ mod tests {
         assert_eq!(member(r#"{"user_id":"u-1"}"#), ("u-1".into(), None));
         assert_eq!(member(r#"{"user_id":7}"#).0, "7");
         assert_eq!(member(r#"{"user_id":-7.50}"#).0, "-7.50");
-        assert_eq!(member(r#"{"user_id":123456789012345678901234567890}"#).0, "123456789012345678901234567890");
+        assert_eq!(
+            member(r#"{"user_id":123456789012345678901234567890}"#).0,
+            "123456789012345678901234567890"
+        );
         assert_eq!(member(r#"{"user_id":"\u00eb"}"#).0, "ë");
     }
 
@@ -87,7 +90,10 @@ mod tests {
     fn user_info_keeps_its_text() {
         // P7
         let text = r#"{ "user_info" : {"name": "Zoë ☃", "n":1.0}, "user_id":"a", "extra":1}"#;
-        assert_eq!(member(text).1.as_deref(), Some(r#"{"name": "Zoë ☃", "n":1.0}"#));
+        assert_eq!(
+            member(text).1.as_deref(),
+            Some(r#"{"name": "Zoë ☃", "n":1.0}"#)
+        );
         assert_eq!(member(r#"{"user_id":"a","user_info":null}"#).1, None);
     }
 
@@ -101,7 +107,11 @@ mod tests {
             let text = entry["channel_data"].as_str().unwrap();
             assert!(Member::parse(text).is_err(), "{entry}");
         }
-        for text in [r#"["a"]"#, r#"{"user_id":[]}"#, r#"{"user_id":"a","user_info":[]}"#] {
+        for text in [
+            r#"["a"]"#,
+            r#"{"user_id":[]}"#,
+            r#"{"user_id":"a","user_info":[]}"#,
+        ] {
             assert!(Member::parse(text).is_err(), "{text}");
         }
     }

@@ -105,11 +105,12 @@ impl std::fmt::Display for PublishError {
                 f,
                 "The data content of this event exceeds the allowed maximum ({max} bytes)"
             ),
-            Self::NoChannel => {
-                f.write_str("Expected channels parameter to be an array of strings")
-            }
+            Self::NoChannel => f.write_str("Expected channels parameter to be an array of strings"),
             Self::TooManyChannels => {
-                write!(f, "An event can be published to at most {CHANNELS_PER_EVENT} channels")
+                write!(
+                    f,
+                    "An event can be published to at most {CHANNELS_PER_EVENT} channels"
+                )
             }
             Self::ChannelName => f.write_str("A channel name is not allowed"),
             Self::SocketId => f.write_str("Invalid socket id"),
@@ -147,12 +148,14 @@ pub fn batch<'a>(
             return Err(PublishError::NotJson);
         }
         let list = value.entries().filter(|(key, _)| *key == "batch").last();
-        let items = list.and_then(|(_, list)| list.elements()).ok_or(PublishError::NoBatch)?;
+        let items = list
+            .and_then(|(_, list)| list.elements())
+            .ok_or(PublishError::NoBatch)?;
         match items.len() {
             0 => Err(PublishError::NoBatch),
-            1..=BATCH_EVENTS => {
-                items.map(|item| publication(item, data_max, Channels::One)).collect()
-            }
+            1..=BATCH_EVENTS => items
+                .map(|item| publication(item, data_max, Channels::One))
+                .collect(),
             _ => Err(PublishError::BatchTooBig),
         }
     };
@@ -186,11 +189,16 @@ fn publication<'a>(
             _ => {} // R6
         }
     }
-    let name = name.filter(|name| !name.is_empty()).ok_or(PublishError::Name)?;
+    let name = name
+        .filter(|name| !name.is_empty())
+        .ok_or(PublishError::Name)?;
     if name.chars().nth(EVENT_NAME_MAX).is_some() {
         return Err(PublishError::Name);
     }
-    let data = match data.filter(|data| !data.is_null()).ok_or(PublishError::NoData)? {
+    let data = match data
+        .filter(|data| !data.is_null())
+        .ok_or(PublishError::NoData)?
+    {
         value if value.as_str().is_some() => Cow::Borrowed(value.as_str().unwrap_or_default()),
         value => {
             let mut text = Vec::new(); // R7
@@ -202,7 +210,13 @@ fn publication<'a>(
         return Err(PublishError::DataTooBig { max: data_max });
     }
     let channels = channel_names(one, many.filter(|_| mode == Channels::Many))?;
-    Ok(Publication { name, data, channels, except: excluded(socket_id)?, info })
+    Ok(Publication {
+        name,
+        data,
+        channels,
+        except: excluded(socket_id)?,
+        info,
+    })
 }
 
 fn channel_names<'a>(
@@ -255,7 +269,11 @@ mod tests {
         check: impl FnOnce(Result<Publication<'_>, PublishError>) -> T,
     ) -> T {
         let mut body = body.as_bytes().to_vec();
-        check(event(&mut JsonReader::new(JSON_DEPTH_REST), &mut body, 10_240))
+        check(event(
+            &mut JsonReader::new(JSON_DEPTH_REST),
+            &mut body,
+            10_240,
+        ))
     }
 
     fn refusal(body: &str) -> PublishError {
@@ -264,7 +282,8 @@ mod tests {
 
     #[test]
     fn an_event_as_the_sdks_send_it() {
-        let body = r#"{"name":"e","channels":["a","b","a"],"data":"{\"id\":5}","socket_id":"123.456","info":"user_count, subscription_count,x"}"#;
+        let body = r#"{"name":"e","channels":["a","b","a"],"data":"{\"id\":5}",
+            "socket_id":"123.456","info":"user_count, subscription_count,x"}"#;
         with_event(body, |got| {
             let got = got.unwrap();
             assert_eq!(got.channels.as_slice(), ["a", "b"]);
@@ -272,40 +291,64 @@ mod tests {
             assert_eq!(got.except, SocketId::parse("123.456").unwrap());
             assert!(got.info.user_count && got.info.subscription_count);
         });
-        with_event(r#"{"name":"e","channel":"a","data":"","socket_id":null}"#, |got| {
-            let got = got.unwrap(); // PHP; Q24: empty data is legal
-            assert_eq!((got.channels.as_slice(), got.data.as_ref()), (["a"].as_slice(), ""));
-        });
+        with_event(
+            r#"{"name":"e","channel":"a","data":"","socket_id":null}"#,
+            |got| {
+                let got = got.unwrap(); // PHP; Q24: empty data is legal
+                assert_eq!(
+                    (got.channels.as_slice(), got.data.as_ref()),
+                    (["a"].as_slice(), "")
+                );
+            },
+        );
     }
 
     #[test]
     fn data_that_is_no_string_becomes_text() {
         // R7
         for (data, text) in [("{\"a\":[1]}", "{\"a\":[1]}"), ("7", "7"), ("true", "true")] {
-            with_event(&format!(r#"{{"name":"e","channel":"a","data":{data}}}"#), |got| {
-                assert_eq!(got.unwrap().data, text);
-            });
+            with_event(
+                &format!(r#"{{"name":"e","channel":"a","data":{data}}}"#),
+                |got| {
+                    assert_eq!(got.unwrap().data, text);
+                },
+            );
         }
-        assert_eq!(refusal(r#"{"name":"e","channel":"a","data":null}"#), PublishError::NoData);
-        assert_eq!(refusal(r#"{"name":"e","channel":"a"}"#), PublishError::NoData);
+        assert_eq!(
+            refusal(r#"{"name":"e","channel":"a","data":null}"#),
+            PublishError::NoData
+        );
+        assert_eq!(
+            refusal(r#"{"name":"e","channel":"a"}"#),
+            PublishError::NoData
+        );
     }
 
     #[test]
     fn each_limit_at_the_limit_and_one_past_it() {
         let data = |n: usize| format!(r#"{{"name":"e","channel":"a","data":"{}"}}"#, "x".repeat(n));
         with_event(&data(10_240), |got| assert!(got.is_ok()));
-        assert_eq!(refusal(&data(10_241)), PublishError::DataTooBig { max: 10_240 });
+        assert_eq!(
+            refusal(&data(10_241)),
+            PublishError::DataTooBig { max: 10_240 }
+        );
         assert_eq!(refusal(&data(10_241)).status(), 413);
         let named = |n: usize| format!(r#"{{"name":"{}","channel":"a","data":""}}"#, "ë".repeat(n));
         with_event(&named(200), |got| assert!(got.is_ok()));
         assert_eq!(refusal(&named(201)), PublishError::Name);
         let list = |n: usize| {
             let names: Vec<String> = (0..n).map(|i| format!("\"c{i}\"")).collect();
-            format!(r#"{{"name":"e","channels":[{}],"data":""}}"#, names.join(","))
+            format!(
+                r#"{{"name":"e","channels":[{}],"data":""}}"#,
+                names.join(",")
+            )
         };
-        with_event(&list(100), |got| assert_eq!(got.unwrap().channels.len(), 100));
+        with_event(&list(100), |got| {
+            assert_eq!(got.unwrap().channels.len(), 100)
+        });
         assert_eq!(refusal(&list(101)), PublishError::TooManyChannels);
-        let channel = |n: usize| format!(r#"{{"name":"e","channel":"{}","data":""}}"#, "c".repeat(n));
+        let channel =
+            |n: usize| format!(r#"{{"name":"e","channel":"{}","data":""}}"#, "c".repeat(n));
         with_event(&channel(200), |got| assert!(got.is_ok()));
         assert_eq!(refusal(&channel(201)), PublishError::ChannelName);
     }
@@ -317,11 +360,26 @@ mod tests {
         }
         let rest = r#""channel":"a","data":"""#;
         assert_eq!(refusal(&format!("{{{rest}}}")), PublishError::Name);
-        assert_eq!(refusal(&format!("{{\"name\":\"\",{rest}}}")), PublishError::Name);
-        assert_eq!(refusal(&format!("{{\"name\":7,{rest}}}")), PublishError::Name);
+        assert_eq!(
+            refusal(&format!("{{\"name\":\"\",{rest}}}")),
+            PublishError::Name
+        );
+        assert_eq!(
+            refusal(&format!("{{\"name\":7,{rest}}}")),
+            PublishError::Name
+        );
         let start = r#"{"name":"e","data":"""#;
-        for tail in ["}", ",\"channels\":[]}", ",\"channels\":\"a\"}", ",\"channels\":[7]}"] {
-            assert_eq!(refusal(&format!("{start}{tail}")), PublishError::NoChannel, "{tail}");
+        for tail in [
+            "}",
+            ",\"channels\":[]}",
+            ",\"channels\":\"a\"}",
+            ",\"channels\":[7]}",
+        ] {
+            assert_eq!(
+                refusal(&format!("{start}{tail}")),
+                PublishError::NoChannel,
+                "{tail}"
+            );
         }
         for name in ["", "#x", "a b", "a\\n", "ü"] {
             let body = format!("{start},\"channel\":\"{name}\"}}");

@@ -53,14 +53,17 @@ impl Handler for PusherApp {
 
     async fn on_message(&self, client: &mut Client<Session>, message: Message<'_>) -> Result {
         let Message::Text(text) = message else {
-            self.0.endpoint.close_with(client.id(), Code::UnsupportedData); // H2
+            self.0
+                .endpoint
+                .close_with(client.id(), Code::UnsupportedData); // H2
             return Ok(());
         };
         let now_ms = self.0.endpoint.clock().now_ms();
         let mut parser = self.0.parser.borrow_mut();
         let command = parser.parse(text);
         let room = |home| self.0.endpoint.has_room(home);
-        self.0.drive(|hub, effects| hub.command(client.id(), command, now_ms, room, effects));
+        self.0
+            .drive(|hub, effects| hub.command(client.id(), command, now_ms, room, effects));
         Ok(())
     }
 

@@ -32,7 +32,10 @@ impl Pusher {
             Err(code) => return Session::Refused(code),
         };
         if !self.hub.borrow().needs_place(app) {
-            return Session::Admitted { app, counted: false };
+            return Session::Admitted {
+                app,
+                counted: false,
+            };
         }
         let pending = self.tickets.open();
         let ticket = pending.ticket();
@@ -45,10 +48,17 @@ impl Pusher {
 
     fn app_of(&self, request: &Request<'_>) -> Result<AppSlot, Code> {
         version(request.query())?;
-        let key = request.param("key").and_then(query::decode_path).ok_or(Code::UnknownApp)?;
+        let key = request
+            .param("key")
+            .and_then(query::decode_path)
+            .ok_or(Code::UnknownApp)?;
         let hub = self.hub.borrow();
         let app = hub.apps().by_key(&key).ok_or(Code::UnknownApp)?;
-        if hub.apps().get(app).app.enabled { Ok(app) } else { Err(Code::AppDisabled) }
+        if hub.apps().get(app).app.enabled {
+            Ok(app)
+        } else {
+            Err(Code::AppDisabled)
+        }
     }
 
     /// Greets an admitted client.
@@ -70,15 +80,22 @@ impl Pusher {
 
 /// H4: missing counts as 7, 4 and above are served alike, the rest is refused.
 fn version(query: &str) -> Result<(), Code> {
-    let Some((_, value)) = query::parse(query, Plus::Literal).find(|(key, _)| **key == *b"protocol")
+    let Some((_, value)) =
+        query::parse(query, Plus::Literal).find(|(key, _)| **key == *b"protocol")
     else {
         return Ok(());
     };
     if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
         return Err(Code::InvalidVersion);
     }
-    let number = std::str::from_utf8(&value).ok().and_then(|text| text.parse().ok());
-    if number.unwrap_or(u64::MAX) < VERSION_MIN { Err(Code::UnsupportedVersion) } else { Ok(()) }
+    let number = std::str::from_utf8(&value)
+        .ok()
+        .and_then(|text| text.parse().ok());
+    if number.unwrap_or(u64::MAX) < VERSION_MIN {
+        Err(Code::UnsupportedVersion)
+    } else {
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -102,7 +119,13 @@ mod tests {
         for query in ["protocol=0", "protocol=1", "protocol=3"] {
             assert_eq!(version(query), Err(Code::UnsupportedVersion), "{query}");
         }
-        for query in ["protocol=", "protocol=x", "protocol=-7", "protocol=7.0", "protocol"] {
+        for query in [
+            "protocol=",
+            "protocol=x",
+            "protocol=-7",
+            "protocol=7.0",
+            "protocol",
+        ] {
             assert_eq!(version(query), Err(Code::InvalidVersion), "{query}");
         }
     }

@@ -4,9 +4,9 @@ use super::tickets::Tickets;
 use crate::handler::Endpoint;
 use crate::hub::{Answer, ChannelSlot, Effect, Hub, Note, Question};
 use crate::id::{ShardId, SocketId};
+use crate::limits::JSON_DEPTH_REST;
 use crate::protocol::Parser;
 use crate::protocol::json::JsonReader;
-use crate::limits::JSON_DEPTH_REST;
 use crate::ws::Frame;
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -66,7 +66,9 @@ impl Pusher {
         loop {
             self.carry_out(effects, own);
             let Some(note) = own.pop_front() else { break };
-            self.hub.borrow_mut().receive(self.endpoint.shard(), note, effects);
+            self.hub
+                .borrow_mut()
+                .receive(self.endpoint.shard(), note, effects);
         }
         if self.hub.borrow().has_turn_work() {
             self.endpoint.request_turn();
@@ -81,7 +83,11 @@ impl Pusher {
                     // Gone or full: its close is on the way and ends its subscriptions.
                     let _ = self.endpoint.push(client, frame);
                 }
-                Effect::Fanout { channel, frame, except } => self.deliver(channel, &frame, except),
+                Effect::Fanout {
+                    channel,
+                    frame,
+                    except,
+                } => self.deliver(channel, &frame, except),
                 Effect::Post { to, note } if to == self.endpoint.shard() => own.push_back(note),
                 Effect::Post { to, note } => self.endpoint.post(to, note),
                 Effect::Close { client, code } => self.endpoint.close_with(client, code),
@@ -93,7 +99,10 @@ impl Pusher {
     /// One frame into the outbox of each local subscriber: no allocation, no atomics.
     fn deliver(&self, channel: ChannelSlot, frame: &Frame, except: Option<SocketId>) {
         let hub = self.hub.borrow();
-        let subscribers = hub.subscribers(channel).iter().map(|subscriber| subscriber.client);
+        let subscribers = hub
+            .subscribers(channel)
+            .iter()
+            .map(|subscriber| subscriber.client);
         match except.filter(|socket_id| socket_id.shard() == self.endpoint.shard()) {
             None => self.endpoint.push_all(subscribers, frame),
             Some(_) => {

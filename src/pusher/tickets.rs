@@ -37,13 +37,18 @@ impl Tickets {
         }
         self.next.set(ticket.0.wrapping_add(1));
         open.insert(ticket, State::Waiting(None));
-        Pending { ticket, tickets: Rc::clone(self) }
+        Pending {
+            ticket,
+            tickets: Rc::clone(self),
+        }
     }
 
     /// The answer has come; dropped when nobody waits for it any more.
     pub(super) fn answer(&self, ticket: Ticket, answer: Answer) {
         let mut open = self.open.borrow_mut();
-        let Some(state) = open.get_mut(&ticket) else { return };
+        let Some(state) = open.get_mut(&ticket) else {
+            return;
+        };
         if let State::Waiting(Some(waker)) = std::mem::replace(state, State::Answered(answer)) {
             waker.wake();
         }
@@ -60,7 +65,9 @@ impl Pending {
     pub(super) async fn answer(self) -> Answer {
         poll_fn(|cx| {
             let mut open = self.tickets.open.borrow_mut();
-            let state = open.get_mut(&self.ticket).expect("open until this is dropped");
+            let state = open
+                .get_mut(&self.ticket)
+                .expect("open until this is dropped");
             match state {
                 State::Answered(answer) => Poll::Ready(answer.clone()),
                 State::Waiting(waker) => {
@@ -82,16 +89,28 @@ impl Drop for Pending {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use futures_lite::future::{block_on, poll_once};
+    use std::future::Future;
+    use std::pin::pin;
+    use std::task::Context;
+
+    fn poll(pending: Pending) -> Option<Answer> {
+        let mut waiting = pin!(pending.answer());
+        match waiting
+            .as_mut()
+            .poll(&mut Context::from_waker(Waker::noop()))
+        {
+            Poll::Ready(answer) => Some(answer),
+            Poll::Pending => None,
+        }
+    }
 
     #[test]
     fn an_answer_reaches_its_question_and_no_other() {
         let tickets = Rc::new(Tickets::default());
         let (first, second) = (tickets.open(), tickets.open());
         tickets.answer(second.ticket(), Answer::Admitted(true));
-        assert_eq!(block_on(second.answer()), Answer::Admitted(true));
-        let mut waiting = Box::pin(first.answer());
-        assert_eq!(block_on(poll_once(&mut waiting)), None);
+        assert_eq!(poll(second), Some(Answer::Admitted(true)));
+        assert_eq!(poll(first), None);
     }
 
     #[test]

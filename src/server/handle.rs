@@ -99,12 +99,16 @@ impl ServerHandle {
     /// # Panics
     /// When the control thread panicked.
     pub fn wait(self) -> Result<(), ServerError> {
-        match self.control.join().expect("the control thread does not panic") {
+        match self
+            .control
+            .join()
+            .expect("the control thread does not panic")
+        {
             Ok(Outcome::Stopped) => Ok(()),
             Ok(Outcome::Cut) => Err(ServerError::Cut),
-            Ok(Outcome::Lost { shard, reason }) => {
-                Err(ServerError::Shard(format!("shard {shard} is lost: {reason}")))
-            }
+            Ok(Outcome::Lost { shard, reason }) => Err(ServerError::Shard(format!(
+                "shard {shard} is lost: {reason}"
+            ))),
             Err(error) => Err(ServerError::Thread(error)),
         }
     }

@@ -30,13 +30,21 @@ pub(super) fn start(builder: Builder) -> Result<ServerHandle, ServerError> {
     let config = &builder.config;
     let cores = placement::usable_cores();
     let placement = placement::place(&cores, &config.cores, config.shards);
-    let need = Need { shards: placement.shards.len(), ring_depth: config.ring_depth };
+    let need = Need {
+        shards: placement.shards.len(),
+        ring_depth: config.ring_depth,
+    };
     let warnings = preflight::run(&need).map_err(ServerError::Preflight)?;
     let address = SocketAddr::new(config.host, config.port);
     let listeners = listen(address, placement.shards.len(), config)
         .map_err(|error| ServerError::Bind(address, error))?;
-    let address = listeners[0].local_addr().map_err(|error| ServerError::Bind(address, error))?;
-    let handles = listeners.iter().map(Listener::handle).collect::<io::Result<Vec<_>>>();
+    let address = listeners[0]
+        .local_addr()
+        .map_err(|error| ServerError::Bind(address, error))?;
+    let handles = listeners
+        .iter()
+        .map(Listener::handle)
+        .collect::<io::Result<Vec<_>>>();
     let handles = handles.map_err(|error| ServerError::Bind(address, error))?;
 
     let shards = placement.shards.len() as u16;
@@ -49,10 +57,20 @@ pub(super) fn start(builder: Builder) -> Result<ServerHandle, ServerError> {
         let setup = setup(&builder, core, port, listener, orders, hash_key);
         spawn_shard(setup, reports.clone()).map_err(ServerError::Thread)?;
     }
-    let control = Control { bridge, listeners: handles, signals: builder.signals };
+    let control = Control {
+        bridge,
+        listeners: handles,
+        signals: builder.signals,
+    };
     let (ready, is_ready) = flume::bounded(1);
     let control = spawn_control(control, &placement, ready).map_err(ServerError::Thread)?;
-    let handle = ServerHandle { address, placement, warnings, control, reports };
+    let handle = ServerHandle {
+        address,
+        placement,
+        warnings,
+        control,
+        reports,
+    };
     // An error here means that the control thread has ended before it was ready, and knows why.
     match is_ready.recv() {
         Ok(()) => Ok(handle),
@@ -63,7 +81,10 @@ pub(super) fn start(builder: Builder) -> Result<ServerHandle, ServerError> {
 /// One listener a shard. The first one takes the port for itself for a moment, so that a port
 /// another server shares is told from a free one.
 fn listen(address: SocketAddr, shards: usize, config: &Config) -> io::Result<Vec<Listener>> {
-    let options = ListenerOptions { backlog: config.backlog, ..ListenerOptions::default() };
+    let options = ListenerOptions {
+        backlog: config.backlog,
+        ..ListenerOptions::default()
+    };
     Listener::probe(address)?;
     let first = Listener::bind(address, &options)?;
     let address = first.local_addr()?;
@@ -102,7 +123,10 @@ fn setup(
         port,
         listener,
         orders,
-        sockets: SocketOptions { outbox_bytes: config.outbox_bytes, timing: timing(config) },
+        sockets: SocketOptions {
+            outbox_bytes: config.outbox_bytes,
+            timing: timing(config),
+        },
         accept_per_second: config.accept_per_second,
         http: http::Limits {
             head_bytes: config.head_bytes,
@@ -154,14 +178,15 @@ fn spawn_control(
     ready: flume::Sender<()>,
 ) -> io::Result<thread::JoinHandle<io::Result<crate::control::Outcome>>> {
     let core = placement.control;
-    thread::Builder::new().name("control".into()).spawn(move || {
-        if let Some(id) = core {
-            // It runs anywhere if this fails, only not as quietly.
-            core_affinity::set_for_current(core_affinity::CoreId { id });
-        }
-        control.run(move || {
-            let _ = ready.send(());
+    thread::Builder::new()
+        .name("control".into())
+        .spawn(move || {
+            if let Some(id) = core {
+                // It runs anywhere if this fails, only not as quietly.
+                core_affinity::set_for_current(core_affinity::CoreId { id });
+            }
+            control.run(move || {
+                let _ = ready.send(());
+            })
         })
-    })
 }
-

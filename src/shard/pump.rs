@@ -40,7 +40,11 @@ fn receive(shard: &Shard, from: ShardId, message: ToShard) {
             let clients = sockets.clients(Some(route));
             sockets.push_all(clients.into_iter(), &Frame::shared(frame));
         }
-        ToShard::Close { client, code, reason } => {
+        ToShard::Close {
+            client,
+            code,
+            reason,
+        } => {
             sockets.close(client, Frame::close(code, &reason));
         }
         ToShard::Stop => tracing::error!("only the control thread stops a shard"),
@@ -72,6 +76,8 @@ pub(super) async fn tick(shard: Rc<Shard>) {
 /// The answer to a request that did not arrive in time.
 fn request_timeout() -> Frame {
     let mut out = Vec::new();
-    Response::text(408, "Request timeout\n").with_close().encode(false, false, &mut out);
+    Response::text(408, "Request timeout\n")
+        .with_close()
+        .encode(false, false, &mut out);
     Frame::raw(&out)
 }

@@ -136,7 +136,12 @@ impl Shard {
         let turn = Rc::new(Turn::default());
         let (id, shards) = (setup.port.shard(), setup.port.shards());
         let mesh = Rc::new(setup.port.share(Rc::clone(&turn)));
-        let sockets = Rc::new(Sockets::new(id, setup.sockets, setup.clock, Rc::clone(&turn)));
+        let sockets = Rc::new(Sockets::new(
+            id,
+            setup.sockets,
+            setup.clock,
+            Rc::clone(&turn),
+        ));
         let local = Local {
             shard: id,
             shards,
@@ -152,7 +157,18 @@ impl Shard {
             pusher::mount(&mut router, hub, options)
         });
         let (http, stopping) = (setup.http, Cell::new(false));
-        (Self { sockets, mesh, turn, router, pusher, http, stopping }, setup.listener)
+        (
+            Self {
+                sockets,
+                mesh,
+                turn,
+                router,
+                pusher,
+                http,
+                stopping,
+            },
+            setup.listener,
+        )
     }
 }
 

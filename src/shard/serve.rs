@@ -15,11 +15,20 @@ use std::rc::Rc;
 
 /// Serves a connection to its end. Whatever panics in it ends it and nothing else.
 pub(super) async fn serve(shard: Rc<Shard>, stream: TcpStream) {
-    let Some((reader, peer)) = shard.sockets.insert(stream) else { return };
+    let Some((reader, peer)) = shard.sockets.insert(stream) else {
+        return;
+    };
     let client = reader.client();
     // The futures of requests and of the WebSocket are boxed, one after the other: an open
     // WebSocket does not carry the memory that its handshake needed.
-    let requests = Box::pin(Requests { shard: &shard, reader: &reader, peer }.run());
+    let requests = Box::pin(
+        Requests {
+            shard: &shard,
+            reader: &reader,
+            peer,
+        }
+        .run(),
+    );
     match AssertUnwindSafe(requests).catch_unwind().await {
         Ok(Some((serve, early))) => {
             let socket = serve(reader.again(), early);
@@ -93,7 +102,11 @@ impl Requests<'_> {
             }
             // Either the body's last read brought more than the body, or this one did.
             kept.extend_from_slice(bytes);
-            let stage = if kept.is_empty() { Stage::KeepAlive } else { Stage::Head };
+            let stage = if kept.is_empty() {
+                Stage::KeepAlive
+            } else {
+                Stage::Head
+            };
             sockets.enter(client, stage);
         }
     }
@@ -115,7 +128,10 @@ impl Requests<'_> {
             BodyKind::None => (self.answer(&head, &mut []).await, head_len),
             BodyKind::Length(length) if length <= rest.len() as u64 => {
                 let length = length as usize;
-                (self.answer(&head, &mut rest[..length]).await, head_len + length)
+                (
+                    self.answer(&head, &mut rest[..length]).await,
+                    head_len + length,
+                )
             }
             BodyKind::Length(_) | BodyKind::Chunked => {
                 let used = head_len + rest.len();
@@ -146,7 +162,9 @@ impl Requests<'_> {
         let mut last = start.to_vec();
         while !body.done {
             let mut nothing = Vec::new();
-            let Ok(Some(buffer)) = self.reader.read(&mut nothing).await else { return Ok(None) };
+            let Ok(Some(buffer)) = self.reader.read(&mut nothing).await else {
+                return Ok(None);
+            };
             if sockets.is_closing(client) {
                 return Ok(None);
             }
@@ -164,19 +182,32 @@ impl Requests<'_> {
         sockets.enter(client, Stage::Busy);
         let response = match self.shard.router.find(head.path) {
             Some(Found { pattern, mount }) => {
-                mount.request(Request::new(head, body, pattern, self.peer)).await
+                mount
+                    .request(Request::new(head, body, pattern, self.peer))
+                    .await
             }
             None => Response::text(404, "Not found\n"),
         };
-        self.respond(&response, head.keep_alive && !self.shard.stopping.get(), head.method)
+        self.respond(
+            &response,
+            head.keep_alive && !self.shard.stopping.get(),
+            head.method,
+        )
     }
 
     fn respond(&self, response: &Response, keep_alive: bool, method: &str) -> Next {
         let mut out = Vec::new();
         response.encode(keep_alive, method == "HEAD", &mut out);
         let keeps_alive = response.keeps_alive(keep_alive);
-        let pushed = self.shard.sockets.push(self.reader.client(), Frame::raw(&out));
-        if keeps_alive && pushed.is_ok() { Next::Request } else { Next::End }
+        let pushed = self
+            .shard
+            .sockets
+            .push(self.reader.client(), Frame::raw(&out));
+        if keeps_alive && pushed.is_ok() {
+            Next::Request
+        } else {
+            Next::End
+        }
     }
 
     fn refuse(&self, status: u16, reason: &'static str) -> Next {
@@ -240,7 +271,11 @@ impl Collected {
             BodyKind::Length(length) => Kind::Length(length as usize), // bounded by the limits
             BodyKind::None => Kind::Length(0),
         };
-        Self { bytes: Vec::new(), done: false, kind }
+        Self {
+            bytes: Vec::new(),
+            done: false,
+            kind,
+        }
     }
 
     /// Takes what belongs to the body; says how much that was.

@@ -22,7 +22,11 @@ impl<T> Wheel<T> {
     #[must_use]
     pub fn new(now_ms: u64) -> Self {
         let buckets = (0..BUCKETS).map(|_| Vec::new()).collect();
-        Self { buckets, tick: now_ms / TICK_MS, len: 0 }
+        Self {
+            buckets,
+            tick: now_ms / TICK_MS,
+            len: 0,
+        }
     }
 
     /// Adds a thing that comes up once `at_ms` has passed, rounded up to the next tick.

@@ -207,7 +207,11 @@ impl Decoder {
     fn open_frame(&mut self, header: &Header) {
         self.fragments += 1;
         let (is_final, left, mask) = (header.is_final, header.length, header.mask);
-        self.open = Some(OpenFrame { is_final, left, mask });
+        self.open = Some(OpenFrame {
+            is_final,
+            left,
+            mask,
+        });
     }
 
     /// Moves payload into `message`; says so when the message is whole.
@@ -223,7 +227,9 @@ impl Decoder {
         let piece = take(input, count);
         unmask(piece, open.mask);
         self.message.extend_from_slice(piece);
-        let kind = self.kind.expect("a frame is open, so a message is under way");
+        let kind = self
+            .kind
+            .expect("a frame is open, so a message is under way");
         let last = open.left == count && open.is_final;
         if kind == Kind::Text {
             self.check_text(last)?;
@@ -231,7 +237,11 @@ impl Decoder {
         if open.left > count {
             let mut mask = open.mask;
             mask.rotate_left(count % 4);
-            self.open = Some(OpenFrame { left: open.left - count, mask, ..open });
+            self.open = Some(OpenFrame {
+                left: open.left - count,
+                mask,
+                ..open
+            });
             return Ok(None);
         }
         self.open = None;
@@ -319,7 +329,6 @@ enum Resumed {
     Control(Control, usize),
 }
 
-
 /// Parses a header and refuses what no header may say.
 fn parse_header(bytes: &[u8]) -> Result<Option<Header>, CodecError> {
     let mut cursor = Cursor::new(bytes);
@@ -328,7 +337,11 @@ fn parse_header(bytes: &[u8]) -> Result<Option<Header>, CodecError> {
         // The first two bytes may already be wrong; do not wait for the rest of them.
         let reserved = bytes.first().is_some_and(|first| first & 0x70 != 0);
         let unmasked = bytes.get(1).is_some_and(|second| second & 0x80 == 0);
-        return if reserved || unmasked { Err(CodecError::Protocol) } else { Ok(None) };
+        return if reserved || unmasked {
+            Err(CodecError::Protocol)
+        } else {
+            Ok(None)
+        };
     };
     let size = cursor.position() as usize;
     let is_control = matches!(header.opcode, OpCode::Control(_));
@@ -344,7 +357,13 @@ fn parse_header(bytes: &[u8]) -> Result<Option<Header>, CodecError> {
     }
     let length = usize::try_from(length).map_err(|_| CodecError::TooBig)?;
     let (opcode, is_final) = (header.opcode, header.is_final);
-    Ok(Some(Header { opcode, is_final, mask, length, size }))
+    Ok(Some(Header {
+        opcode,
+        is_final,
+        mask,
+        length,
+        size,
+    }))
 }
 
 fn control(kind: Control, payload: &[u8]) -> Result<Step<'_>, CodecError> {

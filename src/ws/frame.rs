@@ -72,7 +72,10 @@ impl Frame {
     /// When the payload is longer than a control frame may carry.
     #[must_use]
     pub fn pong(payload: &[u8]) -> Self {
-        assert!(payload.len() <= CONTROL_PAYLOAD_MAX, "the decoder refuses longer control frames");
+        assert!(
+            payload.len() <= CONTROL_PAYLOAD_MAX,
+            "the decoder refuses longer control frames"
+        );
         let mut bytes = [0; 2 + CONTROL_PAYLOAD_MAX];
         bytes[0] = 0x8a;
         bytes[1] = payload.len() as u8;
@@ -90,7 +93,10 @@ impl Frame {
         let mut payload = [0; CONTROL_PAYLOAD_MAX];
         payload[..2].copy_from_slice(&code.to_be_bytes());
         payload[2..2 + end].copy_from_slice(&reason.as_bytes()[..end]);
-        Self::of_bytes(&encoded(OpCode::Control(Control::Close), &payload[..2 + end]))
+        Self::of_bytes(&encoded(
+            OpCode::Control(Control::Close),
+            &payload[..2 + end],
+        ))
     }
 
     /// A close frame without a code, the answer to one that had none.
@@ -114,7 +120,10 @@ impl Frame {
         if bytes.len() <= SHORT_MAX {
             let mut short = [0; SHORT_MAX];
             short[..bytes.len()].copy_from_slice(bytes);
-            Self(Repr::Short { len: bytes.len() as u8, bytes: short })
+            Self(Repr::Short {
+                len: bytes.len() as u8,
+                bytes: short,
+            })
         } else {
             Self::shared(Arc::from(bytes))
         }
@@ -147,9 +156,17 @@ fn encoded(opcode: OpCode, payload: &[u8]) -> Vec<u8> {
 }
 
 fn frame_into(opcode: OpCode, payload: &[u8], out: &mut Vec<u8>) {
-    let header =
-        FrameHeader { is_final: true, rsv1: false, rsv2: false, rsv3: false, opcode, mask: None };
-    header.format(payload.len() as u64, out).expect("a Vec takes every write");
+    let header = FrameHeader {
+        is_final: true,
+        rsv1: false,
+        rsv2: false,
+        rsv3: false,
+        opcode,
+        mask: None,
+    };
+    header
+        .format(payload.len() as u64, out)
+        .expect("a Vec takes every write");
     out.extend_from_slice(payload);
 }
 
@@ -193,7 +210,10 @@ mod tests {
     #[test]
     fn the_encoder_starts_afresh() {
         let mut encoder = TextEncoder::default();
-        assert_eq!(&*encoder.encode(|out| out.extend_from_slice(b"abc")), b"\x81\x03abc");
+        assert_eq!(
+            &*encoder.encode(|out| out.extend_from_slice(b"abc")),
+            b"\x81\x03abc"
+        );
         assert_eq!(&*encoder.encode(|out| out.push(b'x')), b"\x81\x01x");
     }
 }

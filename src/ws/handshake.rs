@@ -58,17 +58,34 @@ mod tests {
 
     #[test]
     fn the_sample_of_the_standard() {
-        let upgrade = Upgrade { key: Some(KEY), version: Some(b"13") };
+        let upgrade = Upgrade {
+            key: Some(KEY),
+            version: Some(b"13"),
+        };
         assert_eq!(accept(upgrade).unwrap(), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
     }
 
     #[test]
     fn unsound_upgrades_are_refused() {
         for version in [None, Some(b"8".as_slice()), Some(b"".as_slice())] {
-            assert_eq!(accept(Upgrade { key: Some(KEY), version }), Err(HandshakeError::Version));
+            assert_eq!(
+                accept(Upgrade {
+                    key: Some(KEY),
+                    version
+                }),
+                Err(HandshakeError::Version)
+            );
         }
-        for key in [None, Some(b"".as_slice()), Some(b"AAAA".as_slice()), Some(b"!!".as_slice())] {
-            let upgrade = Upgrade { key, version: Some(b"13") };
+        for key in [
+            None,
+            Some(b"".as_slice()),
+            Some(b"AAAA".as_slice()),
+            Some(b"!!".as_slice()),
+        ] {
+            let upgrade = Upgrade {
+                key,
+                version: Some(b"13"),
+            };
             assert_eq!(accept(upgrade), Err(HandshakeError::Key));
         }
     }

@@ -105,7 +105,9 @@ pub fn authenticate(
     }
     write_text(method, path, &mut text);
     query::canonical(query, Plus::Literal, &mut text);
-    Err(Refused::Signature { text: String::from_utf8_lossy(&text).into_owned() })
+    Err(Refused::Signature {
+        text: String::from_utf8_lossy(&text).into_owned(),
+    })
 }
 
 impl<'a> Proof<'a> {
@@ -140,7 +142,11 @@ fn check_clock(timestamp: Option<&[u8]>, now: u64) -> Result<(), Refused> {
 
 fn check_body(body_md5: Option<&[u8]>, body: &[u8]) -> Result<(), Refused> {
     let Some(sent) = body_md5 else {
-        return if body.is_empty() { Ok(()) } else { Err(Refused::NoBodyMd5) };
+        return if body.is_empty() {
+            Ok(())
+        } else {
+            Err(Refused::NoBodyMd5)
+        };
     };
     let mut digest = [0; 16];
     match hex::decode_to_slice(sent, &mut digest) {
@@ -203,14 +209,30 @@ mod tests {
     fn tenant(app: &Value) -> Tenant {
         let text = |key: &str| app[key].as_str().unwrap();
         let app = App::new(text("id"), text("key"), text("secret"));
-        Tenant { signer: Signer::new(app.secret.expose()), app }
+        Tenant {
+            signer: Signer::new(app.secret.expose()),
+            app,
+        }
     }
 
-    fn check(vectors: &Value, entry: &Value, app: &str, target: &str, now: u64) -> Result<(), Refused> {
+    fn check(
+        vectors: &Value,
+        entry: &Value,
+        app: &str,
+        target: &str,
+        now: u64,
+    ) -> Result<(), Refused> {
         let tenant = tenant(&vectors["apps"][app]);
         let (path, query) = target.split_once('?').unwrap();
         let body = entry["body"].as_str().unwrap_or_default().as_bytes();
-        authenticate(&tenant, entry["method"].as_str().unwrap(), path, query, body, now)
+        authenticate(
+            &tenant,
+            entry["method"].as_str().unwrap(),
+            path,
+            query,
+            body,
+            now,
+        )
     }
 
     #[test]
@@ -240,7 +262,11 @@ mod tests {
             let id = target.split('/').nth(2).unwrap();
             let apps = vectors["apps"].as_object().unwrap();
             let (app, _) = apps.iter().find(|(_, app)| app["id"] == id).unwrap();
-            assert!(check(&vectors, entry, app, target, now).is_err(), "{}", entry["id"]);
+            assert!(
+                check(&vectors, entry, app, target, now).is_err(),
+                "{}",
+                entry["id"]
+            );
         }
     }
 
@@ -250,7 +276,10 @@ mod tests {
         let vectors = vectors();
         let boundary = &vectors["rest_boundary"];
         let entry = vectors["rest"].as_array().unwrap();
-        let entry = entry.iter().find(|entry| entry["id"] == boundary["base"]).unwrap();
+        let entry = entry
+            .iter()
+            .find(|entry| entry["id"] == boundary["base"])
+            .unwrap();
         let target = entry["targets"][0].as_str().unwrap();
         let signed = entry["auth_timestamp"].as_u64().unwrap();
         assert_eq!(boundary["server_time"].as_u64().unwrap(), signed + 600);
@@ -282,11 +311,18 @@ mod tests {
     #[test]
     fn the_answer_tells_what_to_sign_and_nothing_secret() {
         let app = App::new("1", "key", "canary");
-        let tenant = Tenant { signer: Signer::new("canary"), app };
+        let tenant = Tenant {
+            signer: Signer::new("canary"),
+            app,
+        };
         let query = "auth_key=key&auth_timestamp=100&auth_version=1.0&auth_signature=00";
-        let refused = authenticate(&tenant, "GET", "/apps/1/channels", query, b"", 100).unwrap_err();
+        let refused =
+            authenticate(&tenant, "GET", "/apps/1/channels", query, b"", 100).unwrap_err();
         let text = refused.to_string();
-        assert!(text.contains(r"GET\n/apps/1/channels\nauth_key=key&auth_timestamp=100"), "{text}");
+        assert!(
+            text.contains(r"GET\n/apps/1/channels\nauth_key=key&auth_timestamp=100"),
+            "{text}"
+        );
         assert!(!text.contains("canary"));
     }
 }

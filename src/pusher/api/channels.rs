@@ -17,7 +17,10 @@ impl Pusher {
         let info = info(query);
         if info.user_count && !prefix.starts_with("presence-") {
             // R13
-            return error(400, "user_count may only be requested for presence channels");
+            return error(
+                400,
+                "user_count may only be requested for presence channels",
+            );
         }
         let mut out = b"{\"channels\":{".to_vec();
         let mut first = true;
@@ -41,13 +44,20 @@ impl Pusher {
         };
         let info = info(query);
         if info.user_count && !kind.is_presence() {
-            return error(400, "user_count may only be requested for presence channels");
+            return error(
+                400,
+                "user_count may only be requested for presence channels",
+            );
         }
         let state = self.state_of(app, name).await;
         let mut attributes = Vec::new();
         write_attributes(name, info, state, &mut attributes);
         let mut out = b"{\"occupied\":".to_vec();
-        out.extend_from_slice(if state.subscriptions > 0 { b"true" } else { b"false" });
+        out.extend_from_slice(if state.subscriptions > 0 {
+            b"true"
+        } else {
+            b"false"
+        });
         if attributes.len() > 2 {
             out.push(b',');
             out.extend_from_slice(&attributes[1..attributes.len() - 1]);
@@ -57,7 +67,10 @@ impl Pusher {
     }
 
     async fn list(&self, shard: ShardId, app: AppSlot, prefix: &str) -> Vec<Listed> {
-        let question = Question::Channels { app, prefix: prefix.into() };
+        let question = Question::Channels {
+            app,
+            prefix: prefix.into(),
+        };
         match self.ask(shard, question).await {
             Answer::Channels(channels) => channels,
             other => unreachable!("a home answers what it was asked, not {other:?}"),
@@ -66,5 +79,7 @@ impl Pusher {
 }
 
 fn info(query: &str) -> Attributes {
-    parameter(query, "info").map(|list| Attributes::parse(&list)).unwrap_or_default()
+    parameter(query, "info")
+        .map(|list| Attributes::parse(&list))
+        .unwrap_or_default()
 }

@@ -17,7 +17,11 @@ impl Pusher {
             return Response::text(200, "OK\n");
         }
         let hub = self.hub.borrow();
-        Response::new(200, "text/html; charset=utf-8", page(&hub.apps().get(AppSlot(0)).app))
+        Response::new(
+            200,
+            "text/html; charset=utf-8",
+            page(&hub.apps().get(AppSlot(0)).app),
+        )
     }
 }
 

@@ -4,11 +4,11 @@ use super::route::{busy, error};
 use crate::http::Response;
 use crate::hub::{Answer, ChannelState, Question, Relay};
 use crate::id::{AppSlot, ShardId};
+use crate::limits::CHANNEL_NAME_MAX;
 use crate::net::pause_ms;
 use crate::protocol::ChannelKind;
 use crate::protocol::json::{quote, write_integer};
 use crate::protocol::publish::{self, Attributes, Publication};
-use crate::limits::CHANNEL_NAME_MAX;
 use crate::pusher::Pusher;
 
 /// How long a publish waits for a home that has too much to do, before it is answered 503.
@@ -46,10 +46,23 @@ impl Pusher {
 
     /// Publishes to each channel, in the order of the request (S15).
     pub(super) fn publish(&self, app: AppSlot, publication: &Publication<'_>) {
-        let Publication { name: event, data, channels, except, .. } = publication;
+        let Publication {
+            name: event,
+            data,
+            channels,
+            except,
+            ..
+        } = publication;
         for channel in channels {
             let (data, user_id, except) = (data.as_ref(), None, *except);
-            let relay = Relay { app, channel, event, data, user_id, except };
+            let relay = Relay {
+                app,
+                channel,
+                event,
+                data,
+                user_id,
+                except,
+            };
             self.drive(|hub, effects| hub.publish(relay, effects));
         }
     }

@@ -33,7 +33,12 @@ fn endpoint(path: &str) -> Option<(Cow<'_, str>, Endpoint<'_>)> {
     let mut segments = path.strip_prefix("/apps/")?.split('/');
     let app = query::decode_path(segments.next()?)?;
     let name = |raw| query::decode_path(raw).filter(|name| !name.is_empty());
-    let rest = (segments.next()?, segments.next(), segments.next(), segments.next());
+    let rest = (
+        segments.next()?,
+        segments.next(),
+        segments.next(),
+        segments.next(),
+    );
     let endpoint = match rest {
         ("events", None, ..) => Endpoint::Events,
         ("batch_events", None, ..) => Endpoint::BatchEvents,
@@ -71,7 +76,9 @@ impl Pusher {
         if path == "/" {
             return self.front_page(request.method());
         }
-        let Some((app_id, endpoint)) = endpoint(path) else { return not_found() };
+        let Some((app_id, endpoint)) = endpoint(path) else {
+            return not_found();
+        };
         let method = match request.method() {
             "HEAD" if endpoint.method() == "GET" => "GET",
             method => method,
@@ -81,7 +88,7 @@ impl Pusher {
         }
         let app = match self.authenticated(&app_id, &request) {
             Ok(app) => app,
-            Err(response) => return response,
+            Err(response) => return *response,
         };
         let query = request.query();
         match endpoint {
@@ -93,16 +100,19 @@ impl Pusher {
         }
     }
 
-    fn authenticated(&self, id: &str, request: &Request<'_>) -> Result<AppSlot, Response> {
+    fn authenticated(&self, id: &str, request: &Request<'_>) -> Result<AppSlot, Box<Response>> {
         let hub = self.hub.borrow();
-        let app = hub.apps().by_id(id).ok_or_else(|| error(404, "Unknown app"))?;
+        let app = hub
+            .apps()
+            .by_id(id)
+            .ok_or_else(|| error(404, "Unknown app"))?;
         let tenant = hub.apps().get(app);
         let now_s = self.endpoint.clock().wall_s();
         let (path, query, body) = (request.path(), request.query(), request.body());
         authenticate(tenant, request.method(), path, query, body, now_s)
-            .map_err(|refused| error(401, &refused.to_string()))?;
+            .map_err(|refused| Box::new(error(401, &refused.to_string())))?;
         if !tenant.app.enabled {
-            return Err(error(403, "The app is not enabled"));
+            return Err(Box::new(error(403, "The app is not enabled")));
         }
         Ok(app)
     }
@@ -130,7 +140,10 @@ mod tests {
             ("/apps/1/batch_events", Endpoint::BatchEvents),
             ("/apps/1/channels", Endpoint::Channels),
             ("/apps/1/channels/presence-a", channel("presence-a")),
-            ("/apps/1/channels/presence-a%3Db%40c", channel("presence-a=b@c")),
+            (
+                "/apps/1/channels/presence-a%3Db%40c",
+                channel("presence-a=b@c"),
+            ),
             ("/apps/1/channels/x/users", Endpoint::Users("x".into())),
         ] {
             assert_eq!(endpoint(path), Some(("1".into(), expected)), "{path}");
@@ -154,7 +167,10 @@ mod tests {
     fn parameters_are_found_whatever_their_case() {
         let query = "a=1&Info=user%5Fcount&info=x&filter_by_prefix=presence-";
         assert_eq!(parameter(query, "info").as_deref(), Some("user_count"));
-        assert_eq!(parameter(query, "filter_by_prefix").as_deref(), Some("presence-"));
+        assert_eq!(
+            parameter(query, "filter_by_prefix").as_deref(),
+            Some("presence-")
+        );
         assert_eq!(parameter(query, "nope"), None);
     }
 }

@@ -1,0 +1,107 @@
+# `make` alone tells what there is. Every target can be repeated: what is in place already is not done
+# again. The order inside `test` is cheap first, so that a mistake shows early.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+.NOTPARALLEL:
+
+TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
+DENY := $(TARGET)/tools/bin/cargo-deny
+
+# Arguments for the server of `make run`, such as ARGS="--shards 2".
+ARGS ?=
+
+say = @echo "==> $(1)"
+
+.PHONY: help
+help: ## Tell what the targets do
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+## Use
+
+.PHONY: run
+run: ## Build the server and run it in the foreground with its defaults (ARGS="..." for more)
+	$(call say,build the server)
+	@scripts/setup-system.sh build
+	@cargo build --release --locked
+	$(call say,run the server (Ctrl-C ends it))
+	@exec $(TARGET)/release/shardcast start $(ARGS)
+
+.PHONY: build
+build: ## Build the optimised server
+	$(call say,build the server)
+	@scripts/setup-system.sh build
+	@cargo build --release --locked
+
+.PHONY: bench
+bench: ## Run the benchmarks
+	$(call say,benchmarks)
+	@cargo bench --locked
+
+## Everything that must pass
+
+.PHONY: test
+test: setup check test-rust ## Set up and run everything that must pass
+	$(call say,all passed)
+
+.PHONY: check
+check: fmt-check lint doc deny ## The checks that run nothing: format, lints, documentation, dependencies
+
+.PHONY: fmt-check
+fmt-check: ## Is the code formatted?
+	$(call say,format)
+	@cargo fmt --all --check
+
+.PHONY: fmt
+fmt: ## Format the code
+	@cargo fmt --all
+
+.PHONY: lint
+lint: ## Clippy on everything, warnings are errors
+	$(call say,lints)
+	@cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
+
+.PHONY: doc
+doc: ## Build the documentation, warnings are errors, with and without private items
+	$(call say,documentation)
+	@RUSTDOCFLAGS="-D warnings" cargo doc --quiet --locked --workspace --no-deps --document-private-items
+	@RUSTDOCFLAGS="-D warnings" cargo doc --quiet --locked --workspace --no-deps
+
+.PHONY: deny
+deny: setup-cargo-tools ## Check dependencies: bans, licences, sources, and advisories if possible
+	$(call say,dependencies: bans licences sources)
+	@$(DENY) --locked check --hide-inclusion-graph bans licenses sources
+	$(call say,dependencies: advisories)
+	@scripts/check-advisories.sh
+
+.PHONY: test-rust
+test-rust: setup-clients ## All tests of cargo, the real clients among them
+	$(call say,tests)
+	@cargo test --locked --workspace
+
+.PHONY: test-clients
+test-clients: setup-clients ## Only the official clients and SDKs against the real server
+	$(call say,clients)
+	@cargo test --locked --test clients -- --nocapture
+
+## Setting up
+
+.PHONY: setup
+setup: setup-system setup-clients setup-cargo-tools ## Install what is missing for all of the above
+
+.PHONY: setup-system
+setup-system:
+	$(call say,programs)
+	@scripts/setup-system.sh
+
+.PHONY: setup-clients
+setup-clients: setup-system
+	$(call say,clients and SDKs for the tests)
+	@scripts/setup-clients.sh
+
+.PHONY: setup-cargo-tools
+setup-cargo-tools: setup-system
+	$(call say,cargo tools)
+	@scripts/setup-cargo-tools.sh

@@ -1,0 +1,111 @@
+//! Client events (section 6): who may send what where, and on to the channel's home.
+
+use super::effect::Effect;
+use super::note::home_of;
+use super::publish::Relay;
+use super::session::State;
+use super::state::Hub;
+use crate::app::App;
+use crate::id::{ClientId, ShardId};
+use crate::limits::{CHANNEL_NAME_MAX, EVENT_NAME_MAX};
+use crate::protocol::command::ClientEvent;
+use crate::protocol::{ChannelKind, Code};
+
+/// Why a client event is not relayed (CE4).
+pub(super) struct EventRefusal {
+    pub(super) code: Option<Code>,
+    pub(super) message: String,
+}
+
+impl EventRefusal {
+    fn told(message: &str) -> Self {
+        Self {
+            code: Some(Code::ClientEventRefused),
+            message: message.into(),
+        }
+    }
+
+    fn not_subscribed(channel: &str) -> Self {
+        let message = format!(
+            "Cannot broadcast client event (connection not subscribed to channel {channel})"
+        );
+        Self {
+            code: None,
+            message,
+        }
+    }
+}
+
+impl Hub {
+    /// On success the event is on its way to the channel's home.
+    pub(super) fn client_event(
+        &mut self,
+        client: ClientId,
+        event: ClientEvent<'_>,
+        now_ms: u64,
+        room: impl FnOnce(ShardId) -> bool,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), EventRefusal> {
+        let ClientEvent {
+            event,
+            channel: name,
+            data,
+        } = event;
+        let session = self.sessions.get_mut(client).expect("looked up by command");
+        let app = &self.apps.get(session.app).app;
+        check_frame(app, name, event)?;
+        let hash = super::publish::hash_of(self.options.hash_key, session.app, name);
+        let channel = self.index.find(session.app, hash, name);
+        let subscription = channel
+            .and_then(|channel| session.find(channel))
+            .map(|at| &session.subscriptions[at])
+            .filter(|subscription| matches!(subscription.state, State::Active { .. }))
+            .ok_or_else(|| EventRefusal::not_subscribed(name))?;
+        if data.len() > app.event_data_bytes {
+            return Err(EventRefusal::told("The event data is too large."));
+        }
+        let user_id = subscription.user_id.clone(); // CE2: from the membership, never the frame
+        if let Some(rate) = app.client_events_per_second
+            && !session.client_events.take(now_ms, rate)
+        {
+            let message = "The rate limit for sending client events exceeded the quota.";
+            return Err(EventRefusal::told(message));
+        }
+        if !room(home_of(hash, self.options.shards)) {
+            return Err(EventRefusal::told(
+                "The server is busy; the event was not sent.",
+            ));
+        }
+        let (app, except) = (session.app, Some(session.socket_id)); // CE1
+        let relay = Relay {
+            app,
+            channel: name,
+            event,
+            data,
+            user_id: user_id.as_deref(),
+            except,
+        };
+        self.publish(relay, effects);
+        Ok(())
+    }
+}
+
+/// What can be said without looking at the sender's subscriptions.
+fn check_frame(app: &App, channel: &str, event: &str) -> Result<(), EventRefusal> {
+    if !app.client_events {
+        return Err(EventRefusal::told(
+            "The app does not have client messaging enabled.",
+        ));
+    }
+    let kind = ChannelKind::of(channel, CHANNEL_NAME_MAX)
+        .map_err(|_| EventRefusal::told("The channel name is not allowed."))?;
+    let on_public = kind.is_public() && app.allow_client_events_on_public; // Q14
+    if !kind.takes_client_events() && !on_public {
+        let message = "Client events are only allowed on private and presence channels.";
+        return Err(EventRefusal::told(message));
+    }
+    if event.chars().nth(EVENT_NAME_MAX).is_some() {
+        return Err(EventRefusal::told("The event name is too long."));
+    }
+    Ok(())
+}

@@ -1,0 +1,63 @@
+// The server as a newcomer starts it, without any configuration: the credentials the banner names work.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import Pusher from 'pusher';
+import PusherClient from 'pusher-js';
+import { next } from '../support/deadline.js';
+import { host, port } from '../support/target.js';
+
+const demo = { appId: '1001', key: 'app-key', secret: 'app-secret', host, port, useTLS: false };
+
+test('a stock client receives what a stock SDK triggers', async (t) => {
+  const client = new PusherClient('app-key', {
+    cluster: '',
+    wsHost: host,
+    wsPort: port,
+    forceTLS: false,
+    enabledTransports: ['ws'],
+  });
+  t.after(() => client.disconnect());
+  const channel = client.subscribe('my-channel');
+  await next(channel, 'pusher:subscription_succeeded');
+  const heard = next(channel, 'my-event');
+
+  const sdk = new Pusher(demo);
+  await sdk.trigger('my-channel', 'my-event', { message: 'hello world' });
+  assert.deepEqual(await heard, { message: 'hello world' });
+});
+
+test('client events are on in the demo application', async (t) => {
+  const sdk = new Pusher(demo);
+  const join = async () => {
+    const client = new PusherClient('app-key', {
+      cluster: '',
+      wsHost: host,
+      wsPort: port,
+      forceTLS: false,
+      enabledTransports: ['ws'],
+      channelAuthorization: {
+        customHandler: ({ socketId, channelName }, done) =>
+          done(null, sdk.authorizeChannel(socketId, channelName)),
+      },
+    });
+    t.after(() => client.disconnect());
+    const channel = client.subscribe('private-chat');
+    await next(channel, 'pusher:subscription_succeeded');
+    return channel;
+  };
+  const [ada, max] = [await join(), await join()];
+  const heard = next(max, 'client-typing');
+  ada.trigger('client-typing', { who: 'Ada' });
+  assert.deepEqual(await heard, { who: 'Ada' });
+});
+
+test('the page at / is served and loads no script from elsewhere', async () => {
+  const response = await fetch(`http://${host}:${port}/`);
+  assert.equal(response.status, 200);
+  assert.match(response.headers.get('content-type'), /^text\/html\b/);
+  const page = await response.text();
+  assert.match(page, /app-key/);
+  assert.doesNotMatch(page, /<script[^>]+src=["']?https?:/i);
+  assert.doesNotMatch(page, /app-secret/, 'the secret is not for browsers');
+});

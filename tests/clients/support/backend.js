@@ -1,0 +1,67 @@
+// The customer's side: the official server SDK, and the endpoint that signs subscriptions with it.
+
+import { createServer } from 'node:http';
+import Pusher from 'pusher';
+import { app, host, port } from './target.js';
+
+/** The SDK, set up as a customer sets it up. `overrides` replaces credentials or adds options. */
+export function backend(overrides = {}) {
+  return new Pusher({ ...app, host, port: String(port), useTLS: false, ...overrides });
+}
+
+/** What an authorisation endpoint answers, signed by the SDK. `member` makes it a presence member. */
+export function authorise({ socketId, channelName }, { credentials = app, member } = {}) {
+  const data = channelName.startsWith('presence-') ? member : undefined;
+  return backend(credentials).authorizeChannel(socketId, channelName, data);
+}
+
+/** The status and JSON (or text) of a request that the server answered with 4xx or 5xx. */
+export async function refusal(request) {
+  try {
+    const response = await request;
+    throw new Error(`expected a refusal, got ${response.status} ${await response.text()}`);
+  } catch (error) {
+    if (error.status === undefined) throw error;
+    return { status: error.status, body: error.body };
+  }
+}
+
+/** The parsed body of a successful request, which must be a JSON object with status 200. */
+export async function answer(request) {
+  const response = await request;
+  const type = response.headers.get('content-type');
+  if (response.status !== 200 || !/^application\/json\b/.test(type)) {
+    throw new Error(`expected 200 with JSON, got ${response.status} with ${type}`);
+  }
+  return response.json();
+}
+
+/**
+ * A customer's web application: it answers authorisation requests by form, as pusher-js and Echo send
+ * them. `member(request)` is the presence member, or null to refuse with 403.
+ */
+export async function authEndpoint(t, path, member) {
+  const seen = [];
+  const server = createServer((request, response) => {
+    const chunks = [];
+    request.on('data', (chunk) => chunks.push(chunk));
+    request.on('end', () => {
+      const form = new URLSearchParams(Buffer.concat(chunks).toString('utf8'));
+      const asked = {
+        path: request.url,
+        socketId: form.get('socket_id'),
+        channelName: form.get('channel_name'),
+        authorization: request.headers.authorization,
+      };
+      seen.push(asked);
+      const user = request.method === 'POST' && request.url === path ? member(asked) : null;
+      response.setHeader('Content-Type', 'application/json');
+      response.setHeader('Connection', 'close');
+      response.statusCode = user === null ? 403 : 200;
+      response.end(JSON.stringify(user === null ? {} : authorise(asked, { member: user })));
+    });
+  });
+  await new Promise((resolve) => server.listen(0, host, resolve));
+  t.after(() => new Promise((resolve) => server.close(resolve)));
+  return { seen, url: `http://${host}:${server.address().port}${path}` };
+}

@@ -1,0 +1,39 @@
+// The server under test: its address and the applications it was started with.
+//
+// The harness (tests/clients.rs) starts the binary and hands the port over in the environment. To run
+// one file by hand, start a server with tests/clients/apps.toml and set SHARDCAST_TEST_PORT.
+
+function fromEnvironment(name) {
+  const value = process.env[name];
+  if (!value) {
+    throw new Error(`${name} is not set: run these tests with \`cargo test --test clients\``);
+  }
+  return value;
+}
+
+export const host = '127.0.0.1';
+export const port = Number(fromEnvironment('SHARDCAST_TEST_PORT'));
+export const shards = Number(process.env.SHARDCAST_TEST_SHARDS ?? '2');
+
+/** Client events on. The same credentials as the demo application. */
+export const app = { appId: '1001', key: 'app-key', secret: 'app-secret' };
+
+/** Client events off, and a secret outside ASCII: the signing key is its UTF-8 bytes. */
+export const quietApp = { appId: '2002', key: 'quiet-key', secret: 'quiet-secret-ü' };
+
+/** The shard a connection lives on: socket ids begin with `random * 1024 + shard`. */
+export function shardOf(socketId) {
+  const first = Number(socketId.split('.')[0]);
+  if (!Number.isSafeInteger(first)) {
+    throw new Error(`the first number of socket id ${socketId} is not an exact integer`);
+  }
+  return first % 1024;
+}
+
+let names = 0;
+
+/** A channel name nobody else uses, with the wanted prefix. */
+export function unique(prefix) {
+  names += 1;
+  return `${prefix}-${process.pid}-${names}`;
+}
