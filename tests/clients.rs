@@ -101,9 +101,9 @@ fn server_command(config: Option<&str>) -> Command {
     command
 }
 
-/// The port in a line that holds `listening on 127.0.0.1:PORT`.
+/// The port in the line of the banner that holds `ws://127.0.0.1:PORT/`.
 fn listening_port(line: &str) -> Option<u16> {
-    let (_, rest) = line.split_once("listening on 127.0.0.1:")?;
+    let (_, rest) = line.split_once("ws://127.0.0.1:")?;
     let digits = rest.split(|c: char| !c.is_ascii_digit()).next()?;
     digits.parse().ok()
 }

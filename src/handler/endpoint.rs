@@ -56,7 +56,7 @@ impl Endpoint {
         self.local.shards
     }
 
-    /// Encodes a text message for [`Endpoint::multicast`].
+    /// Encodes a text message for [`Endpoint::multicast_local`].
     #[must_use]
     pub fn prepare(&self, text: &str) -> Prepared {
         Prepared {

@@ -1,7 +1,7 @@
 //! JSON in and out: simd-json's tape with reused buffers, and a writer that never allocates
 //! more than its output.
 //!
-//! A [`JsonReader`] parses in place and lends a [`Document`]; strings point into the input.
+//! A [`JsonReader`] parses in place and lends a [`Value`]; strings point into the input.
 //! Nesting is bounded by the reader. When a key stands twice the last one counts, as in every
 //! JavaScript engine.
 

@@ -1,0 +1,152 @@
+//! The real binary as a child process: started, asked what it costs, stopped.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// A server process; killed when it is dropped.
+pub struct Process {
+    child: Child,
+    stdout: BufReader<ChildStdout>,
+    stderr: Option<ChildStderr>,
+    /// What it said before it was ready.
+    pub banner: String,
+    /// Where it listens.
+    pub address: SocketAddr,
+}
+
+impl Process {
+    /// Starts `shardcast start --port 0` with further flags and waits until it listens.
+    pub fn start(flags: &[&str]) -> Self {
+        Self::start_as(Command::new(env!("CARGO_BIN_EXE_shardcast")), flags)
+    }
+
+    /// Starts it by way of another program, such as `prlimit`.
+    pub fn start_as(mut command: Command, flags: &[&str]) -> Self {
+        let mut child = command
+            .args(["start", "--port", "0"])
+            .args(flags)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the server starts");
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let stderr = child.stderr.take();
+        let mut banner = String::new();
+        let mut address = None;
+        loop {
+            let mut line = String::new();
+            if stdout.read_line(&mut line).unwrap() == 0 {
+                panic!(
+                    "the server ended before it was ready:\n{banner}{}",
+                    all(stderr)
+                );
+            }
+            if let Some((_, rest)) = line.split_once("ws://") {
+                address = rest.split('/').next().map(|text| text.parse().unwrap());
+            }
+            banner.push_str(&line);
+            if line.trim_start().starts_with("stop ") {
+                break;
+            }
+        }
+        let address = address.expect("the banner says where it listens");
+        Self {
+            child,
+            stdout,
+            stderr,
+            banner,
+            address,
+        }
+    }
+
+    /// The process's number.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Seconds of processor time it has used so far, over all threads.
+    pub fn cpu_s(&self) -> f64 {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap();
+        // Fields are counted behind the name, which may hold spaces.
+        let fields: Vec<&str> = stat.rsplit_once(") ").unwrap().1.split(' ').collect();
+        let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
+        ticks as f64 / rustix::param::clock_ticks_per_second() as f64
+    }
+
+    /// The cores that each of its threads may run on, by the thread's name.
+    pub fn affinities(&self) -> Vec<(String, String)> {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.pid())).unwrap();
+        let status = tasks.map(|task| fs::read_to_string(task.unwrap().path().join("status")));
+        let field = |status: &str, name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name));
+            line.unwrap().trim().to_owned()
+        };
+        status
+            .map(|status| status.unwrap())
+            .map(|status| {
+                (
+                    field(&status, "Name:"),
+                    field(&status, "Cpus_allowed_list:"),
+                )
+            })
+            .collect()
+    }
+
+    /// Sends SIGTERM and waits; gives the exit status and all that went to the standard error.
+    pub fn stop(mut self) -> (ExitStatus, String) {
+        let pid = Pid::from_raw(i32::try_from(self.pid()).unwrap()).unwrap();
+        kill_process(pid, Signal::TERM).unwrap();
+        let status = self.child.wait().unwrap();
+        let mut rest = String::new();
+        self.stdout.read_to_string(&mut rest).unwrap();
+        (status, all(self.stderr.take()))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Already ended when it was stopped.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn all(stderr: Option<ChildStderr>) -> String {
+    let mut text = String::new();
+    stderr.unwrap().read_to_string(&mut text).unwrap();
+    text
+}
+
+/// A WebSocket of the demo app, greeted; `None` when the server ends the connection first.
+pub fn connect(address: SocketAddr) -> Option<(TcpStream, String)> {
+    let mut stream = TcpStream::connect(address).ok()?;
+    stream
+        .set_read_timeout(Some(Duration::from_secs(20)))
+        .unwrap();
+    stream
+        .write_all(
+            b"GET /app/app-key?protocol=7 HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n\
+              Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+              Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+        )
+        .ok()?;
+    let mut text = Vec::new();
+    let mut buffer = [0; 1024];
+    loop {
+        match stream.read(&mut buffer) {
+            Ok(0) | Err(_) => return None,
+            Ok(count) => text.extend_from_slice(&buffer[..count]),
+        }
+        let text = String::from_utf8_lossy(&text);
+        if text.contains("activity_timeout") {
+            let id = text.split("socket_id\\\":\\\"").nth(1).unwrap();
+            return Some((stream, id.split('\\').next().unwrap().to_owned()));
+        }
+    }
+}
