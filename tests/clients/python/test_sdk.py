@@ -11,7 +11,7 @@ from wire import APP, HOST, PORT, QUIET_APP, Subscriber, backend, subscriber_on,
 class SdkTest(unittest.TestCase):
     """Opens connections that are closed when the test ends."""
 
-    def subscriber(self, shard=None, key="app-key"):
+    def subscriber(self, shard=None, key=APP["key"]):
         subscriber = Subscriber(key) if shard is None else subscriber_on(shard, key)
         self.addCleanup(subscriber.close)
         return subscriber
@@ -292,8 +292,13 @@ class Refused(SdkTest):
 
 class FromUrl(SdkTest):
     def test_client_made_from_a_url(self):
-        sdk = pusher.Pusher.from_url(f"http://app-key:app-secret@{HOST}/apps/1001", port=PORT)
-        self.assertEqual(sdk.trigger(unique("news"), "by-url", 1), {})
+        name = unique("news")
+        subscriber = self.subscriber()
+        subscriber.subscribe(name)
+        credentials = f"{APP['key']}:{APP['secret']}"
+        sdk = pusher.Pusher.from_url(f"http://{credentials}@{HOST}/apps/{APP['app_id']}", port=PORT)
+        self.assertEqual(sdk.trigger(name, "by-url", 1), {})
+        subscriber.wait_for("by-url", name)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ PORT = int(os.environ["SHARDCAST_TEST_PORT"])
 DEADLINE_SECONDS = 20
 TRIES_FOR_A_SHARD = 200
 
-APP = {"app_id": "1001", "key": "app-key", "secret": "app-secret"}
+APP = {"app_id": "4242", "key": "orders-key", "secret": "orders-secret"}
 QUIET_APP = {"app_id": "2002", "key": "quiet-key", "secret": "quiet-secret-ü"}
 
 _names = itertools.count(1)
@@ -37,7 +37,7 @@ def backend(credentials=None, **overrides):
 class Subscriber:
     """One connection. It keeps every frame it was sent, in order."""
 
-    def __init__(self, key="app-key"):
+    def __init__(self, key=APP["key"]):
         url = f"ws://{HOST}:{PORT}/app/{key}?protocol=7&client=py-test&version=1.0&flash=false"
         self._socket = websocket.create_connection(url, timeout=DEADLINE_SECONDS)
         self.frames = []
@@ -101,7 +101,7 @@ class Subscriber:
         ]
 
 
-def subscriber_on(shard, key="app-key"):
+def subscriber_on(shard, key=APP["key"]):
     """A connection on that shard. The kernel spreads connections, so this takes some tries."""
     for _ in range(TRIES_FOR_A_SHARD):
         subscriber = Subscriber(key)

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { answer, backend, refusal } from '../support/backend.js';
 import { open } from '../support/client.js';
-import { app, quietApp, unique } from '../support/target.js';
+import { app, demoApp, host, port, quietApp, unique } from '../support/target.js';
 
 const wrongCredentials = {
   'a wrong secret': [{ secret: 'wrong-secret' }, 401],
@@ -12,6 +12,8 @@ const wrongCredentials = {
   'an unknown key': [{ key: 'no-such-key' }, 401],
   "another application's key and secret": [{ key: quietApp.key, secret: quietApp.secret }, 401],
   'an unknown application': [{ appId: '9999' }, 404],
+  // Configured applications take the place of the demo.
+  'the demo credentials': [demoApp, 404],
 };
 
 for (const [kind, [overrides, status]] of Object.entries(wrongCredentials)) {
@@ -194,6 +196,12 @@ for (const [kind, body] of Object.entries(badEvents)) {
     assert.notEqual(refused.body, '');
   });
 }
+
+test('the demo page is not served beside configured applications', async () => {
+  const response = await fetch(`http://${host}:${port}/`);
+  assert.match(response.headers.get('content-type'), /^text\/plain\b/);
+  assert.equal(await response.text(), 'OK');
+});
 
 test('unknown paths are 404', async () => {
   for (const path of ['/nothing', '/channels/a/b/c']) {

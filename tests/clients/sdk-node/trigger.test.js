@@ -5,7 +5,7 @@ import { Agent } from 'node:http';
 import { test } from 'node:test';
 import { answer, backend } from '../support/backend.js';
 import { open, openOn, openOnEach } from '../support/client.js';
-import { host, port, unique } from '../support/target.js';
+import { app, host, port, unique } from '../support/target.js';
 
 test('one trigger to several channels reaches the subscribers of each', async (t) => {
   const [zero, one] = await openOnEach(t);
@@ -183,7 +183,7 @@ test('the SDK made from a URL works', async (t) => {
   const client = await open(t);
   const name = unique('news');
   await client.subscribe(name);
-  const sdk = Pusher.forURL(`http://app-key:app-secret@${host}:${port}/apps/1001`);
+  const sdk = Pusher.forURL(`http://${app.key}:${app.secret}@${host}:${port}/apps/${app.appId}`);
   assert.deepEqual(await answer(sdk.trigger(name, 'by-url', { ok: true })), {});
   await client.frame(name, 'by-url');
 });

@@ -15,8 +15,11 @@ export const host = '127.0.0.1';
 export const port = Number(fromEnvironment('SHARDCAST_TEST_PORT'));
 export const shards = Number(process.env.SHARDCAST_TEST_SHARDS ?? '2');
 
-/** Client events on. The same credentials as the demo application. */
-export const app = { appId: '1001', key: 'app-key', secret: 'app-secret' };
+/** Client events on. */
+export const app = { appId: '4242', key: 'orders-key', secret: 'orders-secret' };
+
+/** The application of a server that was started without any. */
+export const demoApp = { appId: '1001', key: 'app-key', secret: 'app-secret' };
 
 /** Client events off, and a secret outside ASCII: the signing key is its UTF-8 bytes. */
 export const quietApp = { appId: '2002', key: 'quiet-key', secret: 'quiet-secret-ü' };
