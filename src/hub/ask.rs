@@ -11,6 +11,9 @@ pub enum Question {
     Channel(ChannelName),
     /// Members of one presence channel (section 8.7).
     Users(ChannelName),
+    /// Nothing but an answer: what was sent to this shard before has been put in order when it
+    /// comes.
+    Ordered,
     /// The occupied channels this shard is home of (section 8.5).
     Channels {
         /// Of this app only.
@@ -29,6 +32,8 @@ pub enum Answer {
     Users(Vec<Box<str>>),
     /// To [`Question::Channels`].
     Channels(Vec<Listed>),
+    /// To [`Question::Ordered`].
+    Ordered,
     /// Whether a connection was admitted.
     Admitted(bool),
 }
@@ -58,6 +63,7 @@ impl Home {
         match question {
             Question::Channel(channel) => Answer::Channel(self.state_of(channel)),
             Question::Users(channel) => Answer::Users(self.users_of(channel)),
+            Question::Ordered => Answer::Ordered,
             Question::Channels { app, prefix } => Answer::Channels(self.list(*app, prefix)),
         }
     }

@@ -192,6 +192,9 @@ impl Hub {
             if subscription.user_id.as_ref() != Some(&member.user_id) {
                 return Err(SubscriptionRefusal::Member); // one connection is one user
             }
+            if let State::Waiting { owed } = &mut subscription.state {
+                *owed += 1;
+            }
             self.join(channel, Some((Presence { client, epoch }, member)), effects);
             return Ok(());
         }
@@ -263,7 +266,12 @@ impl Hub {
             (Some(at), Err(refusal)) => {
                 let name = self.index.get(channel).name.name.clone();
                 refuse(client, &name, refusal, effects);
-                self.forget(client, at);
+                // Who asked again meanwhile waits on: there may be room by then.
+                let session = self.sessions.get_mut(client).expect("looked up above");
+                match &mut session.subscriptions[at].state {
+                    State::Waiting { owed } if *owed > 1 => *owed -= 1,
+                    _ => drop(self.forget(client, at)),
+                }
             }
             // It left while the join was under way, and its part is on the way to the home.
             (None, _) => {}

@@ -42,10 +42,10 @@ pub struct Subscription {
 /// How far a subscription is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// The home has not answered. So many successes are owed when it does: a client that asks
+    /// The home has not answered. So many answers are owed when it does: a client that asks
     /// twice is told twice (S1).
     Waiting {
-        /// Successes to send.
+        /// Answers to send.
         owed: u32,
     },
     /// Events come in.
