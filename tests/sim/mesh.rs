@@ -1,0 +1,158 @@
+//! The wires between shards: first in, first out for each ordered pair, each with its own delays.
+//!
+//! Time is virtual. A note arrives at its link's pace, never before an earlier note of its link;
+//! links do not wait for each other. A hub's notes to itself are not delayed: the world keeps them
+//! in a queue of its own. Faults, where a run has one, are put in here and nowhere else.
+
+use crate::fault::Fault;
+use crate::model::Stamp;
+use crate::rng::Rng;
+use crate::said;
+use shardcast::hub::Note;
+use shardcast::id::ShardId;
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+
+/// A note on its way.
+#[derive(Debug)]
+pub struct Parcel {
+    /// Who sent it.
+    pub from: ShardId,
+    /// Who gets it.
+    pub to: ShardId,
+    /// What it says.
+    pub note: Note,
+    /// What the answer to a join must say.
+    pub stamp: Option<Stamp>,
+}
+
+impl fmt::Display for Parcel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { from, to, note, .. } = self;
+        write!(f, "{from} -> {to}: ")?;
+        // Frames are shown as what they say.
+        match note {
+            Note::Deliver(deliver) => write!(f, "Deliver {:?}", said::read(&deliver.frame)),
+            Note::Publish(publish) => write!(f, "Publish {:?}", said::read(&publish.frame)),
+            Note::Joined(joined) => {
+                let presence = joined.presence.as_ref().map(|(presence, outcome)| {
+                    (presence, outcome.as_ref().map(|frame| said::read(frame)))
+                });
+                write!(
+                    f,
+                    "Joined {:?} of {:?}: {presence:?}",
+                    joined.local, joined.home
+                )
+            }
+            other => write!(f, "{other:?}"),
+        }
+    }
+}
+
+/// All links.
+#[derive(Debug)]
+pub struct Mesh {
+    shards: usize,
+    links: Vec<Link>,
+    /// By time of arrival, then in the order of sending.
+    under_way: BTreeMap<(u64, u64), Parcel>,
+    own: Vec<VecDeque<Parcel>>,
+    sent: u64,
+    fault: Fault,
+}
+
+/// One direction between two shards.
+#[derive(Clone, Copy, Debug)]
+struct Link {
+    /// Microseconds that each note takes.
+    base_us: u64,
+    /// Microseconds more, at most.
+    jitter_us: u64,
+    /// How many notes in a hundred take very long.
+    stalls: u64,
+    /// When the last note arrives.
+    last_us: u64,
+}
+
+impl Mesh {
+    /// Links with a pace of their own each.
+    pub fn new(shards: u16, rng: &mut Rng, fault: Fault) -> Self {
+        let shards = usize::from(shards);
+        let jitter_us = *rng.pick(&[0, 100, 1_000, 20_000]);
+        let stalls = *rng.pick(&[0, 0, 2, 10]);
+        let mut link = || {
+            let base_us = *rng.pick(&[0, 1, 50, 5_000]);
+            Link {
+                base_us,
+                jitter_us,
+                stalls,
+                last_us: 0,
+            }
+        };
+        let links = (0..shards * shards).map(|_| link()).collect();
+        let own = (0..shards).map(|_| VecDeque::new()).collect();
+        Self {
+            shards,
+            links,
+            under_way: BTreeMap::new(),
+            own,
+            sent: 0,
+            fault,
+        }
+    }
+
+    /// Takes a note at the time `now_us`.
+    pub fn post(&mut self, parcel: Parcel, now_us: u64, rng: &mut Rng) {
+        for parcel in self.fault.touch(parcel) {
+            self.carry(parcel, now_us, rng);
+        }
+    }
+
+    fn carry(&mut self, parcel: Parcel, now_us: u64, rng: &mut Rng) {
+        let (from, to) = (parcel.from.index(), parcel.to.index());
+        if from == to {
+            self.own[to].push_back(parcel);
+            return;
+        }
+        let link = &mut self.links[from * self.shards + to];
+        let mut takes_us = link.base_us + rng.between(0, link.jitter_us);
+        if rng.chance(link.stalls) {
+            takes_us = (takes_us + 100) * 20;
+        }
+        link.last_us = link.last_us.max(now_us + takes_us);
+        self.sent += 1;
+        self.under_way.insert((link.last_us, self.sent), parcel);
+    }
+
+    /// The next note of a shard to itself.
+    pub fn next_own(&mut self, shard: ShardId) -> Option<Parcel> {
+        self.own[shard.index()].pop_front()
+    }
+
+    /// The next note to arrive until `until_us`, with its time.
+    pub fn next_until(&mut self, until_us: u64) -> Option<(u64, Parcel)> {
+        let entry = self.under_way.first_entry()?;
+        let (at_us, _) = *entry.key();
+        (at_us <= until_us).then(|| (at_us, entry.remove()))
+    }
+
+    /// Whether nothing is on its way.
+    pub fn is_quiet(&self) -> bool {
+        self.under_way.is_empty() && self.own.iter().all(VecDeque::is_empty)
+    }
+
+    /// What a fault has held back is sent after all; whether there was something.
+    pub fn let_go(&mut self, now_us: u64, rng: &mut Rng) -> bool {
+        let held = self.fault.let_go();
+        let any = held.is_some();
+        if let Some(parcel) = held {
+            self.carry(parcel, now_us, rng);
+        }
+        any
+    }
+
+    /// The fault, to see whether it struck.
+    pub fn fault(&self) -> &Fault {
+        &self.fault
+    }
+}

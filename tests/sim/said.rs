@@ -1,0 +1,166 @@
+//! What the server said: outgoing frames as bytes, read back as values.
+//!
+//! Reads like a strict client: one unfragmented, unmasked text frame, JSON, the fields in the types
+//! that all official clients accept (section 2.2). All else breaks the promise [`Oracle::Sane`].
+
+use crate::verdict::{Oracle, violated};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+/// One frame of the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Said {
+    /// `pusher:pong`.
+    Pong,
+    /// `pusher:error`: the code, and the channel where one is named.
+    Error {
+        code: Option<u64>,
+        channel: Option<String>,
+    },
+    /// `pusher:subscription_error`, with the text for people.
+    Refused { channel: String, message: String },
+    /// `pusher_internal:subscription_succeeded`, with the members of a presence channel.
+    Succeeded {
+        channel: String,
+        members: Option<Members>,
+    },
+    /// `pusher_internal:member_added`.
+    Added {
+        channel: String,
+        user: String,
+        info: Option<String>,
+    },
+    /// `pusher_internal:member_removed`.
+    Removed { channel: String, user: String },
+    /// Anything else: an event that somebody published.
+    Event {
+        channel: String,
+        event: String,
+        data: String,
+        user_id: Option<String>,
+    },
+}
+
+/// The members in a snapshot: user ids and infos, in the order of `ids`.
+pub type Members = Vec<(String, Option<String>)>;
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Envelope<'a> {
+    event: String,
+    channel: Option<String>,
+    #[serde(borrow)]
+    data: &'a RawValue,
+    user_id: Option<String>,
+}
+
+/// Reads a frame, header and all.
+pub fn read(bytes: &[u8]) -> Said {
+    try_read(bytes).unwrap_or_else(|| {
+        let text = String::from_utf8_lossy(bytes);
+        violated(
+            Oracle::Sane,
+            format!("a frame no client can read: {text:?}"),
+        )
+    })
+}
+
+fn try_read(bytes: &[u8]) -> Option<Said> {
+    let frame: Envelope<'_> = serde_json::from_slice(payload(bytes)?).ok()?;
+    if frame.event == "pusher:error" {
+        let data: Value = serde_json::from_str(frame.data.get()).ok()?;
+        data["message"].as_str()?;
+        let code = data.get("code")?;
+        if !code.is_null() && !code.is_u64() {
+            return None;
+        }
+        return Some(Said::Error {
+            code: code.as_u64(),
+            channel: frame.channel,
+        });
+    }
+    let data: String = serde_json::from_str(frame.data.get()).ok()?;
+    let named = frame.channel;
+    if frame.event == "pusher:pong" {
+        return (data == "{}" && named.is_none()).then_some(Said::Pong);
+    }
+    let channel = named?; // W3
+    match frame.event.as_str() {
+        "pusher:subscription_error" => {
+            let data: Value = serde_json::from_str(&data).ok()?;
+            data["type"].as_str()?;
+            data["status"].as_u64()?;
+            Some(Said::Refused {
+                channel,
+                message: data["error"].as_str()?.to_owned(),
+            })
+        }
+        "pusher_internal:subscription_succeeded" => {
+            let members = if data == "{}" {
+                None
+            } else {
+                Some(members(&data)?)
+            };
+            Some(Said::Succeeded { channel, members })
+        }
+        "pusher_internal:member_added" => {
+            let member: Value = serde_json::from_str(&data).ok()?;
+            let info = member.get("user_info").map(Value::to_string);
+            Some(Said::Added {
+                channel,
+                user: member["user_id"].as_str()?.to_owned(),
+                info,
+            })
+        }
+        "pusher_internal:member_removed" => {
+            let member: Value = serde_json::from_str(&data).ok()?;
+            Some(Said::Removed {
+                channel,
+                user: member["user_id"].as_str()?.to_owned(),
+            })
+        }
+        event if event.starts_with("pusher") => None,
+        _ => Some(Said::Event {
+            channel,
+            event: frame.event,
+            data,
+            user_id: frame.user_id,
+        }),
+    }
+}
+
+/// P1: `count`, `ids` and `hash` agree, and nobody is in it twice.
+fn members(data: &str) -> Option<Members> {
+    let data: Value = serde_json::from_str(data).ok()?;
+    let presence = data.get("presence")?;
+    let (ids, hash) = (presence["ids"].as_array()?, presence["hash"].as_object()?);
+    if presence["count"].as_u64()? != ids.len() as u64 || ids.len() != hash.len() {
+        return None;
+    }
+    let mut members = Members::new();
+    for id in ids {
+        let id = id.as_str()?;
+        if members.iter().any(|(known, _)| known == id) {
+            return None;
+        }
+        let info = hash.get(id)?;
+        members.push((id.to_owned(), (!info.is_null()).then(|| info.to_string())));
+    }
+    Some(members)
+}
+
+/// The payload of one whole text frame as servers send it: final, not masked, shortest length.
+fn payload(bytes: &[u8]) -> Option<&[u8]> {
+    let (&[0x81, short], rest) = bytes.split_first_chunk::<2>()? else {
+        return None;
+    };
+    let (length, payload) = match short {
+        0..=125 => (usize::from(short), rest),
+        126 => {
+            let (length, payload) = rest.split_first_chunk::<2>()?;
+            (usize::from(u16::from_be_bytes(*length)), payload)
+        }
+        _ => return None, // nothing in the simulation is as long as that
+    };
+    (payload.len() == length && (short < 126 || length > 125)).then_some(payload)
+}
