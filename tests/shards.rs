@@ -177,6 +177,29 @@ fn ping(stream: &mut TcpStream) {
 }
 
 #[test]
+fn debug_logs_connections_and_messages_and_nothing_else_does() {
+    for (flags, logged) in [(["--shards", "1"].as_slice(), false), (&["--debug"], true)] {
+        let server = Process::start(flags);
+        let (mut stream, socket_id) = connect(server.address).unwrap();
+        let frame = br#"{"event":"pusher:nonsense"}"#;
+        let mut bytes = vec![0x81, 0x80 | frame.len() as u8, 0, 0, 0, 0];
+        bytes.extend_from_slice(frame);
+        std::io::Write::write_all(&mut stream, &bytes).unwrap();
+        await_answer(&mut stream);
+        let (_, log) = server.stop();
+        assert_eq!(log.contains(&socket_id), logged, "{log}");
+        assert_eq!(log.contains("pusher:nonsense"), logged, "{log}");
+    }
+}
+
+/// Waits for the answer to a text frame: what was sent before it has been handled.
+fn await_answer(stream: &mut TcpStream) {
+    let mut answer = [0; 2];
+    std::io::Read::read_exact(stream, &mut answer).unwrap();
+    assert_eq!(answer[0], 0x81);
+}
+
+#[test]
 fn sigterm_ends_it_with_status_zero() {
     let server = Process::start(&["--shards", "2"]);
     let (mut stream, _) = connect(server.address).unwrap();

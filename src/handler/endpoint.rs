@@ -148,6 +148,11 @@ impl Endpoint {
         self.local.sockets.close_with(client, code);
     }
 
+    /// Same, with a message that says more than the code's own.
+    pub(crate) fn close_because(&self, client: ClientId, code: Code, message: &str) {
+        self.local.sockets.close_because(client, code, message);
+    }
+
     /// Sets after how much silence a client of this shard is pinged.
     pub(crate) fn set_idle(&self, client: ClientId, idle_ms: u64) {
         self.local.sockets.set_idle(client, idle_ms);

@@ -167,12 +167,18 @@ impl Sockets {
 
     /// Begins a close with a code of ours: its error frame where it has one, then the close.
     pub fn close_with(&self, client: ClientId, code: Code) {
+        self.close_because(client, code, code.message());
+    }
+
+    /// Same, with a message that says more than the code's own.
+    pub fn close_because(&self, client: ClientId, code: Code, message: &str) {
         if code.has_error_frame() {
             let mut text = Vec::new();
-            event::error(Some(code), code.message(), None, &mut text);
+            event::error(Some(code), message, None, &mut text);
+            // Gone or closing already: it is told nothing more.
             let _ = self.table.borrow_mut().push(client, Frame::text(&text));
         }
-        self.close(client, Frame::close(code.number(), code.message()));
+        self.close(client, Frame::close(code.number(), message));
     }
 
     /// Ends the sending side once everything is sent, and gives the peer a deadline to end its

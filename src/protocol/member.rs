@@ -35,7 +35,8 @@ impl Member {
     /// Reads the text of `channel_data`.
     ///
     /// # Errors
-    /// [`MemberError`], each answered as `InvalidMember`.
+    /// [`MemberError`]: an id that is too long is answered as `LimitReached`, the rest as
+    /// `InvalidMember`.
     pub fn parse(channel_data: &str) -> Result<Self, MemberError> {
         if !channel_data.trim_start().starts_with('{') {
             return Err(MemberError::UserId); // serde would take an array for a struct

@@ -31,6 +31,9 @@ pub fn mount(router: &mut Router, hub: Hub, options: Options) -> Rc<Pusher> {
     pusher.expect("mounting makes the handler")
 }
 
+/// Characters of an unknown key that the client is shown, so that the reason fits its frame.
+const KEY_SHOWN: usize = 50;
+
 struct PusherApp(Rc<Pusher>);
 
 impl Handler for PusherApp {
@@ -44,9 +47,22 @@ impl Handler for PusherApp {
     }
 
     async fn on_open(&self, client: &mut Client<Session>) -> Result {
-        match *client.session() {
-            Session::Admitted { app, counted } => self.0.open(client.id(), app, counted),
-            Session::Refused(code) => self.0.endpoint.close_with(client.id(), code),
+        match client.session() {
+            Session::Admitted { app, counted } => self.0.open(client.id(), *app, *counted),
+            Session::Refused(code) => {
+                tracing::debug!(client = ?client.id(), ?code, "refused");
+                self.0.endpoint.close_with(client.id(), *code);
+            }
+            Session::UnknownKey(key) => {
+                tracing::debug!(client = ?client.id(), key, "refused: no app has this key");
+                let key: String = key.chars().take(KEY_SHOWN).collect();
+                let message = format!(
+                    "App key {key} not in this cluster. Did you forget to specify the cluster?"
+                );
+                self.0
+                    .endpoint
+                    .close_because(client.id(), Code::UnknownApp, &message);
+            }
         }
         Ok(())
     }
@@ -58,6 +74,7 @@ impl Handler for PusherApp {
                 .close_with(client.id(), Code::UnsupportedData); // H2
             return Ok(());
         };
+        tracing::debug!(client = ?client.id(), frame = %String::from_utf8_lossy(text), "received");
         let now_ms = self.0.endpoint.clock().now_ms();
         let mut parser = self.0.parser.borrow_mut();
         let command = parser.parse(text);
@@ -67,12 +84,21 @@ impl Handler for PusherApp {
         Ok(())
     }
 
-    async fn on_close(&self, client: ClientId, _: Session, _: Close) {
+    async fn on_close(&self, client: ClientId, _: Session, close: Close) {
+        tracing::debug!(
+            ?client,
+            code = close.code,
+            by_peer = close.by_peer,
+            "disconnected"
+        );
         self.0.drive(|hub, effects| hub.close(client, effects));
     }
 
     async fn on_request(&self, request: Request<'_>) -> Response {
-        self.0.answer(request).await
+        let (method, path) = (request.method(), request.path());
+        let response = self.0.answer(request).await;
+        tracing::debug!(method, path, status = response.status(), "answered");
+        response
     }
 
     fn message_max(&self) -> usize {

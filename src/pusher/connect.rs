@@ -9,7 +9,7 @@ use crate::protocol::{Code, event};
 use crate::ws::Frame;
 
 /// What the handshake found out about a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Session {
     /// It may open; `counted` when it holds one of its app's places.
     Admitted {
@@ -20,6 +20,8 @@ pub enum Session {
     },
     /// The upgrade goes through, so that the client can be told why it may not stay.
     Refused(Code),
+    /// Same, for a key that no app has: the client is told which one it was.
+    UnknownKey(Box<str>),
 }
 
 /// Oldest protocol version a client may speak (H4).
@@ -29,7 +31,7 @@ impl Pusher {
     pub(super) async fn admit(&self, request: &Request<'_>) -> Session {
         let app = match self.app_of(request) {
             Ok(app) => app,
-            Err(code) => return Session::Refused(code),
+            Err(refused) => return refused,
         };
         if !self.hub.borrow().needs_place(app) {
             return Session::Admitted {
@@ -46,18 +48,18 @@ impl Pusher {
         }
     }
 
-    fn app_of(&self, request: &Request<'_>) -> Result<AppSlot, Code> {
-        version(request.query())?;
-        let key = request
-            .param("key")
-            .and_then(query::decode_path)
-            .ok_or(Code::UnknownApp)?;
+    /// The checks of section 1.3 that need no other shard, in their order.
+    fn app_of(&self, request: &Request<'_>) -> Result<AppSlot, Session> {
+        version(request.query()).map_err(Session::Refused)?;
+        let key = request.param("key").unwrap_or_default();
+        let key = query::decode_path(key).ok_or_else(|| Session::UnknownKey(key.into()))?;
         let hub = self.hub.borrow();
-        let app = hub.apps().by_key(&key).ok_or(Code::UnknownApp)?;
+        let app = hub.apps().by_key(&key);
+        let app = app.ok_or_else(|| Session::UnknownKey(key.into()))?;
         if hub.apps().get(app).app.enabled {
             Ok(app)
         } else {
-            Err(Code::AppDisabled)
+            Err(Session::Refused(Code::AppDisabled))
         }
     }
 
@@ -70,6 +72,7 @@ impl Pusher {
             hub.open(client, app, socket_id, counted);
             hub.apps().get(app).app.activity_timeout_s
         };
+        tracing::debug!(?client, %socket_id, "connected");
         let idle_ms = u64::from(timeout_s) * 1000 + self.options.activity_grace_ms;
         self.endpoint.set_idle(client, idle_ms); // W15
         let mut text = Vec::new();

@@ -190,6 +190,6 @@ async fn accept(shard: Rc<Shard>, listener: Listener, pace: Option<u32>) {
         }
     }
     if !shard.stopping.get() {
-        tracing::warn!("the listener was shut down");
+        tracing::debug!("the listener was shut down");
     }
 }

@@ -18,9 +18,7 @@ impl Pusher {
         if !self.room_for(app, &batch).await {
             return busy();
         }
-        for publication in &batch {
-            self.publish(app, publication);
-        }
+        self.publish_all(app, &batch).await;
         if !batch.iter().any(|publication| publication.info.any()) {
             return Response::json(200, "{}");
         }

@@ -10,6 +10,7 @@ use crate::protocol::ChannelKind;
 use crate::protocol::json::{quote, write_integer};
 use crate::protocol::publish::{self, Attributes, Publication};
 use crate::pusher::Pusher;
+use smallvec::SmallVec;
 
 /// How long a publish waits for a home that has too much to do, before it is answered 503.
 const ROOM_TRIES: u32 = 25;
@@ -26,7 +27,8 @@ impl Pusher {
         if !self.room_for(app, std::slice::from_ref(&publication)).await {
             return busy();
         }
-        self.publish(app, &publication);
+        self.publish_all(app, std::slice::from_ref(&publication))
+            .await;
         if !publication.info.any() {
             return Response::json(200, "{}");
         }
@@ -44,8 +46,25 @@ impl Pusher {
         Response::json(200, out)
     }
 
-    /// Publishes to each channel, in the order of the request (S15).
-    pub(super) fn publish(&self, app: AppSlot, publication: &Publication<'_>) {
+    /// Publishes in the order of the request, and waits until every home has put it in order:
+    /// whoever has our answer may publish again through any shard, and comes behind it (S15).
+    pub(super) async fn publish_all(&self, app: AppSlot, items: &[Publication<'_>]) {
+        for publication in items {
+            self.publish(app, publication);
+        }
+        let mut asked: SmallVec<[ShardId; 2]> = SmallVec::new();
+        for channel in items.iter().flat_map(|publication| &publication.channels) {
+            let home = self.hub.borrow().home_of(app, channel);
+            // The own shard has put it in order already.
+            if home != self.endpoint.shard() && !asked.contains(&home) {
+                asked.push(home);
+                self.ask(home, Question::Ordered).await;
+            }
+        }
+    }
+
+    /// Publishes to each channel, in the order of the request.
+    fn publish(&self, app: AppSlot, publication: &Publication<'_>) {
         let Publication {
             name: event,
             data,

@@ -1,6 +1,7 @@
 // Public channels: the official server SDK triggers, pusher-js clients on both shards receive.
 
 import assert from 'node:assert/strict';
+import { Agent } from 'node:http';
 import { test } from 'node:test';
 import { answer, backend } from '../support/backend.js';
 import { open, openOnEach } from '../support/client.js';
@@ -72,9 +73,14 @@ test('events triggered one after the other arrive in that order on both shards',
   const name = unique('ordered');
   for (const client of clients) await client.subscribe(name);
 
-  const count = 100;
-  // Each request is a connection of its own, so the requests land on both shards.
-  for (let n = 0; n < count; n += 1) await backend().trigger(name, 'tick', n);
+  // A customer's pool of kept connections, so that requests in a row are handled by different shards.
+  const sdks = Array.from({ length: 16 }, () => {
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    t.after(() => agent.destroy());
+    return backend({ agent });
+  });
+  const count = 500;
+  for (let n = 0; n < count; n += 1) await answer(sdks[n % sdks.length].trigger(name, 'tick', n));
 
   const expected = Array.from({ length: count }, (_, n) => n);
   for (const client of clients) {

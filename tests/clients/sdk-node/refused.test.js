@@ -200,7 +200,7 @@ for (const [kind, body] of Object.entries(badEvents)) {
 test('the demo page is not served beside configured applications', async () => {
   const response = await fetch(`http://${host}:${port}/`);
   assert.match(response.headers.get('content-type'), /^text\/plain\b/);
-  assert.equal(await response.text(), 'OK');
+  assert.equal((await response.text()).trim(), 'OK');
 });
 
 test('unknown paths are 404', async () => {

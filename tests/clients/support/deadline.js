@@ -3,6 +3,9 @@
 // Nothing here waits for time to pass. A test that wants to show that nothing arrived triggers a later
 // event on the same channel, awaits that one, and then looks at what came before it.
 
+import assert from 'node:assert/strict';
+import { isDeepStrictEqual } from 'node:util';
+
 const DEADLINE_MS = 20_000;
 
 /** Settles as `promise` does; fails with `what` when the deadline is over first. */
@@ -31,6 +34,17 @@ export function next(dispatcher, event, what = event) {
     dispatcher.bind(event, once);
   });
   return within(emitted, `event ${event} (${what})`);
+}
+
+/**
+ * Reads again and again until the value is `expected`. Only for what the server does without telling:
+ * leaving a channel is not confirmed, and other shards learn of it a moment later.
+ */
+export async function becomes(read, expected) {
+  const end = Date.now() + DEADLINE_MS;
+  let value = await read();
+  while (!isDeepStrictEqual(value, expected) && Date.now() < end) value = await read();
+  assert.deepEqual(value, expected);
 }
 
 /** A list that is filled by callbacks and can be waited on. */
