@@ -105,7 +105,7 @@ impl fmt::Debug for AppSecret {
 mod tests {
     use super::*;
 
-    // R29
+    // F29
     #[test]
     fn debug_output_hides_the_secret() {
         let app = App::new("1", "key", "canary-7f3a");

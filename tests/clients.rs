@@ -1,11 +1,11 @@
 //! Official clients and server SDKs against the real binary with two shards.
 //!
-//! Each test starts a server of its own on a free port, runs one folder of `tests/clients` against it
-//! (pusher-js, Laravel Echo, npm `pusher`, PyPI `pusher`), and then stops the server with SIGTERM, which
-//! must end it with status 0. What is asserted about the protocol stands in those scripts.
+//! Each test starts a server of its own on a free port, runs one folder of `tests/clients` on it
+//! (pusher-js, Laravel Echo, npm `pusher`, PyPI `pusher`), and then stops the server with SIGTERM,
+//! which must end it with status 0. What is asserted about the protocol stands in those scripts.
 //!
-//! It is not the place for raw sockets or for further SDKs. `make setup` puts the Node packages and the
-//! Python environment in place; a test fails, and is never skipped, when they are missing.
+//! It is not the place for raw sockets or for further SDKs. `make setup` puts the Node packages and
+//! the Python environment in place; a test fails, and is never skipped, when they are missing.
 
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
@@ -149,7 +149,7 @@ fn run_python(port: u16) {
     println!("{}", output.lines().last().unwrap_or_default());
 }
 
-/// Runs the scripts to their end, which must come in time and with status 0; returns what they printed.
+/// Runs the scripts to their end, which must come in time and with status 0; returns their output.
 fn run_scripts(port: u16, mut command: Command) -> String {
     command.current_dir(scripts_folder());
     command.env("SHARDCAST_TEST_PORT", port.to_string());
@@ -168,7 +168,7 @@ fn run_scripts(port: u16, mut command: Command) -> String {
     output
 }
 
-/// The test files of a folder, sorted. Directories mean different things to different Node versions.
+/// The test files of a folder, sorted: a directory means different things to different Nodes.
 fn test_files(folder: &str) -> Vec<PathBuf> {
     let folder = scripts_folder().join(folder);
     let entries = folder

@@ -341,7 +341,7 @@ fn nonsense_in_variables_is_refused_by_name() {
     }
 }
 
-// R29: the canary is in every source and in every kind of mistake, and comes out nowhere.
+// F29: the canary is in every source and in every kind of mistake, and comes out nowhere.
 #[test]
 fn no_output_holds_a_secret() {
     let file = ConfigFile::new(

@@ -117,7 +117,7 @@ fn limited(limit: &str, binary: PathBuf, arguments: &[&str]) -> Command {
     command
 }
 
-// R43, M11
+// F43
 #[test]
 fn a_seccomp_filter_is_named_with_the_way_around_it() {
     for (call, name) in [
@@ -143,7 +143,7 @@ fn a_seccomp_filter_is_named_with_the_way_around_it() {
     );
 }
 
-// R43, R44
+// F43, F44
 #[test]
 fn a_ring_without_memory_is_explained() {
     let paragraph = refused(&mut filtered(SETUP, ENOMEM, &[]));

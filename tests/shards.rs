@@ -120,7 +120,7 @@ fn the_accept_rate_is_kept_per_shard() {
     );
 }
 
-/// R16, M4: without a pause the failing accept burns a whole core.
+/// F16: without a pause the failing accept burns a whole core.
 #[test]
 fn running_out_of_descriptors_neither_spins_nor_harms_those_inside() {
     let mut limited = Command::new("prlimit");

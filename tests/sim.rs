@@ -3,8 +3,8 @@
 //!
 //! `cargo test --test sim` plays 1,000 seeds; `cargo test --test sim -- --seed 42` replays one and
 //! prints its steps. `--seeds N` or `SHARDCAST_SIM_SEEDS=N` plays more or fewer, `--from N` others;
-//! `SHARDCAST_SIM_SEED=N` is the same as `--seed N`; `--seed N --fault DropDeliver` shows a run with
-//! a fault in it. Flags of the usual test harness do no harm.
+//! `SHARDCAST_SIM_SEED=N` is the same as `--seed N`; `--seed N --fault DropDeliver` shows a run
+//! with a fault in it. Flags of the usual test harness do no harm.
 //!
 //! What it is not: a test of sockets, rings or threads. The wires here are perfect unless a fault
 //! is put into them, and after the seeds each fault is, to show that the oracles see it.

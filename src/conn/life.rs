@@ -188,7 +188,7 @@ mod tests {
 
     #[test]
     fn a_dripping_head_ends_on_time() {
-        // R06: absolute, not idle
+        // F06: absolute, not idle
         let mut life = Life::new(0);
         life.heard(4_999);
         assert_eq!(life.expire(4_999, &TIMING), None);

@@ -390,7 +390,7 @@ mod tests {
         }
     }
 
-    // R09
+    // F09
     #[test]
     fn bad_bodies() {
         let table: &[(&[u8], BodyError)] = &[
@@ -441,7 +441,7 @@ mod tests {
         }
     }
 
-    // R09
+    // F09
     #[test]
     fn body_bytes_at_the_limit_and_one_past() {
         for limit in [0usize, 1, 10, 1000] {

@@ -538,7 +538,7 @@ mod tests {
         ),
     ];
 
-    /// R09: heads that are refused, with the status.
+    /// F09: heads that are refused, with the status.
     const BAD: &[(&[u8], u16)] = &[
         // Request line.
         (b"\n", 400),
@@ -617,7 +617,7 @@ mod tests {
         (b"GET http://a/ HTTP/1.1\r\n\r\n", 400),
     ];
 
-    /// R09: minor version and fields that make a head refused, with the status.
+    /// F09: minor version and fields that make a head refused, with the status.
     const BAD_FRAMING: &[(u8, &[u8], u16)] = &[
         // Content-Length.
         (1, b"Content-Length: +5", 400),
@@ -724,7 +724,7 @@ mod tests {
         }
     }
 
-    // R06, R09
+    // F06, F09
     #[test]
     fn every_prefix_of_a_good_head_needs_more() {
         let limits = Limits::default();
@@ -746,7 +746,7 @@ mod tests {
         }
     }
 
-    // R09
+    // F09
     #[test]
     fn a_bad_head_has_one_status_however_it_is_cut() {
         let limits = Limits::default();
@@ -877,7 +877,7 @@ mod tests {
         }
     }
 
-    // R09
+    // F09
     #[test]
     fn head_bytes_at_the_limit_and_one_past() {
         for limit in [64usize, 8192, MAX_HEAD_BYTES, MAX_HEAD_BYTES + 1000] {
@@ -908,7 +908,7 @@ mod tests {
         }
     }
 
-    // R09
+    // F09
     #[test]
     fn headers_at_the_limit_and_one_past() {
         for limit in [1usize, 10, 64, 1000] {
@@ -926,7 +926,7 @@ mod tests {
         }
     }
 
-    // R09
+    // F09
     #[test]
     fn target_bytes_at_the_limit_and_one_past() {
         for limit in [1usize, 100, 4096] {
@@ -1002,7 +1002,7 @@ mod tests {
         assert_eq!(parse(b"", &limits).unwrap_err(), HeadError::HeadTooLarge);
     }
 
-    // R06
+    // F06
     #[test]
     fn a_scan_looks_at_each_byte_once() {
         let limits = Limits::default();
@@ -1017,7 +1017,7 @@ mod tests {
         assert!(scan.complete(text.as_bytes()));
     }
 
-    // R09: a peer that sends LF alone is answered at once, not at the deadline.
+    // F09: a peer that sends LF alone is answered at once, not at the deadline.
     #[test]
     fn a_scan_stops_at_a_lone_lf() {
         for text in [

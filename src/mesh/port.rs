@@ -275,7 +275,7 @@ mod tests {
 
     #[test]
     fn a_full_ring_holds_publishers_back_everywhere_until_it_is_empty_again() {
-        // R33
+        // F33
         let (a, b) = pair(4);
         for number in 0..7 {
             a.send(ShardId(1), message(number));

@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     fn pauses_grow_and_end_at_a_second() {
-        // R16, M4: EMFILE comes back at once and for ever.
+        // F16: EMFILE comes back at once and for ever.
         let full = io::Error::from_raw_os_error(24);
         let mut pause = Duration::ZERO;
         let mut pauses = Vec::new();

@@ -248,7 +248,7 @@ mod tests {
 
     #[test]
     fn nesting_is_bounded() {
-        // R23
+        // F23
         let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
         assert!(rewrite(&nested(31)).is_ok());
         assert!(rewrite(&nested(33)).is_err());

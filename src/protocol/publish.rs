@@ -227,22 +227,25 @@ fn channel_names<'a>(
     let mut add = |value: Value<'_, 'a>| {
         let name = value.as_str().ok_or(PublishError::NoChannel)?;
         ChannelKind::of(name, CHANNEL_NAME_MAX).map_err(|_| PublishError::ChannelName)?;
-        if !channels.contains(&name) {
-            channels.push(name);
+        if channels.contains(&name) {
+            return Ok(()); // doubles count once
         }
+        if channels.len() == CHANNELS_PER_EVENT {
+            return Err(PublishError::TooManyChannels);
+        }
+        channels.push(name);
         Ok(())
     };
     match (many, one) {
         (Some(list), _) => {
             let names = list.elements().ok_or(PublishError::NoChannel)?;
-            match names.len() {
-                0 => return Err(PublishError::NoChannel),
-                1..=CHANNELS_PER_EVENT => names.into_iter().try_for_each(&mut add)?,
-                _ => return Err(PublishError::TooManyChannels),
-            }
+            names.into_iter().try_for_each(&mut add)?;
         }
         (None, Some(name)) => add(name)?,
-        (None, None) => return Err(PublishError::NoChannel),
+        (None, None) => {}
+    }
+    if channels.is_empty() {
+        return Err(PublishError::NoChannel);
     }
     Ok(channels)
 }
@@ -347,6 +350,8 @@ mod tests {
             assert_eq!(got.unwrap().channels.len(), 100)
         });
         assert_eq!(refusal(&list(101)), PublishError::TooManyChannels);
+        let doubled = list(100).replace("[\"c0\"", "[\"c0\",\"c0\"");
+        with_event(&doubled, |got| assert_eq!(got.unwrap().channels.len(), 100));
         let channel =
             |n: usize| format!(r#"{{"name":"e","channel":"{}","data":""}}"#, "c".repeat(n));
         with_event(&channel(200), |got| assert!(got.is_ok()));

@@ -6,7 +6,8 @@ use crate::handler::{Client, Close, Handler, Handshake, Message, Request, Result
 use crate::http::Response;
 use crate::hub::Hub;
 use crate::id::ClientId;
-use crate::protocol::Code;
+use crate::protocol::command::{ClientEvent, CommandError};
+use crate::protocol::{Code, Command};
 use std::rc::Rc;
 
 /// What the application is mounted with.
@@ -74,10 +75,10 @@ impl Handler for PusherApp {
                 .close_with(client.id(), Code::UnsupportedData); // H2
             return Ok(());
         };
-        tracing::debug!(client = ?client.id(), frame = %String::from_utf8_lossy(text), "received");
         let now_ms = self.0.endpoint.clock().now_ms();
         let mut parser = self.0.parser.borrow_mut();
         let command = parser.parse(text);
+        log(client.id(), &command);
         let room = |home| self.0.endpoint.has_room(home);
         self.0
             .drive(|hub, effects| hub.command(client.id(), command, now_ms, room, effects));
@@ -103,5 +104,24 @@ impl Handler for PusherApp {
 
     fn message_max(&self) -> usize {
         self.0.options.message_bytes
+    }
+}
+
+/// What a client said, without what it carried: payloads may be secret, and tokens are.
+fn log(client: ClientId, command: &std::result::Result<Command<'_>, CommandError<'_>>) {
+    match command {
+        Ok(Command::Subscribe(subscribe)) => {
+            tracing::debug!(?client, channel = subscribe.channel, "subscribe");
+        }
+        Ok(Command::Unsubscribe { channel }) => tracing::debug!(?client, channel, "unsubscribe"),
+        Ok(Command::ClientEvent(ClientEvent {
+            event,
+            channel,
+            data,
+        })) => {
+            tracing::debug!(?client, event, channel, bytes = data.len(), "client event");
+        }
+        Ok(Command::Ping | Command::Pong) => tracing::trace!(?client, "ping or pong"),
+        Err(error) => tracing::debug!(?client, ?error, "unreadable"),
     }
 }

@@ -252,7 +252,7 @@ mod tests {
         assert!(!text.contains('\u{1b}'));
     }
 
-    // R29
+    // F29
     #[test]
     fn without_the_demo_no_secret_and_no_demo_page() {
         let apps = vec![App::new("7", "k7", "canary"), App::new("8", "k8", "canary")];

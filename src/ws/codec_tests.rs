@@ -128,7 +128,7 @@ fn table() -> Vec<(Vec<u8>, Vec<Seen>)> {
             cat(&[frame(0x88, b""), frame(0x81, b"late")]),
             vec![Seen::Close(None)],
         ),
-        // R12: each of these breaks the protocol.
+        // F12: each of these breaks the protocol.
         (vec![0x81, 0x05, b'h', b'e', b'l', b'l', b'o'], protocol()), // unmasked
         (frame(0xc1, b"x"), protocol()),
         (frame(0xa1, b"x"), protocol()),
@@ -152,7 +152,7 @@ fn table() -> Vec<(Vec<u8>, Vec<Seen>)> {
             vec![0x81, 0xff, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0],
             protocol(),
         ),
-        // R13
+        // F13
         (
             frame(0x81, b"\xff"),
             vec![Seen::Error(CodecError::InvalidText)],
@@ -196,7 +196,7 @@ fn every_row_in_two_reads_and_byte_by_byte() {
 
 #[test]
 fn a_length_is_refused_at_the_header() {
-    // R10: nothing of the payload is here yet, and nothing was allocated for it.
+    // F10: nothing of the payload is here yet, and nothing was allocated for it.
     let mut head = vec![0x82, 0xff];
     head.extend_from_slice(&(i64::MAX as u64).to_be_bytes());
     head.extend_from_slice(&MASK);
@@ -221,7 +221,7 @@ fn the_message_limit_is_inclusive() {
 
 #[test]
 fn the_fragment_limit_is_inclusive() {
-    // R11
+    // F11
     let pieces = |n: usize| {
         let mut bytes = frame(0x01, b"");
         for _ in 0..n - 2 {

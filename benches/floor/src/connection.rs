@@ -36,7 +36,8 @@ impl Connection {
 
 /// The 101 response, with the greeting behind it.
 pub fn accept(head: &[u8]) -> Vec<u8> {
-    const GREETING: &[u8] = br#"{"event":"pusher:connection_established","data":"{\"socket_id\":\"1.1\",\"activity_timeout\":120}"}"#;
+    const GREETING: &[u8] = br#"{"event":"pusher:connection_established",
+"data":"{\"socket_id\":\"1.1\",\"activity_timeout\":120}"}"#;
     let key = header(head, b"sec-websocket-key: ").unwrap_or_default();
     let digest = Sha1::new()
         .chain_update(key)

@@ -251,7 +251,7 @@ mod tests {
         }
     }
 
-    // R29
+    // F29
     #[test]
     fn the_secret_reaches_its_field_and_is_not_shown() {
         let knob = APPS.iter().find(|k| k.key == "secret").unwrap();

@@ -217,7 +217,7 @@ mod tests {
         assert!(error.contains("enableServiceLinks: false"), "{error}");
     }
 
-    // R29
+    // F29
     #[test]
     fn a_refused_secret_is_not_repeated() {
         let error = layer(&[("SOKETI_DEFAULT_APP_SECRET", "canary\n")])

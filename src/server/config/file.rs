@@ -313,7 +313,7 @@ mod tests {
         assert!(error("zzz = 1\naaa = 2").starts_with("s.toml:1: `zzz`"));
     }
 
-    // R29: whatever is broken around it, the secret does not get into the message.
+    // F29: whatever is broken around it, the secret does not get into the message.
     #[test]
     fn no_message_repeats_a_secret() {
         let texts = [

@@ -192,7 +192,7 @@ mod tests {
         assert!(app.ends_with("did you mean `client_events`?"), "{app}");
     }
 
-    // R29
+    // F29
     #[test]
     fn a_refused_secret_is_left_out() {
         let error = |key: &str| {

@@ -318,7 +318,7 @@ mod tests {
         );
     }
 
-    // R29
+    // F29
     #[test]
     fn neither_debug_output_nor_the_printed_configuration_shows_a_secret() {
         let got = loaded(&[], &OWN).unwrap();

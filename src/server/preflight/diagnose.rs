@@ -242,7 +242,7 @@ mod tests {
         );
     }
 
-    // R43
+    // F43
     #[test]
     fn kernels_before_5_8_are_refused() {
         for old in [
@@ -279,7 +279,7 @@ mod tests {
         assert_eq!(version("6.1-rc2"), Some((6, 1)));
     }
 
-    // R43: every way io_uring is refused has its own cause and its own fix.
+    // F43: every way io_uring is refused has its own cause and its own fix.
     #[test]
     fn a_refused_ring_is_explained() {
         const EPERM: i32 = 1;
