@@ -1,7 +1,6 @@
 //! Questions about channels, and what their homes answer.
 
-use super::home::Home;
-use super::note::ChannelName;
+use super::channel_table::ChannelName;
 use crate::id::AppSlot;
 
 /// Asked of a channel's home, or of every shard for lists.
@@ -54,17 +53,4 @@ pub struct ChannelState {
     pub subscriptions: u32,
     /// Distinct users, for presence channels.
     pub users: u32,
-}
-
-impl Home {
-    /// Answers from this home's table alone.
-    #[must_use]
-    pub fn answer(&self, question: &Question) -> Answer {
-        match question {
-            Question::Channel(channel) => Answer::Channel(self.state_of(channel)),
-            Question::Users(channel) => Answer::Users(self.users_of(channel)),
-            Question::Ordered => Answer::Ordered,
-            Question::Channels { app, prefix } => Answer::Channels(self.list(*app, prefix)),
-        }
-    }
 }

@@ -1,31 +1,21 @@
 //! The channels this shard is home of: the one place that orders a channel's events, knows its
 //! members, and knows which shards listen.
 
-use super::ask::{ChannelState, Listed};
+use super::ask::{Answer, ChannelState, Listed, Question};
+use super::channel_table::{ChannelName, ChannelTable, Named};
 use super::effect::Effect;
-use super::note::{
-    ChannelName, CountNote, Deliver, HomeRef, Join, Joined, LocalRef, Note, Part, Publish,
-};
+use super::note::{CountNote, Deliver, HomeRef, Join, Joined, LocalRef, Note, Part, Publish};
 use super::presence::{Arrival, Members};
-use crate::id::{AppSlot, ShardId};
+use crate::id::{AppSlot, ShardId, SocketId};
 use crate::protocol::event::{self, SubscriptionRefusal};
 use crate::ws::frame::TextEncoder;
-use hashbrown::HashTable;
 use smallvec::SmallVec;
 use std::sync::Arc;
 
 /// The table of channels at their home.
 #[derive(Debug, Default)]
 pub struct Home {
-    slots: Vec<Slot>,
-    free: Vec<u32>,
-    by_name: HashTable<u32>,
-}
-
-#[derive(Debug)]
-struct Slot {
-    generation: u32,
-    channel: Option<Box<HomeChannel>>,
+    channels: ChannelTable<HomeChannel>,
 }
 
 #[derive(Debug)]
@@ -33,6 +23,12 @@ struct HomeChannel {
     name: ChannelName,
     interests: SmallVec<[Interest; 2]>,
     members: Option<Members>,
+}
+
+impl Named for HomeChannel {
+    fn name(&self) -> &ChannelName {
+        &self.name
+    }
 }
 
 /// One shard that listens.
@@ -61,9 +57,16 @@ impl Home {
             count,
             member,
         } = join;
-        let home = self.find(channel.app, channel.hash, &channel.name);
-        let home = home.unwrap_or_else(|| self.insert(channel, kind.is_presence()));
-        let at_home = self.live_mut(home);
+        let home = self.find(&channel);
+        let home = home.unwrap_or_else(|| {
+            let members = kind.is_presence().then(Members::default);
+            self.channels.insert(HomeChannel {
+                name: channel,
+                interests: SmallVec::new(),
+                members,
+            })
+        });
+        let at_home = self.channels.get_mut(home);
         at_home.listen(Interest {
             shard: from,
             local,
@@ -96,15 +99,10 @@ impl Home {
 
     /// Takes a presence connection out; the rest is told when it was the user's last (P2).
     pub fn part(&mut self, part: &Part, encoder: &mut TextEncoder, effects: &mut Vec<Effect>) {
-        let ChannelName {
-            app,
-            hash,
-            ref name,
-        } = part.channel;
-        let Some(slot) = self.find(app, hash, name) else {
+        let Some(slot) = self.find(&part.channel) else {
             return;
         };
-        let channel = self.live_mut(slot);
+        let channel = self.channels.get_mut(slot);
         let Some(members) = &mut channel.members else {
             return;
         };
@@ -117,10 +115,11 @@ impl Home {
 
     /// Notes how many subscribers a shard has; frees a channel that nobody listens to.
     pub fn count(&mut self, from: ShardId, note: CountNote) {
-        let Some(slot) = self.resolve(note.home) else {
+        let HomeRef { slot, generation } = note.home;
+        let Some(slot) = self.channels.resolve(slot, generation) else {
             return;
         };
-        let channel = self.live_mut(slot);
+        let channel = self.channels.get_mut(slot);
         let at = channel
             .interests
             .iter()
@@ -132,7 +131,7 @@ impl Home {
         }
         channel.interests.swap_remove(at);
         if channel.interests.is_empty() {
-            self.remove(slot);
+            self.channels.remove(slot);
         }
     }
 
@@ -140,37 +139,34 @@ impl Home {
     pub fn publish(&mut self, publish: &Publish, effects: &mut Vec<Effect>) {
         let start = publish.name_at as usize;
         let name = &publish.frame[start..start + publish.name_len as usize];
-        let found = self.by_name.find(publish.hash, |slot| {
-            let channel = &self.live(*slot).name;
-            channel.app == publish.app && channel.name.as_bytes() == name
-        });
-        if let Some(slot) = found {
-            self.live(*slot)
-                .deliver(&publish.frame, publish.except, effects);
+        if let Some(slot) = self.channels.find(publish.app, publish.hash, name) {
+            let channel = self.channels.get(slot);
+            channel.deliver(&publish.frame, publish.except, effects);
         }
     }
 
     /// The counts of one channel.
     #[must_use]
-    pub fn state_of(&self, channel: &ChannelName) -> ChannelState {
-        let slot = self.find(channel.app, channel.hash, &channel.name);
-        slot.map(|slot| self.live(slot).state()).unwrap_or_default()
+    fn state_of(&self, channel: &ChannelName) -> ChannelState {
+        let slot = self.find(channel);
+        slot.map(|slot| self.channels.get(slot).state())
+            .unwrap_or_default()
     }
 
     /// The user ids of one presence channel.
     #[must_use]
-    pub fn users_of(&self, channel: &ChannelName) -> Vec<Box<str>> {
-        let slot = self.find(channel.app, channel.hash, &channel.name);
-        let members = slot.and_then(|slot| self.live(slot).members.as_ref());
+    fn users_of(&self, channel: &ChannelName) -> Vec<Box<str>> {
+        let slot = self.find(channel);
+        let members = slot.and_then(|slot| self.channels.get(slot).members.as_ref());
         let ids = members.map(|members| members.iter().map(|member| member.user_id.clone()));
         ids.map(Iterator::collect).unwrap_or_default()
     }
 
     /// The occupied channels of an app whose names begin with `prefix`.
     #[must_use]
-    pub fn list(&self, app: AppSlot, prefix: &str) -> Vec<Listed> {
-        let channels = self.by_name.iter().map(|slot| self.live(*slot));
-        channels
+    fn list(&self, app: AppSlot, prefix: &str) -> Vec<Listed> {
+        self.channels
+            .iter()
             .filter(|channel| channel.name.app == app && channel.name.name.starts_with(prefix))
             .map(|channel| (channel.state(), &channel.name.name))
             .filter(|(state, _)| state.subscriptions > 0)
@@ -181,85 +177,34 @@ impl Home {
             .collect()
     }
 
+    /// Answers from this table alone.
+    #[must_use]
+    pub fn answer(&self, question: &Question) -> Answer {
+        match question {
+            Question::Channel(channel) => Answer::Channel(self.state_of(channel)),
+            Question::Users(channel) => Answer::Users(self.users_of(channel)),
+            Question::Ordered => Answer::Ordered,
+            Question::Channels { app, prefix } => Answer::Channels(self.list(*app, prefix)),
+        }
+    }
+
     /// How many channels are here.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.by_name.len()
+        self.channels.len()
     }
 
-    fn find(&self, app: AppSlot, hash: u64, name: &str) -> Option<u32> {
-        let same = |slot: &u32| {
-            let channel = &self.live(*slot).name;
-            channel.app == app && *channel.name == *name
-        };
-        self.by_name.find(hash, same).copied()
-    }
-
-    fn insert(&mut self, name: ChannelName, is_presence: bool) -> u32 {
-        let hash = name.hash;
-        let members = is_presence.then(Members::default);
-        let channel = Box::new(HomeChannel {
-            name,
-            interests: SmallVec::new(),
-            members,
-        });
-        let slot = self.free.pop().unwrap_or_else(|| {
-            self.slots.push(Slot {
-                generation: 0,
-                channel: None,
-            });
-            (self.slots.len() - 1) as u32
-        });
-        self.slots[slot as usize].channel = Some(channel);
-        let slots = &self.slots;
-        self.by_name
-            .insert_unique(hash, slot, |slot| live(slots, *slot).name.hash);
-        slot
-    }
-
-    fn remove(&mut self, slot: u32) {
-        let entry = &mut self.slots[slot as usize];
-        entry.generation = entry.generation.wrapping_add(1);
-        let gone = entry
-            .channel
-            .take()
-            .expect("a live channel is removed once");
-        if let Ok(entry) = self
-            .by_name
-            .find_entry(gone.name.hash, |other| *other == slot)
-        {
-            entry.remove();
-        }
-        self.free.push(slot);
+    fn find(&self, channel: &ChannelName) -> Option<u32> {
+        self.channels
+            .find(channel.app, channel.hash, channel.name.as_bytes())
     }
 
     fn home_ref(&self, slot: u32) -> HomeRef {
         HomeRef {
             slot,
-            generation: self.slots[slot as usize].generation,
+            generation: self.channels.generation(slot),
         }
     }
-
-    fn resolve(&self, home: HomeRef) -> Option<u32> {
-        let slot = self.slots.get(home.slot as usize)?;
-        (slot.generation == home.generation && slot.channel.is_some()).then_some(home.slot)
-    }
-
-    fn live(&self, slot: u32) -> &HomeChannel {
-        live(&self.slots, slot)
-    }
-
-    fn live_mut(&mut self, slot: u32) -> &mut HomeChannel {
-        let channel = self.slots[slot as usize].channel.as_mut();
-        channel.expect("slots of live channels only")
-    }
-}
-
-fn live(slots: &[Slot], slot: u32) -> &HomeChannel {
-    slots[slot as usize]
-        .channel
-        .as_ref()
-        .expect("slots of live channels only")
 }
 
 impl HomeChannel {
@@ -274,12 +219,7 @@ impl HomeChannel {
         }
     }
 
-    fn deliver(
-        &self,
-        frame: &Arc<[u8]>,
-        except: Option<crate::id::SocketId>,
-        effects: &mut Vec<Effect>,
-    ) {
+    fn deliver(&self, frame: &Arc<[u8]>, except: Option<SocketId>, effects: &mut Vec<Effect>) {
         for interest in &self.interests {
             let note = Deliver {
                 local: interest.local,

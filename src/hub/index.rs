@@ -4,10 +4,10 @@
 //! has not answered. Removing a subscriber is constant in time: the last of the list takes its
 //! place, and the subscription that pointed there is told by the caller.
 
-use super::note::{ChannelName, HomeRef, LocalRef};
+use super::channel_table::{ChannelName, ChannelTable, Named};
+use super::note::{HomeRef, LocalRef};
 use crate::id::{AppSlot, ClientId};
 use crate::protocol::ChannelKind;
-use hashbrown::HashTable;
 
 /// A channel's place in the index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,18 +51,16 @@ impl Channel {
     }
 }
 
-#[derive(Debug)]
-struct Slot {
-    generation: u32,
-    channel: Option<Box<Channel>>,
+impl Named for Channel {
+    fn name(&self) -> &ChannelName {
+        &self.name
+    }
 }
 
 /// The table of channels and their subscribers.
 #[derive(Debug, Default)]
 pub struct Index {
-    slots: Vec<Slot>,
-    free: Vec<u32>,
-    by_name: HashTable<u32>,
+    channels: ChannelTable<Channel>,
     changed: Vec<u32>,
 }
 
@@ -70,17 +68,14 @@ impl Index {
     /// Finds a channel by name.
     #[must_use]
     pub fn find(&self, app: AppSlot, hash: u64, name: &str) -> Option<ChannelSlot> {
-        let same = |slot: &u32| {
-            let channel = &self.at(*slot).name;
-            channel.app == app && *channel.name == *name
-        };
-        self.by_name.find(hash, same).map(|slot| ChannelSlot(*slot))
+        self.channels
+            .find(app, hash, name.as_bytes())
+            .map(ChannelSlot)
     }
 
     /// Makes a channel that is not in the table yet.
     pub fn insert(&mut self, name: ChannelName, kind: ChannelKind) -> ChannelSlot {
-        let hash = name.hash;
-        let channel = Box::new(Channel {
+        ChannelSlot(self.channels.insert(Channel {
             name,
             kind,
             home: None,
@@ -89,36 +84,12 @@ impl Index {
             joins_open: 0,
             reported: 0,
             changed: false,
-        });
-        let slot = self.free.pop().unwrap_or_else(|| {
-            self.slots.push(Slot {
-                generation: 0,
-                channel: None,
-            });
-            (self.slots.len() - 1) as u32
-        });
-        self.slots[slot as usize].channel = Some(channel);
-        let slots = &self.slots;
-        self.by_name
-            .insert_unique(hash, slot, |slot| live(slots, *slot).name.hash);
-        ChannelSlot(slot)
+        }))
     }
 
     /// Frees a channel; references to it become stale.
     pub fn remove(&mut self, channel: ChannelSlot) {
-        let slot = &mut self.slots[channel.0 as usize];
-        slot.generation = slot.generation.wrapping_add(1);
-        let gone = slot.channel.take().expect("a live channel is removed once");
-        if let Ok(entry) = self
-            .by_name
-            .find_entry(gone.name.hash, |slot| *slot == channel.0)
-        {
-            entry.remove();
-        }
-        self.free.push(channel.0);
-        if self.by_name.is_empty() {
-            self.release_memory();
-        }
+        self.channels.remove(channel.0);
     }
 
     /// The channel of a live slot.
@@ -127,7 +98,7 @@ impl Index {
     /// When the channel was removed.
     #[must_use]
     pub fn get(&self, channel: ChannelSlot) -> &Channel {
-        self.at(channel.0)
+        self.channels.get(channel.0)
     }
 
     /// Same, to change it.
@@ -135,17 +106,14 @@ impl Index {
     /// # Panics
     /// When the channel was removed.
     pub fn get_mut(&mut self, channel: ChannelSlot) -> &mut Channel {
-        self.slots[channel.0 as usize]
-            .channel
-            .as_mut()
-            .expect("slots of live channels only")
+        self.channels.get_mut(channel.0)
     }
 
     /// The subscribers of a channel; nobody when it is gone.
     #[must_use]
     pub fn subscribers(&self, channel: ChannelSlot) -> &[Subscriber] {
-        let slot = self.slots.get(channel.0 as usize);
-        slot.and_then(|slot| slot.channel.as_ref())
+        self.channels
+            .get_live(channel.0)
             .map_or(&[], |channel| &channel.subscribers)
     }
 
@@ -154,16 +122,16 @@ impl Index {
     pub fn local_ref(&self, channel: ChannelSlot) -> LocalRef {
         LocalRef {
             slot: channel.0,
-            generation: self.slots[channel.0 as usize].generation,
+            generation: self.channels.generation(channel.0),
         }
     }
 
     /// The channel behind such a reference, unless it is stale.
     #[must_use]
     pub fn resolve(&self, local: LocalRef) -> Option<ChannelSlot> {
-        let slot = self.slots.get(local.slot as usize)?;
-        (slot.generation == local.generation && slot.channel.is_some())
-            .then_some(ChannelSlot(local.slot))
+        self.channels
+            .resolve(local.slot, local.generation)
+            .map(ChannelSlot)
     }
 
     /// Takes a subscriber out of its place. When another took the place, it is returned, so
@@ -199,27 +167,8 @@ impl Index {
     /// How many channels are here.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.by_name.len()
+        self.channels.len()
     }
-
-    fn at(&self, slot: u32) -> &Channel {
-        live(&self.slots, slot)
-    }
-
-    /// A table that was huge once gives its memory back when it is empty. Generations stay.
-    fn release_memory(&mut self) {
-        const KEPT: usize = 1024;
-        if self.by_name.capacity() > KEPT {
-            self.by_name = HashTable::new();
-        }
-    }
-}
-
-fn live(slots: &[Slot], slot: u32) -> &Channel {
-    slots[slot as usize]
-        .channel
-        .as_ref()
-        .expect("slots of live channels only")
 }
 
 #[cfg(test)]
@@ -228,7 +177,6 @@ mod tests {
     use crate::id::ShardId;
 
     fn name(text: &str) -> ChannelName {
-        // One hash for all: the table must tell names apart by themselves.
         ChannelName {
             app: AppSlot(0),
             hash: 7,
@@ -238,34 +186,6 @@ mod tests {
 
     fn kind() -> ChannelKind {
         ChannelKind::of("x", 200).unwrap()
-    }
-
-    #[test]
-    fn names_with_one_hash_are_kept_apart() {
-        let mut index = Index::default();
-        let (a, b) = (
-            index.insert(name("a"), kind()),
-            index.insert(name("b"), kind()),
-        );
-        assert_eq!(index.find(AppSlot(0), 7, "a"), Some(a));
-        assert_eq!(index.find(AppSlot(0), 7, "b"), Some(b));
-        assert_eq!(index.find(AppSlot(1), 7, "a"), None);
-        index.remove(a);
-        assert_eq!(index.find(AppSlot(0), 7, "a"), None);
-        assert_eq!(index.find(AppSlot(0), 7, "b"), Some(b));
-        assert_eq!(index.len(), 1);
-    }
-
-    #[test]
-    fn references_to_a_removed_channel_are_stale() {
-        let mut index = Index::default();
-        let a = index.insert(name("a"), kind());
-        let old = index.local_ref(a);
-        assert_eq!(index.resolve(old), Some(a));
-        index.remove(a);
-        let again = index.insert(name("a"), kind());
-        assert_eq!((again, index.resolve(old)), (a, None));
-        assert!(index.subscribers(ChannelSlot(99)).is_empty());
     }
 
     #[test]

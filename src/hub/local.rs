@@ -1,8 +1,10 @@
 //! The subscriber's side: what clients of this shard ask for, and what homes send them.
 
+use super::channel_table::ChannelName;
 use super::effect::Effect;
 use super::index::{ChannelSlot, Subscriber};
-use super::note::{Admission, ChannelName, Deliver, Join, Joined, Note, Part, Presence, home_of};
+use super::note::{Admission, Deliver, Join, Joined, Note, Part, home_of};
+use super::presence::Presence;
 use super::session::{Session, State, Subscription};
 use super::state::Hub;
 use crate::id::{ClientId, ShardId};

@@ -20,6 +20,7 @@
 
 mod apps;
 mod ask;
+mod channel_table;
 mod client_event;
 mod effect;
 mod home;
@@ -34,9 +35,10 @@ mod state;
 
 pub use apps::{AppTable, Tenant};
 pub use ask::{Answer, ChannelState, Listed, Question};
+pub use channel_table::ChannelName;
 pub use effect::Effect;
 pub use index::ChannelSlot;
-pub use note::{ChannelName, CountNote, Deliver, HomeRef, Join, LocalRef, Note, Part, Publish};
+pub use note::{CountNote, Deliver, HomeRef, Join, LocalRef, Note, Part, Publish};
 pub use publish::{Relay, hash_of};
 pub use quota::Bucket;
 pub use state::{Hub, Options};

@@ -2,7 +2,9 @@
 //! request to wait: the sender goes on at once.
 
 use super::ask::{Answer, Question};
-use crate::id::{AppSlot, ClientId, ShardId, SocketId, Ticket};
+use super::channel_table::ChannelName;
+use super::presence::Presence;
+use crate::id::{AppSlot, ShardId, SocketId, Ticket};
 use crate::protocol::ChannelKind;
 use crate::protocol::event::SubscriptionRefusal;
 use crate::protocol::member::Member;
@@ -33,17 +35,6 @@ pub enum Note {
     Answer(Ticket, Box<Answer>),
 }
 
-/// A channel as its app and name, with the hash that decides its home.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ChannelName {
-    /// The app it belongs to.
-    pub app: AppSlot,
-    /// Keyed hash of app and name, the same on all shards.
-    pub hash: u64,
-    /// The full name.
-    pub name: Box<str>,
-}
-
 /// A place in a shard's index; stale ones are recognised by their generation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LocalRef {
@@ -60,15 +51,6 @@ pub struct HomeRef {
     pub slot: u32,
     /// Which channel of that slot.
     pub generation: u32,
-}
-
-/// One presence connection; the epoch tells two subscriptions of one client apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Presence {
-    /// The connection.
-    pub client: ClientId,
-    /// Which of its subscriptions.
-    pub epoch: u32,
 }
 
 /// See [`Note::Join`].

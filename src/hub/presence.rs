@@ -1,9 +1,18 @@
 //! The members of one presence channel, at its home: users, and the connections behind each.
 
-use super::note::Presence;
+use crate::id::ClientId;
 use crate::protocol::member::Member;
 use indexmap::IndexMap;
 use smallvec::SmallVec;
+
+/// One presence connection; the epoch tells two subscriptions of one client apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Presence {
+    /// The connection.
+    pub client: ClientId,
+    /// Which of its subscriptions.
+    pub epoch: u32,
+}
 
 /// Who is in a presence channel, over all shards.
 #[derive(Debug, Default)]
@@ -88,7 +97,7 @@ impl Members {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::{ClientId, ShardId};
+    use crate::id::ShardId;
 
     fn connection(slot: u32) -> Presence {
         Presence {

@@ -1,7 +1,8 @@
 //! Events on their way to a channel's home: encoded once, where they came in.
 
+use super::channel_table::ChannelName;
 use super::effect::Effect;
-use super::note::{ChannelName, Note, Publish, home_of};
+use super::note::{Note, Publish, home_of};
 use super::state::Hub;
 use crate::id::{AppSlot, ShardId, SocketId};
 use crate::protocol::event;

@@ -53,12 +53,7 @@ impl Listener {
     /// # Errors
     /// What the kernel says, such as an address in use.
     pub fn bind(address: SocketAddr, options: &ListenerOptions) -> io::Result<Self> {
-        let socket = Socket::new(
-            Domain::for_address(address),
-            Type::STREAM,
-            Some(Protocol::TCP),
-        )?;
-        socket.set_reuse_address(true)?;
+        let socket = new_socket(address)?;
         socket.set_reuse_port(true)?;
         socket.set_tcp_nodelay(true)?;
         socket.set_keepalive(true)?;
@@ -76,12 +71,7 @@ impl Listener {
     /// # Errors
     /// What the kernel says, such as an address in use.
     pub fn probe(address: SocketAddr) -> io::Result<()> {
-        let socket = Socket::new(
-            Domain::for_address(address),
-            Type::STREAM,
-            Some(Protocol::TCP),
-        )?;
-        socket.set_reuse_address(true)?;
+        let socket = new_socket(address)?;
         socket.bind(&address.into())
     }
 
@@ -116,6 +106,13 @@ impl Listener {
             pause: Duration::ZERO,
         }
     }
+}
+
+fn new_socket(address: SocketAddr) -> io::Result<Socket> {
+    let domain = Domain::for_address(address);
+    let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    Ok(socket)
 }
 
 /// Accepts on the shard.
