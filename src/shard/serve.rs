@@ -88,26 +88,36 @@ impl Requests<'_> {
                 sockets.enter(client, Stage::Head);
             }
             let mut bytes = buffer.filled_mut();
-            while HeadScan::new(&self.shard.http).complete(bytes) {
-                let (next, used) = self.one(bytes, &mut kept).await;
-                bytes = &mut bytes[used..];
-                match next {
-                    Next::Request => {}
-                    Next::End => {
-                        sockets.end(client);
-                        return None;
+            let mut behind;
+            let mut served = false;
+            loop {
+                while HeadScan::new(&self.shard.http).complete(bytes) {
+                    served = true;
+                    let (next, used) = self.one(bytes, &mut kept).await;
+                    bytes = &mut bytes[used..];
+                    match next {
+                        Next::Request => {}
+                        Next::End => {
+                            sockets.end(client);
+                            return None;
+                        }
+                        Next::Socket(serve) => return Some((serve, bytes.to_vec())),
                     }
-                    Next::Socket(serve) => return Some((serve, bytes.to_vec())),
                 }
+                if kept.is_empty() {
+                    break;
+                }
+                // A body's last read brought more than the body, perhaps whole requests.
+                behind = std::mem::take(&mut kept);
+                bytes = &mut behind;
             }
-            // Either the body's last read brought more than the body, or this one did.
             kept.extend_from_slice(bytes);
-            let stage = if kept.is_empty() {
-                Stage::KeepAlive
-            } else {
-                Stage::Head
-            };
-            sockets.enter(client, stage);
+            if kept.is_empty() {
+                sockets.enter(client, Stage::KeepAlive);
+            } else if served {
+                // A head that has begun before keeps its deadline, however it drips in (R06).
+                sockets.enter(client, Stage::Head);
+            }
         }
     }
 
@@ -158,8 +168,8 @@ impl Requests<'_> {
             let _ = sockets.push(client, Frame::raw(http::continue_100()));
         }
         let mut body = Collected::new(head.body, &self.shard.http);
-        let mut used = body.add(start)?;
-        let mut last = start.to_vec();
+        let used = body.add(start)?;
+        kept.extend_from_slice(&start[used..]);
         while !body.done {
             let mut nothing = Vec::new();
             let Ok(Some(buffer)) = self.reader.read(&mut nothing).await else {
@@ -168,12 +178,9 @@ impl Requests<'_> {
             if sockets.is_closing(client) {
                 return Ok(None);
             }
-            used = body.add(buffer.filled())?;
-            last.clear();
-            last.extend_from_slice(&buffer.filled()[used..]);
-            used = 0;
+            let used = body.add(buffer.filled())?;
+            kept.extend_from_slice(&buffer.filled()[used..]);
         }
-        kept.extend_from_slice(&last[used..]);
         Ok(Some(body.bytes))
     }
 

@@ -1,0 +1,138 @@
+//! A TCP connection whose reads end: with bytes, with the peer's end, or with a failed test.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::time::Duration;
+
+/// How long a test waits for something that must come.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// One connection and what was read from it too early.
+#[derive(Debug)]
+pub struct Wire {
+    stream: TcpStream,
+    kept: Vec<u8>,
+}
+
+impl Wire {
+    /// Connects.
+    pub fn connect(address: SocketAddr) -> Self {
+        Self::over(TcpStream::connect(address).expect("the server listens"))
+    }
+
+    /// Takes over a connected socket.
+    pub fn over(stream: TcpStream) -> Self {
+        stream.set_nodelay(true).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        let kept = Vec::new();
+        Self { stream, kept }
+    }
+
+    /// Sends all of it.
+    pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.stream
+            .write_all(bytes.as_ref())
+            .expect("the server takes bytes");
+    }
+
+    /// Sends as much as the server takes before it ends the connection.
+    pub fn send_while_open(&mut self, bytes: &[u8]) {
+        match self.stream.write_all(bytes) {
+            Ok(()) => {}
+            Err(error) => assert!(
+                matches!(
+                    error.kind(),
+                    ErrorKind::BrokenPipe | ErrorKind::ConnectionReset
+                ),
+                "{error}"
+            ),
+        }
+    }
+
+    /// Ends the sending side and leaves the other one open.
+    pub fn end_sending(&self) {
+        self.stream.shutdown(Shutdown::Write).unwrap();
+    }
+
+    /// Takes exactly so many bytes.
+    pub fn take(&mut self, count: usize) -> Vec<u8> {
+        while self.kept.len() < count {
+            assert!(
+                self.more(),
+                "the server ended in the middle of {}",
+                self.seen()
+            );
+        }
+        self.kept.drain(..count).collect()
+    }
+
+    /// Takes everything up to a mark, the mark included.
+    pub fn take_to(&mut self, mark: &[u8]) -> Vec<u8> {
+        loop {
+            let found = self
+                .kept
+                .windows(mark.len())
+                .position(|window| window == mark);
+            if let Some(at) = found {
+                return self.kept.drain(..at + mark.len()).collect();
+            }
+            assert!(
+                self.more(),
+                "the server ended in the middle of {}",
+                self.seen()
+            );
+        }
+    }
+
+    /// Whether the server has ended; waits until that or a byte comes.
+    pub fn has_ended(&mut self) -> bool {
+        self.kept.is_empty() && !self.more()
+    }
+
+    /// Waits for the server's end, before which nothing more may come.
+    pub fn expect_end(&mut self) {
+        assert!(self.has_ended(), "more than was expected: {}", self.seen());
+    }
+
+    /// Whether bytes, or the end, come within so many milliseconds.
+    pub fn hears_within(&mut self, ms: u64) -> bool {
+        if !self.kept.is_empty() {
+            return true;
+        }
+        let limit = Some(Duration::from_millis(ms));
+        self.stream.set_read_timeout(limit).unwrap();
+        let heard = loop {
+            match self.stream.peek(&mut [0]) {
+                Ok(_) => break true,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => {
+                    break !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
+                }
+            }
+        };
+        self.stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        heard
+    }
+
+    /// Reads once; false at the server's end. A reset is a failure: it would cost the peer what
+    /// was sent last.
+    fn more(&mut self) -> bool {
+        let mut chunk = [0; 16 * 1024];
+        let count = loop {
+            match self.stream.read(&mut chunk) {
+                Ok(count) => break count,
+                // The executors of the server send signals to threads of this process.
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => panic!("nothing came ({error}) after {}", self.seen()),
+            }
+        };
+        self.kept.extend_from_slice(&chunk[..count]);
+        count > 0
+    }
+
+    fn seen(&self) -> String {
+        let shown = &self.kept[..self.kept.len().min(400)];
+        format!("\"{}\"", shown.escape_ascii())
+    }
+}
