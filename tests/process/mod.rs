@@ -1,5 +1,10 @@
 //! The real binary as a child process: started, asked what it costs, stopped.
 
+#![allow(
+    dead_code,
+    reason = "each test program uses its own part of this module"
+)]
+
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};

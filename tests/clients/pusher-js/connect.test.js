@@ -50,7 +50,7 @@ for (const key of ['no-such-key', app.key.toUpperCase(), `${app.key}x`]) {
     const error = await client.errors.first(() => true, 'an error');
     assert.equal(error.error.type, 'PusherError');
     assert.equal(error.error.data.code, 4001);
-    assert.match(error.error.data.message, /^App key .*not in this cluster/);
+    assert.match(error.error.data.message, new RegExp(`^App key ${key} not in this cluster`));
     if (client.state !== 'disconnected') await next(client.pusher.connection, 'disconnected');
 
     assert.deepEqual(client.states.all, ['disconnected']);
