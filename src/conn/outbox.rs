@@ -7,6 +7,10 @@ use crate::limits::WRITE_JOIN_MAX;
 use crate::ws::Frame;
 use smallvec::SmallVec;
 
+/// Frames whose places are kept when all have left: the next burst then costs no allocation, and
+/// an idle connection that had one holds 256 bytes for it. What a backlog took is let go.
+const PLACES_KEPT: usize = 16;
+
 /// A queue of frames, the first of which may be partly sent.
 #[derive(Debug, Default)]
 pub struct Outbox {
@@ -76,11 +80,9 @@ impl Outbox {
             done += 1;
         }
         self.sent = left;
-        if done == self.frames.len() {
-            // Also lets go of the memory that a backlog took.
+        self.frames.drain(..done);
+        if self.frames.is_empty() && self.frames.capacity() > PLACES_KEPT {
             self.frames = SmallVec::new();
-        } else {
-            self.frames.drain(..done);
         }
     }
 
@@ -116,6 +118,19 @@ mod tests {
         let mut scratch = Vec::new();
         assert_eq!(outbox.gather(&mut scratch).as_ptr(), at);
         assert_eq!(scratch.capacity(), 0);
+    }
+
+    #[test]
+    fn places_for_a_burst_are_kept_and_those_of_a_backlog_are_not() {
+        let mut outbox = Outbox::default();
+        for (burst, kept) in [(PLACES_KEPT, PLACES_KEPT), (PLACES_KEPT + 1, 2)] {
+            for _ in 0..burst {
+                outbox.push(frame(1));
+            }
+            outbox.advance(burst);
+            assert!(outbox.is_empty());
+            assert_eq!(outbox.frames.capacity(), kept, "{burst}");
+        }
     }
 
     #[test]

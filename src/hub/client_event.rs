@@ -64,14 +64,15 @@ impl Hub {
         if data.len() > app.event_data_bytes {
             return Err(EventRefusal::told("The event data is too large."));
         }
-        let user_id = subscription.user_id.clone(); // CE2: from the membership, never the frame
+        let user_id = subscription.user_id.as_deref(); // CE2: from the membership, not the frame
         if let Some(rate) = app.client_events_per_second
             && !session.client_events.take(now_ms, rate)
         {
             let message = "The rate limit for sending client events exceeded the quota.";
             return Err(EventRefusal::told(message));
         }
-        if !room(home_of(hash, self.options.shards)) {
+        let to = home_of(hash, self.options.shards);
+        if !room(to) {
             return Err(EventRefusal::told(
                 "The server is busy; the event was not sent.",
             ));
@@ -82,10 +83,11 @@ impl Hub {
             channel: name,
             event,
             data,
-            user_id: user_id.as_deref(),
+            user_id,
             except,
         };
-        self.publish(relay, effects);
+        let note = relay.note(hash, &mut self.encoder);
+        effects.push(Effect::Post { to, note });
         Ok(())
     }
 }

@@ -6,6 +6,7 @@ use super::note::{Note, Publish, home_of};
 use super::state::Hub;
 use crate::id::{AppSlot, ShardId, SocketId};
 use crate::protocol::event;
+use crate::ws::frame::TextEncoder;
 use siphasher::sip::SipHasher13;
 use std::hash::Hasher;
 
@@ -35,6 +36,33 @@ pub fn hash_of(key: [u64; 2], app: AppSlot, name: &str) -> u64 {
     hasher.finish()
 }
 
+impl Relay<'_> {
+    /// Encodes the event for its channel's home; `hash` is the channel's.
+    pub(super) fn note(self, hash: u64, encoder: &mut TextEncoder) -> Note {
+        let Relay {
+            app,
+            channel,
+            event,
+            data,
+            user_id,
+            except,
+        } = self;
+        let (mut name_at, mut payload_len) = (0, 0);
+        let frame = encoder.encode(|out| {
+            name_at = event::channel_event(event, data, channel, user_id, out);
+            payload_len = out.len();
+        });
+        Note::Publish(Publish {
+            app,
+            hash,
+            name_at: (frame.len() - payload_len + name_at) as u32,
+            name_len: channel.len() as u32,
+            frame,
+            except,
+        })
+    }
+}
+
 impl Hub {
     /// The home of a channel.
     #[must_use]
@@ -55,28 +83,8 @@ impl Hub {
     /// Sends an event to its channel's home. One allocation, whatever the size of the crowd.
     pub fn publish(&mut self, relay: Relay<'_>, effects: &mut Vec<Effect>) {
         let hash = self.hash(relay.app, relay.channel);
-        let (mut name_at, mut payload_len) = (0, 0);
-        let frame = self.encoder.encode(|out| {
-            let Relay {
-                event,
-                data,
-                channel,
-                user_id,
-                ..
-            } = relay;
-            name_at = event::channel_event(event, data, channel, user_id, out);
-            payload_len = out.len();
-        });
-        let name_at = (frame.len() - payload_len + name_at) as u32;
+        let note = relay.note(hash, &mut self.encoder);
         let to = home_of(hash, self.options.shards);
-        let note = Note::Publish(Publish {
-            app: relay.app,
-            hash,
-            frame,
-            name_at,
-            name_len: relay.channel.len() as u32,
-            except: relay.except,
-        });
         effects.push(Effect::Post { to, note });
     }
 

@@ -15,6 +15,9 @@ pub struct JsonReader {
     tape: Tape<'static>,
 }
 
+/// A tape without memory of its own; `Tape::null()` would allocate a node.
+const EMPTY: Tape<'static> = Tape(Vec::new());
+
 /// Text that is not a JSON document, or one nested deeper than the reader allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotJson;
@@ -25,7 +28,7 @@ impl JsonReader {
     pub fn new(depth_max: usize) -> Self {
         Self {
             buffers: Buffers::with_max_depth(1024, depth_max),
-            tape: Tape::null().reset(),
+            tape: EMPTY,
         }
     }
 
@@ -38,7 +41,7 @@ impl JsonReader {
         input: &'a mut [u8],
         visit: impl FnOnce(Value<'_, 'a>) -> T,
     ) -> Result<T, NotJson> {
-        let mut tape = std::mem::replace(&mut self.tape, Tape::null()).reset();
+        let mut tape = std::mem::replace(&mut self.tape, EMPTY).reset();
         let outcome = match simd_json::fill_tape(input, &mut self.buffers, &mut tape) {
             Ok(()) if !tape.0.is_empty() => Ok(visit(Value {
                 nodes: &tape.0,

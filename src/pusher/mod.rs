@@ -10,5 +10,6 @@ mod connect;
 mod fanout;
 mod tickets;
 
+pub use api::{Refused, authenticate};
 pub use app::{Options, mount};
 pub use fanout::Pusher;

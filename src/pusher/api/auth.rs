@@ -115,15 +115,19 @@ impl<'a> Proof<'a> {
     fn read(query: &'a str) -> Self {
         let mut proof = Self::default();
         for (key, value) in query::parse(query, Plus::Literal) {
-            let place = match key.to_ascii_lowercase().as_slice() {
-                b"auth_key" => &mut proof.key,
-                b"auth_version" => &mut proof.version,
-                b"auth_timestamp" => &mut proof.timestamp,
-                b"body_md5" => &mut proof.body_md5,
-                b"auth_signature" => &mut proof.signature,
-                _ => continue,
-            };
-            place.get_or_insert(value);
+            let known = [
+                ("auth_key", &mut proof.key),
+                ("auth_version", &mut proof.version),
+                ("auth_timestamp", &mut proof.timestamp),
+                ("body_md5", &mut proof.body_md5),
+                ("auth_signature", &mut proof.signature),
+            ];
+            let place = known
+                .into_iter()
+                .find(|(name, _)| key.eq_ignore_ascii_case(name.as_bytes()));
+            if let Some((_, place)) = place {
+                place.get_or_insert(value);
+            }
         }
         proof
     }

@@ -8,4 +8,6 @@ mod events;
 mod route;
 mod users;
 
+pub use auth::{Refused, authenticate};
+
 pub(super) use route::not_found;
