@@ -68,7 +68,8 @@ fn an_idle_connection_costs_at_most_six_kibibytes() {
     );
     let server = Process::start(&["--shards", "2"]);
     // The first connections pay for what all of them share.
-    let mut open: Vec<TcpStream> = (0..100).map(|_| subscribed(&server)).collect();
+    let mut open = Vec::new();
+    open.extend((0..100).map(|_| subscribed(&server)));
     let before = own_bytes(&server);
     open.extend((100..count).map(|_| subscribed(&server)));
     let after = own_bytes(&server);

@@ -5,6 +5,7 @@ use super::life::{Life, Stage};
 use super::outbox::Outbox;
 use crate::id::{ClientId, ShardId};
 use crate::ws::Frame;
+use std::fmt;
 use std::task::{Context, Poll, Waker};
 
 /// One connection.
@@ -16,6 +17,10 @@ pub struct Connection {
     pub life: Life,
     /// Which handler it belongs to, once it is a WebSocket.
     pub route: Option<u16>,
+    /// Whether it understands Pusher's error frames, which then go in front of closes.
+    pub is_pusher: bool,
+    /// The code of our close frame, unless the peer's came first.
+    pub close_code: Option<u16>,
     /// End the sending side when the outbox is empty.
     pub end_when_sent: bool,
     /// A write did not go through; a task of its own goes on with it.
@@ -57,6 +62,17 @@ pub enum PushError {
     /// Its outbox is full; the caller closes it with 4100.
     Full,
 }
+
+impl fmt::Display for PushError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Gone => "the client is gone",
+            Self::Full => "the client reads too slowly",
+        })
+    }
+}
+
+impl std::error::Error for PushError {}
 
 #[derive(Debug)]
 struct Slot {
@@ -108,6 +124,8 @@ impl Table {
             outbox: Outbox::default(),
             life: Life::new(now_ms),
             route: None,
+            is_pusher: false,
+            close_code: None,
             end_when_sent: false,
             blocked: false,
             drained: None,

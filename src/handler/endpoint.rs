@@ -116,7 +116,7 @@ impl Endpoint {
     /// Closes a client, wherever it is connected.
     pub fn close(&self, client: ClientId, code: u16, reason: &str) {
         if client.shard() == self.local.shard {
-            self.local.sockets.close(client, Frame::close(code, reason));
+            self.local.sockets.close(client, code, reason);
         } else {
             let message = ToShard::Close {
                 client,
@@ -151,6 +151,11 @@ impl Endpoint {
     /// Same, with a message that says more than the code's own.
     pub(crate) fn close_because(&self, client: ClientId, code: Code, message: &str) {
         self.local.sockets.close_because(client, code, message);
+    }
+
+    /// A client of this shard understands Pusher's error frames.
+    pub(crate) fn set_pusher(&self, client: ClientId) {
+        self.local.sockets.set_pusher(client);
     }
 
     /// Sets after how much silence a client of this shard is pinged.

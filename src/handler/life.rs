@@ -19,8 +19,8 @@ pub(super) struct Life<H: Handler> {
     client: Client<H::Session>,
     reader: Reader,
     route: u16,
-    /// How it ended, once that is known.
-    close: Option<Close>,
+    /// The code of the peer's close frame, if that came before ours.
+    peer_code: Option<u16>,
 }
 
 /// Whether to go on reading.
@@ -42,7 +42,7 @@ impl<H: Handler> Life<H> {
             client,
             reader,
             route,
-            close: None,
+            peer_code: None,
         }
     }
 
@@ -52,11 +52,28 @@ impl<H: Handler> Life<H> {
         let opened = guarded(handler.on_open(&mut self.client)).await;
         self.judge(opened).await;
         self.read_all(&mut early).await;
-        let close = self.close.unwrap_or(Close::BROKEN);
         let id = self.client.id();
+        let close = self.how_it_closed();
+        self.reader.sockets().end(id); // from here on nothing can be sent
         let closed = handler.on_close(id, self.client.into_session(), close);
         if AssertUnwindSafe(closed).catch_unwind().await.is_err() {
             tracing::error!(client = ?id, "on_close panicked");
+        }
+    }
+
+    /// Whoever sent a close frame first has closed it; without any it broke.
+    fn how_it_closed(&self) -> Close {
+        let ours = self.reader.sockets().close_code(self.client.id());
+        match (self.peer_code, ours) {
+            (Some(code), _) => Close {
+                code,
+                by_peer: true,
+            },
+            (None, Some(code)) => Close {
+                code,
+                by_peer: false,
+            },
+            (None, None) => Close::BROKEN,
         }
     }
 
@@ -117,12 +134,8 @@ impl<H: Handler> Life<H> {
     fn peer_closed(&mut self, code: Option<u16>) -> Go {
         let (sockets, id) = (self.reader.sockets(), self.client.id());
         if !sockets.is_closing(id) {
-            self.close = Some(Close {
-                code: code.unwrap_or(1005),
-                by_peer: true,
-            });
-            let answer = code.map_or_else(Frame::close_empty, |code| Frame::close(code, ""));
-            sockets.close(id, answer);
+            self.peer_code = Some(code.unwrap_or(1005));
+            sockets.answer_close(id, code);
         }
         sockets.end(id);
         Go::Ended
@@ -136,10 +149,6 @@ impl<H: Handler> Life<H> {
             CodecError::InvalidText => Code::InvalidText,
         };
         let (sockets, id) = (self.reader.sockets(), self.client.id());
-        self.close.get_or_insert(Close {
-            code: code.number(),
-            by_peer: false,
-        });
         sockets.close_with(id, code);
         sockets.end(id);
     }
@@ -155,10 +164,6 @@ impl<H: Handler> Life<H> {
             tracing::error!(client = ?id, "on_error panicked");
         }
         let code = Code::InternalError;
-        self.close.get_or_insert(Close {
-            code: code.number(),
-            by_peer: false,
-        });
         self.reader.sockets().close_with(id, code);
     }
 }

@@ -151,34 +151,61 @@ impl Sockets {
     }
 
     /// Begins a WebSocket close: the close frame, nothing after it, and a deadline.
-    pub fn close(&self, client: ClientId, close: Frame) {
+    pub fn close(&self, client: ClientId, code: u16, reason: &str) {
+        self.last_frame(client, Some(code), Frame::close(code, reason));
+    }
+
+    /// Answers the peer's close frame, whose code is `None` when it gave none.
+    pub fn answer_close(&self, client: ClientId, code: Option<u16>) {
+        let answer = code.map_or_else(Frame::close_empty, |code| Frame::close(code, ""));
+        self.last_frame(client, None, answer);
+    }
+
+    fn last_frame(&self, client: ClientId, ours: Option<u16>, frame: Frame) {
         let mut table = self.table.borrow_mut();
         let Some(connection) = table.get_mut(client) else {
             return;
         };
         if connection.life.stage() != Stage::Closing {
             connection.life.enter(Stage::Closing, self.clock.now_ms());
-            table.push_last(client, close);
+            connection.close_code = ours;
+            table.push_last(client, frame);
         }
         drop(table);
         self.arm(client);
         self.turn.request();
     }
 
-    /// Begins a close with a code of ours: its error frame where it has one, then the close.
+    /// Begins a close with a code of ours: its error frame for a Pusher client, where the code
+    /// has one, then the close.
     pub fn close_with(&self, client: ClientId, code: Code) {
         self.close_because(client, code, code.message());
     }
 
     /// Same, with a message that says more than the code's own.
     pub fn close_because(&self, client: ClientId, code: Code, message: &str) {
-        if code.has_error_frame() {
+        let mut table = self.table.borrow_mut();
+        if code.has_error_frame() && table.get(client).is_some_and(|c| c.is_pusher) {
             let mut text = Vec::new();
             event::error(Some(code), message, None, &mut text);
             // Gone or closing already: it is told nothing more.
-            let _ = self.table.borrow_mut().push(client, Frame::text(&text));
+            let _ = table.push(client, Frame::text(&text));
         }
-        self.close(client, Frame::close(code.number(), message));
+        drop(table);
+        self.close(client, code.number(), message);
+    }
+
+    /// The code of our close frame, unless the peer's came first.
+    #[must_use]
+    pub fn close_code(&self, client: ClientId) -> Option<u16> {
+        self.table.borrow().get(client)?.close_code
+    }
+
+    /// The client understands Pusher's error frames.
+    pub fn set_pusher(&self, client: ClientId) {
+        if let Some(connection) = self.table.borrow_mut().get_mut(client) {
+            connection.is_pusher = true;
+        }
     }
 
     /// Ends the sending side once everything is sent, and gives the peer a deadline to end its
@@ -248,7 +275,7 @@ impl Sockets {
             .map_or(0, |connection| connection.outbox.bytes())
     }
 
-    /// The open WebSockets of a route, or of all routes.
+    /// The open WebSockets of a route, or of all routes; not those that are closing.
     #[must_use]
     pub fn clients(&self, route: Option<u16>) -> Vec<ClientId> {
         let table = self.table.borrow();
@@ -256,7 +283,7 @@ impl Sockets {
             |wanted: Option<u16>| wanted.is_some() && (route.is_none() || wanted == route);
         table
             .iter()
-            .filter(|(_, c)| of_route(c.route))
+            .filter(|(_, c)| of_route(c.route) && c.life.stage() != Stage::Closing)
             .map(|(client, _)| client)
             .collect()
     }

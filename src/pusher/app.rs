@@ -48,6 +48,7 @@ impl Handler for PusherApp {
     }
 
     async fn on_open(&self, client: &mut Client<Session>) -> Result {
+        self.0.endpoint.set_pusher(client.id());
         match client.session() {
             Session::Admitted { app, counted } => self.0.open(client.id(), *app, *counted),
             Session::Refused(code) => {

@@ -45,7 +45,7 @@ fn receive(shard: &Shard, from: ShardId, message: ToShard) {
             code,
             reason,
         } => {
-            sockets.close(client, Frame::close(code, &reason));
+            sockets.close(client, code, &reason);
         }
         ToShard::Stop => tracing::error!("only the control thread stops a shard"),
     }

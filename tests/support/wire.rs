@@ -90,9 +90,24 @@ impl Wire {
         self.kept.is_empty() && !self.more()
     }
 
-    /// Waits for the server's end, before which nothing more may come.
+    /// Waits for the server's end, before which nothing more may come, and ends too.
     pub fn expect_end(&mut self) {
         assert!(self.has_ended(), "more than was expected: {}", self.seen());
+        // Fails when the server has closed both directions at once: then there is nothing to end.
+        let _ = self.stream.shutdown(Shutdown::Write);
+    }
+
+    /// Whether the connection ends, by whatever means, after whatever words.
+    pub fn ends_somehow(&mut self) -> bool {
+        let mut sink = [0; 1024];
+        loop {
+            match self.stream.read(&mut sink) {
+                Ok(0) => return true,
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return error.kind() == ErrorKind::ConnectionReset,
+            }
+        }
     }
 
     /// Whether bytes, or the end, come within so many milliseconds.

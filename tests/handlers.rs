@@ -1,0 +1,17 @@
+//! Custom handlers on real sockets: the promises of the public trait, one by one.
+//!
+//! The handler is `Chat`, which writes down every callback and does what its clients ask for,
+//! panics included. Most servers here have no app: the Pusher server is not there at all.
+
+mod support;
+
+#[path = "handlers/chat.rs"]
+mod chat;
+#[path = "handlers/endpoint.rs"]
+mod endpoint;
+#[path = "handlers/faults.rs"]
+mod faults;
+#[path = "handlers/lost_shard.rs"]
+mod lost_shard;
+#[path = "handlers/order.rs"]
+mod order;
