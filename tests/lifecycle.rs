@@ -2,6 +2,8 @@
 //!
 //! Losing a shard has its test with the handlers, which can break one.
 
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
 mod support;
 
 use serde_json::json;

@@ -3,6 +3,8 @@
 //! Limits of presence, client events and publishing stand with those subjects. Deadlines are made
 //! short by configuration, and the test waits for the server's answer, not for time to pass.
 
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
 mod support;
 
 use serde_json::json;

@@ -3,6 +3,8 @@
 //! Each story is told on several channels, so that either shard is home of some of them. That
 //! nothing was sent is proved by something sent later on the same way.
 
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
 mod support;
 
 use serde_json::{Value, json};
@@ -233,7 +235,7 @@ fn what_members_say_of_themselves() {
         (
             json!({"user_id": "u", "user_info": deep, "secret": 1, "channel": "x"}),
             json!({"user_id": "u", "user_info": deep}),
-            deep.clone(),
+            deep,
         ),
     ]
     .into_iter()

@@ -1,0 +1,3 @@
+//! The loads that can be put on a server, one file each.
+
+pub mod idle;

@@ -1,0 +1,230 @@
+//! The allocation budget of a shard, without its sockets: what each kind of message may take from
+//! the allocator once buffers have grown to their size.
+//!
+//! What a socket and its executor add is gauged by `tests/alloc_server.rs`.
+
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
+#[path = "alloc/gauge.rs"]
+mod gauge;
+#[path = "alloc/shards.rs"]
+mod shards;
+
+use gauge::Cost;
+use shardcast::app::App;
+use shardcast::http::{self, Limits};
+use shardcast::hub::{AppTable, Relay};
+use shardcast::id::AppSlot;
+use shardcast::limits::JSON_DEPTH_REST;
+use shardcast::protocol::auth::Signer;
+use shardcast::protocol::json::JsonReader;
+use shardcast::protocol::publish;
+use shardcast::pusher::authenticate;
+use shards::{APP, KEY, Peer, SECRET, Shards, masked};
+
+#[global_allocator]
+static ALLOCATOR: dhat::Alloc = dhat::Alloc;
+
+/// Rounds that let buffers grow, and as many that are counted.
+const ROUNDS: u64 = 100;
+
+/// What one round costs in steady state: the same in each, or this fails.
+fn each(what: &str, mut round: impl FnMut()) -> u64 {
+    for _ in 0..ROUNDS {
+        round();
+    }
+    let cost = Cost::of(|| (0..ROUNDS).for_each(|_| round()));
+    println!("{:3} a round: {what}", cost.blocks / ROUNDS);
+    assert_eq!(cost.blocks % ROUNDS, 0, "{what}: not constant: {cost}");
+    if cost.blocks == 0 {
+        assert_eq!(cost.bytes, 0, "{what}: a buffer still grows");
+    }
+    cost.blocks / ROUNDS
+}
+
+/// The one test of this program: what is gauged is the whole process.
+#[test]
+fn allocation_budget() {
+    let _profiler = dhat::Profiler::builder().testing().build();
+    the_gauge_works();
+    inbound();
+    client_events();
+    publishes();
+    bursts();
+    rest();
+}
+
+/// A gauge that sees nothing would let everything pass.
+fn the_gauge_works() {
+    assert_eq!(
+        each("a box, to try the gauge", || drop(Box::new([0u8; 9]))),
+        1
+    );
+    let mut grown = Vec::with_capacity(1);
+    let cost = Cost::of(|| grown.extend_from_slice(&[0u8; 100]));
+    assert!(cost.bytes >= 99, "growing counts: {cost}");
+}
+
+/// A small message that needs no answer from elsewhere: nothing at all.
+fn inbound() {
+    let mut shards = Shards::new(1);
+    let mut peer = shards.subscriber(0, 1, "news");
+    for (what, frame) in [
+        (
+            "pusher:ping",
+            masked(0x81, br#"{"event":"pusher:ping","data":{}}"#),
+        ),
+        (
+            "pusher:pong",
+            masked(0x81, br#"{"event":"pusher:pong","data":{}}"#),
+        ),
+        ("ping without payload", masked(0x89, b"")),
+        ("ping of twelve bytes", masked(0x89, b"twelve bytes")),
+        ("pong", masked(0x8a, b"")),
+        (
+            "unsubscribe from what it is not in",
+            masked(
+                0x81,
+                br#"{"event":"pusher:unsubscribe","data":{"channel":"else"}}"#,
+            ),
+        ),
+    ] {
+        let mut buffer = frame.clone();
+        let blocks = each(what, || {
+            buffer.copy_from_slice(&frame);
+            shards.say(&mut peer, &mut buffer);
+            shards.turn();
+        });
+        assert_eq!(blocks, 0, "{what}");
+    }
+}
+
+/// Subscribers besides the one that is told of, on each shard in turn.
+fn crowd(shards: &mut Shards, count: u16, others: u32, channel: &str) -> Vec<Peer> {
+    (0..others)
+        .map(|number| shards.subscriber((number % u32::from(count)) as u16, number + 10, channel))
+        .collect()
+}
+
+/// A client event: the shared bytes, and a count of its own for each shard that listens.
+fn client_events() {
+    for (shard_count, budget) in [(1, 2), (2, 3)] {
+        for channel in ["private-room", "presence-room"] {
+            for others in [shard_count.into(), 10, 1_000] {
+                let mut shards = Shards::new(shard_count);
+                let _crowd = crowd(&mut shards, shard_count, others, channel);
+                let mut sender = shards.subscriber(0, 1, channel);
+                let text = format!(
+                    r#"{{"event":"client-move","channel":"{channel}","data":{{"x":1,"y":[2]}}}}"#
+                );
+                let frame = masked(0x81, text.as_bytes());
+                let mut buffer = frame.clone();
+                let what = format!("client event, {shard_count} shards, {others} in {channel}");
+                let mut sent = 0;
+                let blocks = each(&what, || {
+                    buffer.copy_from_slice(&frame);
+                    shards.say(&mut sender, &mut buffer);
+                    sent += shards.turn();
+                });
+                assert_eq!(blocks, budget, "{what}");
+                assert!(sent as u64 > 2 * ROUNDS * u64::from(others), "all get it");
+            }
+        }
+    }
+}
+
+fn event(data: &str) -> Relay<'_> {
+    Relay {
+        app: APP,
+        channel: "news",
+        event: "headline",
+        data,
+        user_id: None,
+        except: None,
+    }
+}
+
+/// An event from a backend, from either shard: as above.
+fn publishes() {
+    for (shard_count, budget) in [(1, 2), (2, 3)] {
+        for subscribers in [shard_count.into(), 10, 1_000] {
+            let mut shards = Shards::new(shard_count);
+            let _crowd = crowd(&mut shards, shard_count, subscribers, "news");
+            for from in 0..shard_count {
+                let what = format!(
+                    "publish from shard {from} of {shard_count} to {subscribers} subscribers"
+                );
+                let blocks = each(&what, || {
+                    shards.publish(from, event(r#"{"title":"small"}"#));
+                    assert!(shards.turn() > subscribers as usize);
+                });
+                assert_eq!(blocks, budget, "{what}");
+            }
+        }
+        let mut nobody = Shards::new(shard_count);
+        let what = format!("publish to nobody, {shard_count} shards");
+        let blocks = each(&what, || {
+            nobody.publish(0, event("x"));
+            assert_eq!(nobody.turn(), 0);
+        });
+        assert_eq!(blocks, 1, "{what}");
+    }
+}
+
+/// Several events in one turn wait in each outbox together, and still cost nothing more for
+/// each subscriber.
+fn bursts() {
+    const BURST: u64 = 8;
+    for subscribers in [1, 10, 1_000] {
+        let mut shards = Shards::new(1);
+        let _crowd = crowd(&mut shards, 1, subscribers, "news");
+        let what = format!("{BURST} publishes in one turn to {subscribers} subscribers");
+        let blocks = each(&what, || {
+            for _ in 0..BURST {
+                shards.publish(0, event(r#"{"title":"small"}"#));
+            }
+            shards.turn();
+        });
+        assert_eq!(blocks, 2 * BURST, "{what}");
+    }
+}
+
+/// A publish request from its bytes to its event: a number that the body's size does not change.
+fn rest() {
+    const NOW_S: u64 = 1_700_000_000;
+    let table = AppTable::new([App::new("1001", KEY, SECRET)]);
+    let tenant = table.get(AppSlot(0));
+    let mut reader = JsonReader::new(JSON_DEPTH_REST);
+    for size in [10, 1_000, 10_000] {
+        let request = signed_request(NOW_S, &"x".repeat(size));
+        let mut buffer = request.clone();
+        let what = format!("REST publish of {size} bytes: head, signature, body");
+        let blocks = each(&what, || {
+            buffer.copy_from_slice(&request);
+            let end = memchr::memmem::find(&buffer, b"\r\n\r\n").unwrap() + 4;
+            let (head, body) = buffer.split_at_mut(end);
+            let (head, _) = http::parse(head, &Limits::default()).unwrap().unwrap();
+            authenticate(tenant, head.method, head.path, head.query, body, NOW_S).unwrap();
+            let publication = publish::event(&mut reader, body, 10_240).unwrap();
+            assert_eq!(publication.data.len(), size);
+        });
+        assert_eq!(blocks, 1, "{what}");
+    }
+}
+
+fn signed_request(now_s: u64, data: &str) -> Vec<u8> {
+    use md5::{Digest, Md5};
+    let body = serde_json::json!({ "name": "e", "channels": ["news"], "data": data }).to_string();
+    let body_md5 = hex::encode(Md5::digest(&body));
+    let path = "/apps/1001/events";
+    let query =
+        format!("auth_key={KEY}&auth_timestamp={now_s}&auth_version=1.0&body_md5={body_md5}");
+    let text = format!("POST\n{path}\n{query}");
+    let signature = Signer::new(SECRET).sign(&[text.as_bytes()]);
+    let head = format!(
+        "POST {path}?{query}&auth_signature={signature} HTTP/1.1\r\nHost: localhost\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    (head + &body).into_bytes()
+}
