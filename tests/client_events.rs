@@ -2,8 +2,6 @@
 //!
 //! That nobody else got it is proved by something sent later on the same way.
 
-#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
-
 mod support;
 
 use serde_json::{Value, json};

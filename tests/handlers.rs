@@ -3,8 +3,6 @@
 //! The handler is `Chat`, which writes down every callback and does what its clients ask for,
 //! panics included. Most servers here have no app: the Pusher server is not there at all.
 
-#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
-
 mod support;
 
 #[path = "handlers/chat.rs"]

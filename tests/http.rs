@@ -3,8 +3,6 @@
 //!
 //! Not here: what the REST API answers, and the limits, which have programs of their own.
 
-#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
-
 mod support;
 
 use serde_json::json;

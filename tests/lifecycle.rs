@@ -2,8 +2,6 @@
 //!
 //! Losing a shard has its test with the handlers, which can break one.
 
-#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
-
 mod support;
 
 use serde_json::json;
@@ -251,15 +249,19 @@ fn a_refused_client_that_stays_is_ended() {
 #[test]
 fn what_comes_while_the_server_stops_is_not_served() {
     let server = TestServer::plain();
-    let mut open = server.client();
+    let mut open = server.pair();
     let mut waiting = Http::connect(server.address());
     assert_eq!(waiting.ask("GET", "/", b"").status, 200);
     server.stop();
-    assert_eq!(open.next().error().0, Some(4100)); // it is stopping now
+    for client in &mut open {
+        assert_eq!(client.next().error().0, Some(4100)); // both shards are stopping now
+    }
     waiting.wire.send_while_open(&handshake("/app/app-key"));
     let mut ws = Ws { wire: waiting.wire };
     assert_eq!(ws.next(), Incoming::End);
-    open.ws.expect_close(4100);
+    for client in &mut open {
+        client.ws.expect_close(4100);
+    }
     server.wait().unwrap();
 }
 

@@ -3,8 +3,6 @@
 //! Limits of presence, client events and publishing stand with those subjects. Deadlines are made
 //! short by configuration, and the test waits for the server's answer, not for time to pass.
 
-#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
-
 mod support;
 
 use serde_json::json;
@@ -329,10 +327,13 @@ fn an_idle_connection_is_closed_in_silence() {
 
 /// A client whose kernel takes next to nothing from the server.
 fn narrow(server: &TestServer) -> Client {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    socket.set_recv_buffer_size(4096).unwrap();
-    socket.connect(&server.address().into()).unwrap();
-    let wire = Wire::over(socket.into());
+    let connected = || {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+        socket.set_recv_buffer_size(4096)?;
+        socket.connect(&server.address().into())?;
+        Ok::<_, std::io::Error>(socket)
+    };
+    let wire = Wire::over(connected().expect("the server listens").into());
     Client::greeted(Ws::over(wire, &format!("/app/app-key{QUERY}")))
 }
 
@@ -401,4 +402,40 @@ fn a_flood_of_pings_by_a_peer_that_does_not_read_is_bounded() {
     let mut ws = Ws::open(server.address(), "/app/app-key");
     ws.send(websocket::frame(FIN | PING, ""));
     ws.expect_text();
+}
+
+/// A channel list of more than 20 KB, and a server whose outboxes take less than that.
+fn crowded() -> (TestServer, Client) {
+    let server = TestServer::start(Config {
+        outbox_bytes: 16 * 1024,
+        ..config([app()])
+    });
+    let mut client = server.client();
+    for n in 0..150 {
+        client.subscribe(&format!("{n:0150}"));
+    }
+    (server, client)
+}
+
+#[test]
+fn an_answer_may_be_longer_than_what_a_slow_client_may_owe() {
+    let (server, _client) = crowded();
+    let listed = server.rest().get_json("channels", &[]);
+    let channels = listed["channels"].as_object().map(|all| all.len());
+    assert_eq!(channels, Some(150));
+}
+
+#[test]
+fn a_backend_that_asks_before_it_reads_gets_every_answer() {
+    const ASKED: usize = 400;
+    let (server, _client) = crowded();
+    let target = Keys::of(&app()).target("GET", "/apps/1001/channels", &[], b"");
+    let mut http = Http::connect(server.address());
+    http.wire
+        .send(request("GET", &target, &[], b"").repeat(ASKED));
+    server.rest().get_json("channels", &[]); // the others do not wait for it
+    for _ in 0..ASKED {
+        let answer = http.response();
+        assert_eq!((answer.status, answer.body.len() > 20_000), (200, true));
+    }
 }

@@ -3,8 +3,6 @@
 //! A real server and raw sockets; rule ids are those of the protocol reference (`W7`, `Q5`). Not
 //! here: presence, client events and the REST API, which have programs of their own.
 
-#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
-
 mod support;
 
 #[path = "protocol/frames.rs"]

@@ -3,8 +3,6 @@
 //! Rule ids are those of the protocol reference (`R13`, `S15`, `A10`). HTTP itself has a program of
 //! its own.
 
-#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
-
 mod support;
 
 #[path = "rest/ask.rs"]

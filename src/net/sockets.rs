@@ -130,6 +130,23 @@ impl Sockets {
         outcome
     }
 
+    /// Puts an HTTP answer of any length into a client's outbox: it was asked for, and the next
+    /// request is not read before most of it has left.
+    ///
+    /// # Errors
+    /// [`PushError::Gone`].
+    pub fn answer(&self, client: ClientId, bytes: Frame) -> Result<(), PushError> {
+        let mut table = self.table.borrow_mut();
+        match table.get(client) {
+            Some(connection) if connection.life.stage() != Stage::Closing => {}
+            _ => return Err(PushError::Gone),
+        }
+        table.push_last(client, bytes);
+        drop(table);
+        self.turn.request();
+        Ok(())
+    }
+
     /// Puts one frame into many outboxes; returns how many took it.
     pub fn push_all(&self, clients: impl Iterator<Item = ClientId>, frame: &Frame) -> usize {
         let mut full = Vec::new();

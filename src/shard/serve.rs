@@ -4,6 +4,7 @@ use super::run::Shard;
 use crate::conn::Stage;
 use crate::handler::{Found, Request, Serve};
 use crate::http::{self, BodyKind, ChunkedDecoder, Head, HeadScan, Response};
+use crate::limits::WRITE_JOIN_MAX;
 use crate::net::Reader;
 use crate::ws::Frame;
 use crate::ws::handshake::{self, HandshakeError, Upgrade};
@@ -96,6 +97,10 @@ impl Requests<'_> {
                     let (next, used) = self.one(bytes, &mut kept).await;
                     bytes = &mut bytes[used..];
                     match next {
+                        // A backend that does not read its answers is not asked for more.
+                        Next::Request if sockets.backlog(client) > WRITE_JOIN_MAX => {
+                            sockets.drained(client).await;
+                        }
                         Next::Request => {}
                         Next::End => {
                             sockets.end(client);
@@ -164,8 +169,8 @@ impl Requests<'_> {
         let (sockets, client) = (&self.shard.sockets, self.reader.client());
         sockets.enter(client, Stage::Body);
         if head.expect_continue {
-            // Gone or full: the read below ends.
-            let _ = sockets.push(client, Frame::raw(http::continue_100()));
+            // If it is gone, the read below ends.
+            let _ = sockets.answer(client, Frame::raw(http::continue_100()));
         }
         let mut body = Collected::new(head.body, &self.shard.http);
         let used = body.add(start)?;
@@ -209,7 +214,7 @@ impl Requests<'_> {
         let pushed = self
             .shard
             .sockets
-            .push(self.reader.client(), Frame::raw(&out));
+            .answer(self.reader.client(), Frame::raw(&out));
         if keeps_alive && pushed.is_ok() {
             Next::Request
         } else {
@@ -252,7 +257,7 @@ impl Requests<'_> {
                 let mut out = Vec::with_capacity(160);
                 handshake::response(&accept, &mut out);
                 // If it is gone, the WebSocket's first read says so.
-                let _ = self.shard.sockets.push(client, Frame::raw(&out));
+                let _ = self.shard.sockets.answer(client, Frame::raw(&out));
                 Next::Socket(serve)
             }
         }

@@ -14,6 +14,7 @@ use shardcast::id::ClientId;
 use shardcast::server::Server;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::thread;
 
 /// What all shards and the test share.
 #[derive(Clone, Debug)]
@@ -227,6 +228,7 @@ pub struct ChatServer {
     pub server: TestServer,
     pub shared: Shared,
     log: Receiver<String>,
+    seen: RefCell<Vec<String>>,
 }
 
 impl ChatServer {
@@ -250,6 +252,7 @@ impl ChatServer {
             server,
             shared,
             log: noted,
+            seen: RefCell::default(),
         };
         let mut started: Vec<String> = (0..4).map(|_| this.next()).collect();
         started.sort();
@@ -277,12 +280,14 @@ impl ChatServer {
         let mut ws = Ws::open(self.server.address(), target);
         let greeting = ws.expect_text();
         let shard = greeting.strip_prefix("shard ").expect("the greeting");
-        (ws, shard.parse().unwrap())
+        (ws, shard.parse().expect("shards are numbers"))
     }
 
     /// What was written down next.
     pub fn next(&self) -> String {
-        self.log.recv_timeout(PATIENCE).expect("something happens")
+        let line = self.log.recv_timeout(PATIENCE).expect("something happens");
+        self.seen.borrow_mut().push(line.clone());
+        line
     }
 
     /// What was written down next about somebody; what is about others is passed over.
@@ -303,6 +308,26 @@ impl ChatServer {
             let wanted = format!("{word} {name} {rest}");
             assert_eq!(self.next_of(name).trim_end(), wanted.trim_end());
         }
+    }
+}
+
+impl Drop for ChatServer {
+    /// Holds the handler's promises against everything that was written down.
+    fn drop(&mut self) {
+        self.server.end();
+        if thread::panicking() {
+            return;
+        }
+        let mut lines = self.seen.take();
+        lines.extend(self.log.drain());
+        let count = |word: &str| lines.iter().filter(|line| line.starts_with(word)).count();
+        assert_eq!(count("open "), count("close "), "{lines:?}");
+        assert!(count("error ") <= count("close "), "{lines:?}");
+        assert_eq!(count("stop "), 4, "one for each route on each shard");
+        let stopped = lines.iter().rposition(|line| line.starts_with("stop "));
+        let after = &lines[stopped.expect("counted") + 1..];
+        let only_closes = after.iter().all(|line| line.starts_with("close "));
+        assert!(only_closes, "{after:?}");
     }
 }
 

@@ -90,7 +90,7 @@ fn every_wrong_signature_of_the_vectors_is_refused_and_the_connection_stays() {
 fn spoiled(keys: &Keys, entry: &Value, socket_id: &str) -> String {
     let channel = text(entry, "channel");
     let good = keys.token(socket_id, channel, entry["channel_data"].as_str());
-    let (key, digest) = good.split_once(':').unwrap();
+    let (key, digest) = good.split_once(':').expect("a token has two parts");
     match text(entry, "id") {
         "other-socket" => keys.token("1.1", channel, None),
         "other-channel" => keys.token(socket_id, "private-y", None),
@@ -236,13 +236,17 @@ fn events_come_after_the_success_and_none_before() {
     // S3, S4
     let server = TestServer::plain();
     let mut rest = server.rest();
+    let mut witness = server.client();
     for n in 0..20 {
         let channel = &format!("c{n}");
+        witness.subscribe(channel);
         rest.trigger(channel, "before", "0");
+        witness.expect("before"); // R9: the answer alone does not say that it has happened
         let mut client = server.client();
         client.subscribe(channel);
         rest.trigger(channel, "after", "1");
         assert_eq!(client.expect("after").channel(), channel);
         client.expect_quiet();
+        witness.expect("after");
     }
 }

@@ -96,23 +96,23 @@ impl Http {
             let length = response
                 .header("content-length")
                 .expect("the length is told");
-            response.body = self.wire.take(length.parse().unwrap());
+            response.body = self.wire.take(length.parse().expect("lengths are numbers"));
         }
         response
     }
 
     /// Reads one response that has no body: an interim one, or the answer to HEAD.
     pub fn head_response(&mut self) -> Response {
-        let head = String::from_utf8(self.wire.take_to(b"\r\n\r\n")).unwrap();
+        let head = String::from_utf8(self.wire.take_to(b"\r\n\r\n")).expect("heads are text");
         let mut lines = head.trim_end().split("\r\n");
-        let status = lines.next().unwrap();
+        let status = lines.next().expect("a split has a first part");
         let status = status.strip_prefix("HTTP/1.1 ").expect(status);
         let headers = lines.map(|line| {
             let (name, value) = line.split_once(": ").expect("a field has a colon");
             (name.to_owned(), value.to_owned())
         });
         Response {
-            status: status[..3].parse().unwrap(),
+            status: status[..3].parse().expect("statuses are numbers"),
             headers: headers.collect(),
             body: Vec::new(),
         }

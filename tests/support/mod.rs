@@ -8,7 +8,6 @@
     dead_code,
     reason = "each test program uses its own part of this module"
 )]
-#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
 pub mod http;
 pub mod pusher;

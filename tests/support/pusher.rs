@@ -92,7 +92,10 @@ impl Client {
     pub fn greeted(mut ws: Ws) -> Self {
         let greeting = Event::parse(&ws.expect_text());
         assert_eq!(greeting.name, "pusher:connection_established");
-        let socket_id = greeting.json()["socket_id"].as_str().unwrap().to_owned();
+        let socket_id = greeting.json()["socket_id"]
+            .as_str()
+            .expect("W7")
+            .to_owned();
         Self { ws, socket_id }
     }
 

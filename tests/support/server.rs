@@ -97,8 +97,9 @@ impl TestServer {
     }
 }
 
-impl Drop for TestServer {
-    fn drop(&mut self) {
+impl TestServer {
+    /// Stops it, unless that was done, and sees that it ends well.
+    pub fn end(&mut self) {
         let Some(handle) = self.handle.take() else {
             return;
         };
@@ -107,5 +108,11 @@ impl Drop for TestServer {
         if !thread::panicking() {
             ended.expect("the server ends when asked, with all of its shards alive");
         }
+    }
+}
+
+impl Drop for TestServer {
+    fn drop(&mut self) {
+        self.end();
     }
 }

@@ -133,8 +133,8 @@ impl Ws {
         let short = self.wire.take(1)[0];
         let length = match short {
             0..=125 => usize::from(short),
-            126 => u16::from_be_bytes(self.wire.take(2).try_into().unwrap()).into(),
-            127 => u64::from_be_bytes(self.wire.take(8).try_into().unwrap()) as usize,
+            126 => u16::from_be_bytes(self.wire.take(2).try_into().expect("two")).into(),
+            127 => u64::from_be_bytes(self.wire.take(8).try_into().expect("eight")) as usize,
             _ => panic!("the server never masks"),
         };
         let payload = self.wire.take(length);

@@ -1,6 +1,6 @@
 //! A TCP connection whose reads end: with bytes, with the peer's end, or with a failed test.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -22,9 +22,10 @@ impl Wire {
 
     /// Takes over a connected socket.
     pub fn over(stream: TcpStream) -> Self {
-        stream.set_nodelay(true).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        let set = |done: io::Result<()>| done.expect("a socket takes its options");
+        set(stream.set_nodelay(true));
+        set(stream.set_read_timeout(Some(PATIENCE)));
+        set(stream.set_write_timeout(Some(PATIENCE)));
         let kept = Vec::new();
         Self { stream, kept }
     }
@@ -52,7 +53,7 @@ impl Wire {
 
     /// Ends the sending side and leaves the other one open.
     pub fn end_sending(&self) {
-        self.stream.shutdown(Shutdown::Write).unwrap();
+        self.stream.shutdown(Shutdown::Write).expect("it is open");
     }
 
     /// Takes exactly so many bytes.
@@ -116,7 +117,9 @@ impl Wire {
             return true;
         }
         let limit = Some(Duration::from_millis(ms));
-        self.stream.set_read_timeout(limit).unwrap();
+        self.stream
+            .set_read_timeout(limit)
+            .expect("a socket takes its options");
         let heard = loop {
             match self.stream.peek(&mut [0]) {
                 Ok(_) => break true,
@@ -126,7 +129,9 @@ impl Wire {
                 }
             }
         };
-        self.stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        self.stream
+            .set_read_timeout(Some(PATIENCE))
+            .expect("a socket takes its options");
         heard
     }
 
