@@ -10,7 +10,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-/// What the issue of the first version allows; docs/memory.md says what is really used.
+/// The most that an idle connection may cost.
 const BYTES_MAX: u64 = 6 * 1024;
 const CONNECTIONS: u64 = 10_000;
 /// Descriptors that are not connections, in this process and in the server's.

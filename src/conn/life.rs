@@ -110,13 +110,19 @@ impl Life {
 
     /// The socket took bytes, or stopped taking them.
     pub fn set_blocked(&mut self, blocked: bool, now_ms: u64) {
+        let was_blocked = self.blocked_ms.is_some();
         self.blocked_ms = blocked.then_some(now_ms);
+        if was_blocked && !blocked && matches!(self.stage, Stage::KeepAlive | Stage::Closing) {
+            self.since_ms = now_ms; // the peer's time begins when it has everything
+        }
     }
 
     /// When something is due, if nothing happens before.
     #[must_use]
     pub fn due_ms(&self, timing: &Timing) -> u64 {
         let stage = match self.stage {
+            // Bytes still move, or the stall timer ends it.
+            Stage::KeepAlive | Stage::Closing if self.blocked_ms.is_some() => u64::MAX,
             Stage::Head => self.since_ms.saturating_add(timing.head_ms),
             Stage::Body => self.since_ms.saturating_add(timing.body_ms),
             Stage::KeepAlive => self.since_ms.saturating_add(timing.keep_alive_ms),
@@ -224,6 +230,18 @@ mod tests {
         assert_eq!(life.expire(19_000, &TIMING), Some(Overdue::Stalled));
         life.set_blocked(false, 19_000);
         assert_eq!(life.due_ms(&TIMING), 150_000);
+    }
+
+    #[test]
+    fn the_time_to_end_begins_when_everything_has_left() {
+        let mut life = open(150_000);
+        life.enter(Stage::Closing, 1_000);
+        life.set_blocked(true, 1_000);
+        life.set_blocked(true, 8_000);
+        assert_eq!(life.expire(9_000, &TIMING), None);
+        life.set_blocked(false, 9_000);
+        assert_eq!(life.expire(13_999, &TIMING), None);
+        assert_eq!(life.expire(14_000, &TIMING), Some(Overdue::End));
     }
 
     #[test]

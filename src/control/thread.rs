@@ -9,6 +9,7 @@ use std::io;
 use std::net::Shutdown;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::Instant;
 
 /// How a server ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,7 +70,7 @@ impl Control {
         let mut starting = self.listeners.len();
         let mut running = self.listeners.len();
         let mut started = Some(started);
-        let mut stopping = false;
+        let mut stopping = None;
         loop {
             match self.next(&mut signals, stopping).await {
                 Event::Report(ToControl::Started(shard)) => {
@@ -90,10 +91,10 @@ impl Control {
                 Event::Report(ToControl::Ended(shard, Err(reason))) => {
                     return Ok(self.lost(shard, reason));
                 }
-                Event::Report(ToControl::Stop) if stopping => {}
-                Event::Report(ToControl::Stop) => stopping = self.stop(),
-                Event::Signal if stopping => return Ok(Outcome::Cut),
-                Event::Signal => stopping = self.stop(),
+                Event::Report(ToControl::Stop) if stopping.is_some() => {}
+                Event::Report(ToControl::Stop) => stopping = Some(self.stop()),
+                Event::Signal if stopping.is_some() => return Ok(Outcome::Cut),
+                Event::Signal => stopping = Some(self.stop()),
                 Event::Timeout => {
                     return Ok(self.lost(ShardId(0), "the shards did not stop in time".into()));
                 }
@@ -101,7 +102,7 @@ impl Control {
         }
     }
 
-    async fn next(&self, signals: &mut Option<[Signal; 2]>, stopping: bool) -> Event {
+    async fn next(&self, signals: &mut Option<[Signal; 2]>, deadline: Option<Instant>) -> Event {
         let signalled = async {
             match signals {
                 Some([interrupt, terminate]) => {
@@ -114,14 +115,14 @@ impl Control {
             }
         };
         let timeout = async {
-            if !stopping {
-                pending::<()>().await;
+            match deadline {
+                #[expect(
+                    clippy::disallowed_methods,
+                    reason = "the control thread has a reactor"
+                )]
+                Some(deadline) => tokio::time::sleep_until(deadline).await,
+                None => pending().await,
             }
-            #[expect(
-                clippy::disallowed_methods,
-                reason = "the control thread has a reactor"
-            )]
-            tokio::time::sleep(STOP_TIMEOUT).await;
         };
         tokio::select! {
             report = self.bridge.report() => match report {
@@ -133,12 +134,12 @@ impl Control {
         }
     }
 
-    /// Nobody is accepted any more, and every shard is told to end.
-    fn stop(&self) -> bool {
+    /// Nobody is accepted any more, and every shard is told to end; says by when.
+    fn stop(&self) -> Instant {
         tracing::info!("stopping");
         self.shut_listeners();
         self.bridge.stop_all();
-        true
+        Instant::now() + STOP_TIMEOUT
     }
 
     /// Without one of its shards the process must not live on: the kernel would go on giving

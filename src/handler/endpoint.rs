@@ -170,7 +170,12 @@ impl Endpoint {
 
     /// Whether a shard takes more publishes.
     pub(crate) fn has_room(&self, to: ShardId) -> bool {
-        to == self.local.shard || self.local.mesh.has_room(to)
+        self.local.mesh.has_room(to)
+    }
+
+    /// Whether this shard has more to send to others than they take.
+    pub(crate) fn is_pressed(&self) -> bool {
+        self.local.mesh.is_pressed()
     }
 
     /// Asks for the end of this turn.

@@ -51,8 +51,15 @@ impl<H: Handler> Life<H> {
         let handler = Rc::clone(&self.handler);
         let opened = guarded(handler.on_open(&mut self.client)).await;
         self.judge(opened).await;
-        self.read_all(&mut early).await;
         let id = self.client.id();
+        if AssertUnwindSafe(self.read_all(&mut early))
+            .catch_unwind()
+            .await
+            .is_err()
+        {
+            tracing::error!(client = ?id, "a connection's task panicked: closing with 1011");
+            self.reader.sockets().close_with(id, Code::InternalError);
+        }
         let close = self.how_it_closed();
         self.reader.sockets().end(id); // from here on nothing can be sent
         let closed = handler.on_close(id, self.client.into_session(), close);

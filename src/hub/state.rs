@@ -81,7 +81,7 @@ impl Hub {
         });
     }
 
-    /// Gives back a place that was admitted and never used.
+    /// Gives back a place: of a connection that is gone, or that never opened.
     pub fn release(&mut self, app: AppSlot) {
         match self.released.iter_mut().find(|(known, _)| *known == app) {
             Some((_, count)) => *count += 1,

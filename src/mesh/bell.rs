@@ -4,7 +4,7 @@ use atomic_waker::AtomicWaker;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Waker;
 
-/// One shard's bell and its pressure flag; the only memory that shards share for writing.
+/// One shard's bell and its pressure flag; what shards share beside the rings.
 #[derive(Debug, Default)]
 pub(super) struct Bell {
     waker: AtomicWaker,

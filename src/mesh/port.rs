@@ -189,6 +189,14 @@ impl SharedPort {
         out.overflow.len() < port.slots && !port.bells[to.index()].is_pressed()
     }
 
+    /// Whether this shard has more to send to others than they take: who makes it send more
+    /// shall wait.
+    #[must_use]
+    pub fn is_pressed(&self) -> bool {
+        let port = self.port.borrow();
+        port.bells[port.shard.index()].is_pressed()
+    }
+
     /// Ends a turn: what was sent is made visible and its receivers are woken, once each.
     pub fn end_turn(&self) {
         let mut port = self.port.borrow_mut();

@@ -3,6 +3,7 @@
 use super::clock::Clock;
 use super::pool::Pool;
 use super::reader::Reader;
+use crate::conn::table::Connection;
 use crate::conn::{Overdue, PushError, Stage, Table, Timing, Turn};
 use crate::id::{ClientId, ShardId};
 use crate::protocol::{Code, event};
@@ -202,11 +203,11 @@ impl Sockets {
     /// Same, with a message that says more than the code's own.
     pub fn close_because(&self, client: ClientId, code: Code, message: &str) {
         let mut table = self.table.borrow_mut();
-        if code.has_error_frame() && table.get(client).is_some_and(|c| c.is_pusher) {
+        let is_told = |c: &Connection| c.is_pusher && c.life.stage() != Stage::Closing;
+        if code.has_error_frame() && table.get(client).is_some_and(is_told) {
             let mut text = Vec::new();
             event::error(Some(code), message, None, &mut text);
-            // Gone or closing already: it is told nothing more.
-            let _ = table.push(client, Frame::text(&text));
+            table.push_last(client, Frame::text(&text));
         }
         drop(table);
         self.close(client, code.number(), message);
@@ -321,14 +322,16 @@ impl Sockets {
     pub fn end_idle_requests(&self) {
         let table = self.table.borrow();
         let idle = |stage| matches!(stage, Stage::KeepAlive | Stage::Head);
-        let clients: Vec<ClientId> = table
-            .iter()
-            .filter(|(_, c)| idle(c.life.stage()))
-            .map(|(client, _)| client)
+        let found = table.iter().filter(|(_, c)| idle(c.life.stage()));
+        let clients: Vec<_> = found
+            .map(|(client, c)| (client, c.outbox.is_empty()))
             .collect();
         drop(table);
-        for client in clients {
-            self.abort(client);
+        for (client, has_its_answer) in clients {
+            match has_its_answer {
+                true => self.abort(client),
+                false => self.end(client),
+            }
         }
     }
 

@@ -6,6 +6,7 @@ use crate::handler::{Client, Close, Handler, Handshake, Message, Request, Result
 use crate::http::Response;
 use crate::hub::Hub;
 use crate::id::ClientId;
+use crate::net::pause_ms;
 use crate::protocol::command::{ClientEvent, CommandError};
 use crate::protocol::{Code, Command};
 use std::rc::Rc;
@@ -34,6 +35,9 @@ pub fn mount(router: &mut Router, hub: Hub, options: Options) -> Rc<Pusher> {
 
 /// Characters of an unknown key that the client is shown, so that the reason fits its frame.
 const KEY_SHOWN: usize = 50;
+
+/// How long a client's next message waits at a time while other shards cannot keep up.
+const PRESSED_PAUSE_MS: u64 = 1;
 
 struct PusherApp(Rc<Pusher>);
 
@@ -76,6 +80,10 @@ impl Handler for PusherApp {
                 .close_with(client.id(), Code::UnsupportedData); // H2
             return Ok(());
         };
+        // Membership is never refused, so whoever changes it too fast waits here, unread.
+        while self.0.endpoint.is_pressed() {
+            pause_ms(PRESSED_PAUSE_MS).await;
+        }
         let now_ms = self.0.endpoint.clock().now_ms();
         let mut parser = self.0.parser.borrow_mut();
         let command = parser.parse(text);

@@ -69,11 +69,14 @@ impl Pending {
                 .get_mut(&self.ticket)
                 .expect("open until this is dropped");
             match state {
-                State::Answered(answer) => Poll::Ready(answer.clone()),
                 State::Waiting(waker) => {
                     *waker = Some(cx.waker().clone());
                     Poll::Pending
                 }
+                State::Answered(_) => match std::mem::replace(state, State::Waiting(None)) {
+                    State::Answered(answer) => Poll::Ready(answer),
+                    State::Waiting(_) => unreachable!("it was answered a line ago"),
+                },
             }
         })
         .await

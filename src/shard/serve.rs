@@ -9,6 +9,7 @@ use crate::net::Reader;
 use crate::ws::Frame;
 use crate::ws::handshake::{self, HandshakeError, Upgrade};
 use futures_lite::FutureExt;
+use futures_lite::future::yield_now;
 use glommio::net::TcpStream;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
@@ -54,7 +55,13 @@ pub(super) async fn serve(shard: Rc<Shard>, stream: TcpStream) {
 /// with unread bytes would reset it, and the peer would lose our last words.
 async fn linger(reader: &Reader) {
     let mut nothing = Vec::new();
-    while let Ok(Some(_)) = reader.read(&mut nothing).await {}
+    while let Ok(Some(buffer)) = reader.read(&mut nothing).await {
+        let more_waits = buffer.is_full();
+        drop(buffer);
+        if more_waits {
+            yield_now().await;
+        }
+    }
 }
 
 /// The requests of one connection.
@@ -117,6 +124,11 @@ impl Requests<'_> {
                 bytes = &mut behind;
             }
             kept.extend_from_slice(bytes);
+            let more_waits = buffer.is_full();
+            drop(buffer);
+            if more_waits {
+                yield_now().await; // one busy backend does not keep the shard to itself
+            }
             if kept.is_empty() {
                 sockets.enter(client, Stage::KeepAlive);
             } else if served {
