@@ -40,6 +40,11 @@ bench: ## Run the benchmarks
 	$(call say,benchmarks)
 	@cargo bench --locked
 
+.PHONY: bench-idle
+bench-idle: build ## What an idle connection costs the server in memory: 10,000 of them
+	$(call say,idle connections)
+	@scripts/bench-idle.sh $(TARGET)/release
+
 ## Everything that must pass
 
 .PHONY: test

@@ -5,7 +5,7 @@
 //!   in order, and follows as soon as the receiver has made room.
 //! - A shard whose overflows grow past one ring's worth says so by its pressure flag; from then
 //!   on publishers everywhere are refused before they add to it. Membership is never refused;
-//!   instead, the next message of a client waits while its shard's flag is up, so that each
+//!   instead, a client that changes its own waits while its shard's flag is up, so that each
 //!   connection adds at most one step to an overflow that is past the mark.
 //! - A receiver never waits for a peer either, so no two shards can block each other.
 //! - Bells ring at the end of a turn, once for each peer that was written to.

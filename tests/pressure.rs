@@ -1,0 +1,183 @@
+//! F33: a shard that stands still. Others go on; what they cannot hand over they refuse, and what
+//! they accepted arrives once it moves again.
+
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
+mod support;
+
+use serde_json::json;
+use shardcast::app::App;
+use shardcast::handler::{Client, Endpoint, Handler, Handshake, Message, Request, Result};
+use shardcast::http::Response;
+use shardcast::server::Server;
+use std::sync::{Arc, Barrier};
+use std::thread;
+use support::http::Http;
+use support::rest::Rest;
+use support::server::{TestServer, app, config};
+use support::sign::Keys;
+use support::websocket::Ws;
+
+/// Stops its shard's thread on any message, until the test lets it go. Tells its shard on GET.
+struct Gate {
+    endpoint: Endpoint,
+    barrier: Arc<Barrier>,
+}
+
+impl Handler for Gate {
+    type Session = ();
+
+    async fn on_handshake(&self, _: &Request<'_>) -> Result<Handshake<()>> {
+        Ok(Handshake::Accept(()))
+    }
+
+    async fn on_message(&self, client: &mut Client<()>, message: Message<'_>) -> Result {
+        if message.as_text() == Some("shard?") {
+            client.send_text(&self.endpoint.shard().to_string())?;
+            return Ok(());
+        }
+        self.barrier.wait(); // it stands still from here ...
+        self.barrier.wait(); // ... to here
+        Ok(())
+    }
+
+    async fn on_request(&self, _: Request<'_>) -> Response {
+        Response::text(200, self.endpoint.shard().to_string())
+    }
+}
+
+const SLOTS: usize = 16;
+
+fn unlimited() -> App {
+    let mut app = app();
+    app.client_events_per_second = None;
+    app
+}
+
+/// A server with short rings, and what stops a shard of it.
+fn gated() -> (TestServer, Arc<Barrier>) {
+    let barrier = Arc::new(Barrier::new(2));
+    let shared = Arc::clone(&barrier);
+    let mut config = config([unlimited()]);
+    config.mesh_slots = SLOTS;
+    let builder = Server::builder()
+        .config(config)
+        .wall_clock(|| support::server::NOW)
+        .routes(move |router| {
+            let barrier = Arc::clone(&shared);
+            router.mount("/gate", |endpoint| Gate { endpoint, barrier });
+        });
+    (TestServer::build(builder), barrier)
+}
+
+/// Makes shard 1 stand still; it goes on at the barrier's next wait.
+fn stop_shard_one(server: &TestServer, barrier: &Barrier) -> Ws {
+    loop {
+        let mut ws = Ws::open(server.address(), "/gate");
+        ws.send_text("shard?");
+        if ws.expect_text() == "1" {
+            ws.send_text("stop");
+            barrier.wait();
+            return ws;
+        }
+    }
+}
+
+/// A backend whose connection was accepted by shard 0.
+fn backend_on_zero(server: &TestServer) -> Rest {
+    loop {
+        let mut http = Http::connect(server.address());
+        if http.ask("GET", "/gate", b"").text() == "0" {
+            let keys = Keys::of(&unlimited());
+            return Rest { keys, http };
+        }
+    }
+}
+
+#[test]
+fn client_events_are_refused_while_the_other_shard_stands_still() {
+    const EVENTS: usize = 400;
+    let (server, barrier) = gated();
+    let keys = Keys::of(&unlimited());
+    let (mut sender, mut listener) = (server.client_on(0), server.client_on(1));
+    sender.subscribe_signed(&keys, "private-room");
+    listener.subscribe_signed(&keys, "private-room");
+    let _gate = stop_shard_one(&server, &barrier);
+    for number in 0..EVENTS {
+        sender.trigger("private-room", "client-e", &json!(number.to_string()));
+    }
+    sender.send(&json!({"event": "pusher:ping"}));
+    let mut refused = 0;
+    loop {
+        let event = sender.next();
+        if event.name == "pusher:pong" {
+            break;
+        }
+        assert_eq!(event.error().0, Some(4301), "{event:?}");
+        refused += 1;
+    }
+    assert!(refused > 0, "rings of {SLOTS} took {EVENTS} events");
+    barrier.wait();
+    let mut last = None;
+    for _ in 0..EVENTS - refused {
+        let number: usize = listener.expect("client-e").text().parse().unwrap();
+        assert!(last.is_none_or(|last| last < number), "in order, each once");
+        last = Some(number);
+    }
+    listener.expect_quiet();
+}
+
+#[test]
+fn publishes_are_answered_503_while_the_other_shard_stands_still() {
+    const CHANNELS: usize = 12;
+    const EVENTS: usize = 200;
+    let (server, barrier) = gated();
+    let mut listener = server.client_on(1);
+    let names: Vec<String> = (0..CHANNELS).map(|number| format!("c{number}")).collect();
+    for name in &names {
+        listener.subscribe(name);
+    }
+    let mut backends: Vec<Rest> = names.iter().map(|_| backend_on_zero(&server)).collect();
+    let _gate = stop_shard_one(&server, &barrier);
+    let accepted: Vec<usize> = thread::scope(|scope| {
+        let (first, is_refused) = std::sync::mpsc::sync_channel(CHANNELS);
+        let threads: Vec<_> = backends
+            .iter_mut()
+            .zip(&names)
+            .map(|(rest, name)| {
+                let first = first.clone();
+                scope.spawn(move || {
+                    // Those whose channel's home stands still get no answer before it moves.
+                    for number in 0..EVENTS {
+                        let body =
+                            json!({"name": "e", "channel": name, "data": number.to_string()});
+                        let response = rest.post("events", &body);
+                        if response.status == 503 {
+                            assert_eq!(response.header("retry-after"), Some("1"));
+                            first.send(()).unwrap();
+                            return number;
+                        }
+                        assert_eq!(response.status, 200, "{}", response.text());
+                    }
+                    EVENTS
+                })
+            })
+            .collect();
+        is_refused.recv().unwrap();
+        barrier.wait();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .collect()
+    });
+    // Nothing that was accepted is lost, and nothing that was refused was sent.
+    let mut seen = vec![0; CHANNELS];
+    for _ in 0..accepted.iter().sum() {
+        let event = listener.expect("e");
+        let channel: usize = event.channel()[1..].parse().unwrap();
+        assert_eq!(event.text(), seen[channel].to_string());
+        seen[channel] += 1;
+    }
+    assert_eq!(seen, accepted);
+    listener.expect_quiet();
+}
