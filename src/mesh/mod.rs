@@ -6,7 +6,7 @@
 //! - A shard whose overflows grow past one ring's worth says so by its pressure flag; from then
 //!   on publishers everywhere are refused before they add to it. Membership is never refused;
 //!   instead, a client that changes its own waits while its shard's flag is up, so that each
-//!   connection adds at most one step to an overflow that is past the mark.
+//!   connection adds at most what one read held to an overflow that is past the mark.
 //! - A receiver never waits for a peer either, so no two shards can block each other.
 //! - Bells ring at the end of a turn, once for each peer that was written to.
 

@@ -80,19 +80,25 @@ impl Handler for PusherApp {
                 .close_with(client.id(), Code::UnsupportedData); // H2
             return Ok(());
         };
+        let now_ms = self.0.endpoint.clock().now_ms();
+        let is_membership = {
+            let mut parser = self.0.parser.borrow_mut();
+            let command = parser.parse(text);
+            log(client.id(), &command);
+            let is_membership = matches!(
+                command,
+                Ok(Command::Subscribe(_) | Command::Unsubscribe { .. })
+            );
+            let room = |home| self.0.endpoint.has_room(home);
+            self.0
+                .drive(|hub, effects| hub.command(client.id(), command, now_ms, room, effects));
+            is_membership
+        };
         // Client events are refused while other shards cannot keep up. Membership never is, so
-        // who changes it waits here, and what it sends next is not read.
-        let is_membership = |text: &[u8]| memchr::memmem::find(text, b"subscribe").is_some();
-        while self.0.endpoint.is_pressed() && is_membership(text) {
+        // who changes it waits here, and what it sends next is not looked at.
+        while is_membership && self.0.endpoint.is_pressed() {
             pause_ms(PRESSED_PAUSE_MS).await;
         }
-        let now_ms = self.0.endpoint.clock().now_ms();
-        let mut parser = self.0.parser.borrow_mut();
-        let command = parser.parse(text);
-        log(client.id(), &command);
-        let room = |home| self.0.endpoint.has_room(home);
-        self.0
-            .drive(|hub, effects| hub.command(client.id(), command, now_ms, room, effects));
         Ok(())
     }
 
