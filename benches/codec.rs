@@ -178,7 +178,7 @@ fn fan_out(criterion: &mut Criterion) {
         let mut table = Table::new(ShardId(0), 1 << 20);
         let clients: Vec<ClientId> = (0..SUBSCRIBERS).map(|_| table.insert(0).unwrap()).collect();
         let frame = Frame::text(&[b'x'; 100]);
-        let (mut dirty, mut scratch) = (Vec::new(), Vec::new());
+        let mut scratch = Vec::new();
         group.bench_function(format!("{frames}-to-1000-outboxes"), |bencher| {
             bencher.iter(|| {
                 for _ in 0..frames {
@@ -186,8 +186,7 @@ fn fan_out(criterion: &mut Criterion) {
                         table.push(*client, frame.clone()).unwrap();
                     }
                 }
-                table.take_dirty(&mut dirty);
-                for client in dirty.drain(..) {
+                while let Some(client) = table.next_dirty() {
                     let outbox = &mut table.get_mut(client).unwrap().outbox;
                     let count = black_box(outbox.gather(&mut scratch)).len();
                     outbox.advance(count);

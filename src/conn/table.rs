@@ -5,6 +5,7 @@ use super::life::{Life, Stage};
 use super::outbox::Outbox;
 use crate::id::{ClientId, ShardId};
 use crate::ws::Frame;
+use std::collections::VecDeque;
 use std::fmt;
 use std::task::{Context, Poll, Waker};
 
@@ -87,7 +88,10 @@ pub struct Table {
     outbox_max: usize,
     slots: Vec<Slot>,
     free: Vec<u32>,
-    dirty: Vec<ClientId>,
+    /// Who has something to write since the writer last came by.
+    dirty: VecDeque<ClientId>,
+    /// Whom the writer had no time for, the longest waiting first.
+    late: VecDeque<ClientId>,
 }
 
 impl Table {
@@ -99,7 +103,8 @@ impl Table {
             outbox_max,
             slots: Vec::new(),
             free: Vec::new(),
-            dirty: Vec::new(),
+            dirty: VecDeque::new(),
+            late: VecDeque::new(),
         }
     }
 
@@ -195,17 +200,34 @@ impl Table {
         // A blocked one is written to when its socket takes bytes again.
         if !connection.dirty && !connection.blocked {
             connection.dirty = true;
-            self.dirty.push(client);
+            self.dirty.push_back(client);
         }
     }
 
-    /// Moves the dirty list into `into`, which is empty, and unmarks its connections.
-    pub fn take_dirty(&mut self, into: &mut Vec<ClientId>) {
-        std::mem::swap(&mut self.dirty, into);
-        for client in into.iter() {
-            if let Some(connection) = self.get_mut(*client) {
-                connection.dirty = false;
-            }
+    /// Takes the next connection off the dirty list; it may have gone since.
+    pub fn next_dirty(&mut self) -> Option<ClientId> {
+        let client = self.dirty.pop_front()?;
+        self.clean(client);
+        Some(client)
+    }
+
+    /// Same, of those that were put off.
+    pub fn next_late(&mut self) -> Option<ClientId> {
+        let client = self.late.pop_front()?;
+        self.clean(client);
+        Some(client)
+    }
+
+    /// Puts off whoever is still dirty, behind those that were put off before; says whether there
+    /// are any.
+    pub fn put_off(&mut self) -> bool {
+        self.late.append(&mut self.dirty);
+        !self.late.is_empty()
+    }
+
+    fn clean(&mut self, client: ClientId) {
+        if let Some(connection) = self.get_mut(client) {
+            connection.dirty = false;
         }
     }
 
@@ -277,16 +299,33 @@ mod tests {
         let client = table.insert(0).unwrap();
         table.push(client, Frame::ping()).unwrap();
         table.push(client, Frame::ping()).unwrap();
-        let mut dirty = Vec::new();
-        table.take_dirty(&mut dirty);
-        assert_eq!(dirty, [client]);
-        dirty.clear();
-        table.take_dirty(&mut dirty);
-        assert!(dirty.is_empty());
+        assert_eq!(table.next_dirty(), Some(client));
+        assert_eq!(table.next_dirty(), None);
+        table.push(client, Frame::ping()).unwrap();
+        assert_eq!(table.next_dirty(), Some(client), "it was looked at before");
         table.get_mut(client).unwrap().blocked = true;
         table.push(client, Frame::ping()).unwrap();
-        table.take_dirty(&mut dirty);
-        assert!(dirty.is_empty());
+        assert_eq!(table.next_dirty(), None);
+    }
+
+    #[test]
+    fn who_was_put_off_keeps_its_place_and_is_dirty_once() {
+        let mut table = Table::new(ShardId(0), 100);
+        let [a, b, c] = [(); 3].map(|()| table.insert(0).unwrap());
+        let push = |table: &mut Table, client| table.push(client, Frame::ping()).unwrap();
+        push(&mut table, c);
+        push(&mut table, a);
+        assert!(table.put_off());
+        push(&mut table, a);
+        push(&mut table, b);
+        assert_eq!(table.next_dirty(), Some(b), "`a` waits in the other list");
+        assert!(table.put_off());
+        table.remove(c);
+        push(&mut table, b);
+        assert!(table.put_off());
+        let order = [c, a, b].map(Some);
+        assert_eq!([(); 3].map(|()| table.next_late()), order);
+        assert!(!table.put_off());
     }
 
     #[test]

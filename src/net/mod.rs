@@ -12,7 +12,7 @@ pub mod reader;
 pub mod sockets;
 mod writer;
 
-pub use clock::{Clock, pause_ms};
+pub use clock::{Clock, look_around, pause_ms};
 pub use listener::{Listener, ListenerOptions};
 pub use pool::Buffer;
 pub use reader::Reader;

@@ -66,7 +66,6 @@ pub struct Sockets {
     clock: Clock,
     options: SocketOptions,
     pub(super) scratch: RefCell<Vec<u8>>,
-    pub(super) dirty_spare: RefCell<Vec<ClientId>>,
 }
 
 impl Sockets {
@@ -82,7 +81,6 @@ impl Sockets {
             clock,
             options,
             scratch: RefCell::default(),
-            dirty_spare: RefCell::default(),
         }
     }
 

@@ -4,7 +4,7 @@ use super::run::Shard;
 use crate::crossing::ToShard;
 use crate::http::Response;
 use crate::id::ShardId;
-use crate::net::pause_ms;
+use crate::net::{look_around, pause_ms};
 use crate::timer::wheel::TICK_MS;
 use crate::ws::Frame;
 use std::future::poll_fn;
@@ -55,12 +55,20 @@ fn receive(shard: &Shard, from: ShardId, message: ToShard) {
 pub(super) async fn end_turns(shard: Rc<Shard>) {
     loop {
         poll_fn(|cx| shard.turn.poll(cx)).await;
-        if let Some(pusher) = &shard.pusher {
-            pusher.end_turn();
+        while end_turn(&shard) {
+            look_around().await;
         }
-        shard.sockets.flush();
-        shard.mesh.end_turn();
     }
+}
+
+/// Ends a turn as far as its time allows; says whether more is to be written.
+fn end_turn(shard: &Shard) -> bool {
+    if let Some(pusher) = &shard.pusher {
+        pusher.end_turn();
+    }
+    // Other shards write to their sockets while this one writes to its own.
+    shard.mesh.end_turn();
+    shard.sockets.flush()
 }
 
 /// Looks at the deadlines that have come up.

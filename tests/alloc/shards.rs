@@ -39,7 +39,6 @@ struct State {
     effects: Vec<Effect>,
     own: VecDeque<Note>,
     inbox: Vec<(ShardId, ToShard)>,
-    dirty: Vec<ClientId>,
     scratch: Vec<u8>,
     /// Bytes that sockets were given.
     sent: usize,
@@ -75,7 +74,6 @@ impl Shards {
                 effects: Vec::new(),
                 own: VecDeque::new(),
                 inbox: Vec::new(),
-                dirty: Vec::new(),
                 scratch: Vec::new(),
                 sent: 0,
             };
@@ -211,9 +209,7 @@ impl State {
         if self.hub.has_turn_work() {
             self.drive(Hub::end_turn);
         }
-        let mut dirty = std::mem::take(&mut self.dirty);
-        self.table.take_dirty(&mut dirty);
-        for client in dirty.drain(..) {
+        while let Some(client) = self.table.next_dirty() {
             let outbox = &mut self.table.get_mut(client).unwrap().outbox;
             loop {
                 let count = outbox.gather(&mut self.scratch).len();
@@ -224,7 +220,6 @@ impl State {
                 self.sent += count;
             }
         }
-        self.dirty = dirty;
         self.mesh.end_turn();
     }
 
