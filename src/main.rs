@@ -2,7 +2,7 @@
 
 use shardcast::server::banner::{Banner, wants_colour};
 use shardcast::server::config::{self, Asked, Config, Halt, Invocation};
-use shardcast::server::preflight::{self, Need, Refusal};
+use shardcast::server::preflight::{self, Refusal};
 use shardcast::server::{Server, placement};
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -35,17 +35,13 @@ fn halted(halt: &Halt) -> ExitCode {
 
 fn check(asked: &Invocation, cores: &placement::Cores) -> ExitCode {
     let placement = placement::place(cores, &asked.config.cores, asked.config.shards);
-    let need = Need {
-        shards: placement.shards.len(),
-        ring_depth: asked.config.ring_depth,
-    };
-    match preflight::run(&need) {
+    match preflight::run(placement.shards.len(), asked.config.ring_depth) {
         Err(refusal) => {
             complain(&format!("shardcast: {refusal}\n"));
             ExitCode::from(Refusal::EXIT_CODE)
         }
         Ok(found) => {
-            let found = found.iter().map(ToString::to_string);
+            let found = found.warnings.iter().map(ToString::to_string);
             for warning in asked
                 .warnings
                 .iter()

@@ -61,6 +61,17 @@ fn each_shard_is_pinned_to_its_own_core() {
 }
 
 #[test]
+fn rings_are_as_deep_as_asked_or_as_is_of_use() {
+    let asked = Process::start(&["--shards", "1", "--ring-depth", "256"]);
+    assert_eq!(asked.ring_depths(), [256; 3]);
+    let by_itself = Process::start(&["--shards", "1"]);
+    let most = by_itself.ring_depths();
+    // Where locked memory is short they are shallower: tests/preflight.rs.
+    assert!(most.iter().all(|depth| *depth == most[0]) && most.len() == 3);
+    assert!((512..=4096).contains(&most[0]), "{most:?}");
+}
+
+#[test]
 fn the_cores_are_the_ones_that_were_named() {
     let server = Process::start(&["--cores", "1"]);
     let affinities = server.affinities();

@@ -4,7 +4,7 @@ use super::builder::Builder;
 use super::config::Config;
 use super::handle::{ServerError, ServerHandle};
 use super::placement::{self, Placement};
-use super::preflight::{self, EXECUTOR_IO_MEMORY, Need};
+use super::preflight::{self, EXECUTOR_IO_MEMORY, Verdict};
 use crate::conn::Timing;
 use crate::control::{Control, bridge};
 use crate::crossing::{ToControl, ToShard};
@@ -30,11 +30,11 @@ pub(super) fn start(builder: Builder) -> Result<ServerHandle, ServerError> {
     let config = &builder.config;
     let cores = placement::usable_cores();
     let placement = placement::place(&cores, &config.cores, config.shards);
-    let need = Need {
-        shards: placement.shards.len(),
-        ring_depth: config.ring_depth,
-    };
-    let warnings = preflight::run(&need).map_err(ServerError::Preflight)?;
+    let verdict = preflight::run(placement.shards.len(), config.ring_depth);
+    let Verdict {
+        ring_depth,
+        warnings,
+    } = verdict.map_err(ServerError::Preflight)?;
     let address = SocketAddr::new(config.host, config.port);
     let listeners = listen(address, placement.shards.len(), config)
         .map_err(|error| ServerError::Bind(address, error))?;
@@ -54,7 +54,8 @@ pub(super) fn start(builder: Builder) -> Result<ServerHandle, ServerError> {
     let parts = ports.into_iter().zip(listeners).zip(orders);
     for (index, ((port, listener), orders)) in parts.enumerate() {
         let core = placement.shards[index];
-        let setup = setup(&builder, core, port, listener, orders, hash_key);
+        let place = (core, ring_depth);
+        let setup = setup(&builder, place, port, listener, orders, hash_key);
         spawn_shard(setup, reports.clone()).map_err(ServerError::Thread)?;
     }
     let control = Control {
@@ -97,7 +98,7 @@ fn listen(address: SocketAddr, shards: usize, config: &Config) -> io::Result<Vec
 
 fn setup(
     builder: &Builder,
-    core: usize,
+    (core, ring_depth): (usize, usize),
     port: Port,
     listener: Listener,
     orders: flume::Receiver<ToShard>,
@@ -117,7 +118,7 @@ fn setup(
     };
     Setup {
         core,
-        ring_depth: config.ring_depth,
+        ring_depth,
         io_memory: EXECUTOR_IO_MEMORY,
         spin: Duration::from_micros(config.spin_us),
         port,

@@ -84,6 +84,24 @@ impl Process {
         ticks as f64 / rustix::param::clock_ticks_per_second() as f64
     }
 
+    /// Entries in the submission queue of each of its io_urings, the least first.
+    pub fn ring_depths(&self) -> Vec<u32> {
+        let folder = format!("/proc/{}", self.pid());
+        let files = fs::read_dir(format!("{folder}/fd")).unwrap();
+        let rings = files.map(|file| file.unwrap().path()).filter(|file| {
+            fs::read_link(file).is_ok_and(|target| target.ends_with("anon_inode:[io_uring]"))
+        });
+        let depth = |file: std::path::PathBuf| {
+            let number = file.file_name().unwrap().to_str().unwrap();
+            let info = fs::read_to_string(format!("{folder}/fdinfo/{number}")).unwrap();
+            let mask = info.lines().find_map(|line| line.strip_prefix("SqMask:"));
+            u32::from_str_radix(mask.unwrap().trim().trim_start_matches("0x"), 16).unwrap() + 1
+        };
+        let mut depths: Vec<u32> = rings.map(depth).collect();
+        depths.sort_unstable();
+        depths
+    }
+
     /// The cores that each of its threads may run on, by the thread's name.
     pub fn affinities(&self) -> Vec<(String, String)> {
         let tasks = fs::read_dir(format!("/proc/{}/task", self.pid())).unwrap();

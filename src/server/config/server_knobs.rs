@@ -133,10 +133,10 @@ pub(super) static SERVER: &[Knob<Config>] = &[
             unit: Unit::Things,
         },
         group: SHARDS,
-        help: "Entries in each io_uring of a shard",
+        help: "Entries in each io_uring of a shard; unless set, 4096 or what locked memory allows",
         elsewhere: &[],
-        put: |c, v| c.ring_depth = v.whole(),
-        show: |c| c.ring_depth.to_string(),
+        put: |c, v| c.ring_depth = Some(v.whole()),
+        show: |c| c.ring_depth.map_or(String::new(), |n| n.to_string()),
     },
     Knob {
         key: "mesh_slots",

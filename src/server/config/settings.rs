@@ -29,8 +29,9 @@ pub struct Config {
     pub cores: Vec<usize>,
     /// How long a shard polls before it sleeps, in microseconds. Default 0: it sleeps at once.
     pub spin_us: u64,
-    /// Entries in each io_uring of a shard. Default 128.
-    pub ring_depth: usize,
+    /// Entries in each io_uring of a shard. Default: as many as are of use, 4096, or as the limit
+    /// on locked memory allows.
+    pub ring_depth: Option<usize>,
     /// Slots in each ring of the mesh, of which there is one per ordered pair of shards. Default
     /// 1024: what does not fit waits at its sender, so more slots buy memory traffic, not safety.
     pub mesh_slots: usize,
@@ -77,7 +78,7 @@ impl Default for Config {
             shards: None,
             cores: Vec::new(),
             spin_us: 0,
-            ring_depth: 128,
+            ring_depth: None,
             mesh_slots: 1024,
             head_timeout_ms: 5000,
             keep_alive_ms: 75_000,

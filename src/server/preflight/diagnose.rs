@@ -24,6 +24,14 @@ use super::paragraph::{Cause, Refusal};
 /// the heap, and the default of 10 MiB would be locked three times over.
 pub const EXECUTOR_IO_MEMORY: usize = 64 << 10;
 
+/// The deepest ring that is of use, and the shallowest that is chosen by itself.
+///
+/// What counts is not the queue but the kernel's table of waiting polls, one for each connection:
+/// it has a chain for every 32 completion entries, at most 256 chains, and to cancel a poll, as an
+/// executor does whenever it wakes, the kernel walks one of them.
+pub(super) const RING_DEPTH_MAX: usize = 4096;
+const RING_DEPTH_MIN: usize = 128;
+
 /// The oldest kernel the runtime supports.
 const KERNEL_MIN: (u32, u32) = (5, 8);
 /// What an executor insists on, whatever its rings need.
@@ -157,6 +165,16 @@ fn nofile(host: &Host, need: &Need) -> Result<Vec<Warning>, Refusal> {
     ))])
 }
 
+/// The deepest rings of use that so many shards can have on this machine.
+pub(super) fn fitting_depth(host: &Host, shards: usize) -> usize {
+    let mut ring_depth = RING_DEPTH_MAX;
+    let fits = |ring_depth| memlock(host, &Need { shards, ring_depth }).is_ok();
+    while ring_depth > RING_DEPTH_MIN && !fits(ring_depth) {
+        ring_depth /= 2;
+    }
+    ring_depth
+}
+
 /// Bytes of locked memory that all executors together may come to need.
 pub(super) fn memlock_needed(need: &Need) -> u64 {
     let rings = RINGS * ring_bytes(need.ring_depth as u64);
@@ -210,6 +228,33 @@ mod tests {
             call: "io_uring_setup",
             errno,
         }
+    }
+
+    #[test]
+    fn rings_are_as_deep_as_is_of_use_and_as_memory_allows() {
+        let with = |memlock| Host {
+            memlock,
+            ..healthy()
+        };
+        let unlimited = Limit {
+            soft: None,
+            hard: None,
+        };
+        assert_eq!(fitting_depth(&with(unlimited), 64), RING_DEPTH_MAX);
+        for shards in [1, 4, 64] {
+            for depth in [256, 512, 1024, 2048, 4096] {
+                let at = memlock_needed(&Need {
+                    shards,
+                    ring_depth: depth,
+                });
+                if at > MEMLOCK_MIN {
+                    assert_eq!(fitting_depth(&with(limit(at)), shards), depth);
+                    assert_eq!(fitting_depth(&with(limit(at - 1)), shards), depth / 2);
+                }
+            }
+        }
+        // Less than that is refused with a reason, not made do with.
+        assert_eq!(fitting_depth(&with(limit(0)), 1), RING_DEPTH_MIN);
     }
 
     fn paragraph(host: &Host, need: &Need) -> String {

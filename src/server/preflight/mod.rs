@@ -9,16 +9,41 @@ mod diagnose;
 mod host;
 mod paragraph;
 
+use diagnose::{RING_DEPTH_MAX, fitting_depth};
+
 pub use diagnose::{EXECUTOR_IO_MEMORY, Need, Warning, diagnose};
 pub use host::{Host, Limit, RingProbe};
 pub use paragraph::{Cause, Refusal};
 
-/// Raises the limits as far as allowed, then judges the machine.
+/// What was found out about a machine that can run the shards.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// Entries to give each ring: what was asked for, or as many as are of use and fit.
+    pub ring_depth: usize,
+    /// What will work, but less well than it could.
+    pub warnings: Vec<Warning>,
+}
+
+/// Raises the limits as far as allowed, then judges the machine. Without a `ring_depth` the rings
+/// are as deep as is of use and as the limit on locked memory allows.
 ///
 /// # Errors
 /// The reason the shards cannot run here, with its fix.
-pub fn run(need: &Need) -> Result<Vec<Warning>, Refusal> {
-    diagnose(&Host::prepare(need), need)
+pub fn run(shards: usize, ring_depth: Option<usize>) -> Result<Verdict, Refusal> {
+    let most = Need {
+        shards,
+        ring_depth: ring_depth.unwrap_or(RING_DEPTH_MAX),
+    };
+    let host = Host::prepare(&most);
+    let need = Need {
+        ring_depth: ring_depth.unwrap_or_else(|| fitting_depth(&host, shards)),
+        ..most
+    };
+    let warnings = diagnose(&host, &need)?;
+    Ok(Verdict {
+        ring_depth: need.ring_depth,
+        warnings,
+    })
 }
 
 #[cfg(test)]
