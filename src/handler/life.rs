@@ -91,8 +91,7 @@ impl<H: Handler> Life<H> {
             return;
         }
         drop(early);
-        let mut nothing_kept = Vec::new();
-        while let Ok(Some(mut buffer)) = self.reader.read(&mut nothing_kept).await {
+        while let Ok(Some(mut buffer)) = self.reader.read().await {
             if self.feed(&mut decoder, buffer.filled_mut()).await == Go::Ended {
                 return;
             }

@@ -21,5 +21,5 @@ pub use request::Request;
 pub use router::Router;
 
 pub(crate) use endpoint::Local;
-pub(crate) use mount::Serve;
+pub(crate) use mount::{Boxed, Serve};
 pub(crate) use router::Found;

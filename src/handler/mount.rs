@@ -18,7 +18,7 @@ pub(crate) type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 
 /// What serves one accepted WebSocket from open to close. `early` is what the client sent
 /// right behind its handshake.
-pub(crate) type Serve = Box<dyn FnOnce(Reader, Vec<u8>) -> Boxed<'static, ()>>;
+pub(crate) type Serve = Box<dyn FnOnce(Reader, Box<[u8]>) -> Boxed<'static, ()>>;
 
 /// A mounted handler of any type.
 pub(crate) trait Mount {
@@ -73,10 +73,10 @@ impl<H: Handler> Mount for Mounted<H> {
             };
             let handler = Rc::clone(&self.handler);
             let (endpoint, route, peer) = (self.endpoint.clone(), self.route, request.peer());
-            let serve: Serve = Box::new(move |reader: Reader, early: Vec<u8>| {
+            let serve: Serve = Box::new(move |reader: Reader, early: Box<[u8]>| {
                 let client = Client::new(reader.client(), peer, endpoint, session);
                 let life = Life::new(handler, client, reader, route);
-                Box::pin(life.run(early)) as Boxed<'static, ()>
+                Box::pin(life.run(early.into_vec())) as Boxed<'static, ()>
             });
             Ok(serve)
         })

@@ -27,17 +27,6 @@ impl Reader {
         }
     }
 
-    /// Another reader of the same socket, for what comes after this one.
-    #[must_use]
-    pub fn again(&self) -> Self {
-        let (stream, sockets) = (Rc::clone(&self.stream), Rc::clone(&self.sockets));
-        Self {
-            client: self.client,
-            stream,
-            sockets,
-        }
-    }
-
     /// Whose reader this is.
     #[must_use]
     pub fn client(&self) -> ClientId {
@@ -50,38 +39,43 @@ impl Reader {
         &self.sockets
     }
 
-    /// Waits until something can be read, without a buffer, then reads it. What is in `kept`
-    /// from earlier reads comes first, and `kept` is emptied. `None` is the end of the stream.
+    /// Waits until something can be read, without a buffer, then reads it. `None` is the end of
+    /// the stream.
     ///
     /// # Errors
     /// What the kernel says of the connection.
+    pub async fn read(&self) -> io::Result<Option<Buffer>> {
+        poll_fn(|cx| self.poll_read(cx, &[])).await
+    }
+
+    /// Same, with what is in `kept` from earlier reads in front; `kept` is emptied then.
+    ///
+    /// # Errors
+    /// As there.
     ///
     /// # Panics
     /// When `kept` fills a whole buffer: what is kept is bounded by the limits of heads.
-    pub async fn read(&self, kept: &mut Vec<u8>) -> io::Result<Option<Buffer>> {
+    pub async fn read_behind(&self, kept: &mut Vec<u8>) -> io::Result<Option<Buffer>> {
         assert!(
             kept.len() < READ_CHUNK,
             "unfinished heads are shorter than a buffer"
         );
-        poll_fn(|cx| self.poll_read(cx, kept)).await
+        let buffer = poll_fn(|cx| self.poll_read(cx, kept)).await?;
+        if buffer.is_some() {
+            *kept = Vec::new();
+        }
+        Ok(buffer)
     }
 
-    fn poll_read(
-        &self,
-        cx: &mut Context<'_>,
-        kept: &mut Vec<u8>,
-    ) -> Poll<io::Result<Option<Buffer>>> {
+    fn poll_read(&self, cx: &mut Context<'_>, front: &[u8]) -> Poll<io::Result<Option<Buffer>>> {
         let pool: &Rc<Pool> = self.sockets.pool();
         let mut buffer = pool.take();
-        match self.stream.poll_read(cx, buffer.room(kept.len())) {
+        match self.stream.poll_read(cx, buffer.room(front.len())) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
             Poll::Ready(Ok(0)) => Poll::Ready(Ok(None)),
             Poll::Ready(Ok(count)) => {
-                buffer.complete(kept, count);
-                if !kept.is_empty() {
-                    *kept = Vec::new();
-                }
+                buffer.complete(front, count);
                 self.sockets.heard(self.client);
                 Poll::Ready(Ok(Some(buffer)))
             }

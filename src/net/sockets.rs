@@ -107,6 +107,13 @@ impl Sockets {
         Some((Reader::new(client, stream, Rc::clone(self)), peer))
     }
 
+    /// A reader of the client's socket, unless it is gone.
+    #[must_use]
+    pub fn reader(self: &Rc<Self>, client: ClientId) -> Option<Reader> {
+        let stream = self.stream(client)?;
+        Some(Reader::new(client, stream, Rc::clone(self)))
+    }
+
     /// Lets go of a connection; its socket closes when its reader is dropped too.
     pub fn remove(&self, client: ClientId) {
         let known = self.table.borrow().get(client).is_some();

@@ -1,7 +1,7 @@
 //! From a setup that came from another thread to a running shard.
 
 use super::pump::{end_turns, pump, tick};
-use super::serve::serve;
+use super::serve;
 use super::stop::stop;
 use crate::app::App;
 use crate::conn::Turn;
@@ -184,7 +184,7 @@ async fn accept(shard: Rc<Shard>, listener: Listener, pace: Option<u32>) {
         if shard.stopping.get() {
             return;
         }
-        glommio::spawn_local(serve(Rc::clone(&shard), stream)).detach();
+        serve::spawn(Rc::clone(&shard), stream);
         while pace.is_some_and(|pace| !bucket.take(shard.sockets.clock().now_ms(), pace)) {
             pause_ms(WAIT_MS).await;
         }

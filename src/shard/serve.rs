@@ -2,8 +2,9 @@
 
 use super::run::Shard;
 use crate::conn::Stage;
-use crate::handler::{Found, Request, Serve};
+use crate::handler::{Boxed, Found, Request, Serve};
 use crate::http::{self, BodyKind, ChunkedDecoder, Head, HeadScan, Response};
+use crate::id::ClientId;
 use crate::limits::WRITE_JOIN_MAX;
 use crate::net::Reader;
 use crate::ws::Frame;
@@ -15,37 +16,46 @@ use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 
-/// Serves a connection to its end. Whatever panics in it ends it and nothing else.
-pub(super) async fn serve(shard: Rc<Shard>, stream: TcpStream) {
+/// Serves an accepted socket to its end, in a task of its own. Whatever panics in it ends it and
+/// nothing else.
+///
+/// The task lives as long as its connection, so it holds next to nothing itself: what happens
+/// before the WebSocket, in it and after it are boxes that follow each other.
+pub(super) fn spawn(shard: Rc<Shard>, stream: TcpStream) {
     let Some((reader, peer)) = shard.sockets.insert(stream) else {
         return;
     };
     let client = reader.client();
-    // The futures of requests and of the WebSocket are boxed, one after the other: an open
-    // WebSocket does not carry the memory that its handshake needed.
-    let requests = Box::pin(
-        Requests {
-            shard: &shard,
-            reader: &reader,
-            peer,
-        }
-        .run(),
-    );
-    match AssertUnwindSafe(requests).catch_unwind().await {
-        Ok(Some((serve, early))) => {
-            let socket = serve(reader.again(), early);
-            if AssertUnwindSafe(socket).catch_unwind().await.is_err() {
-                tracing::error!(?client, "a connection's task panicked");
+    let requests = Requests {
+        shard: Rc::clone(&shard),
+        reader,
+        peer,
+    };
+    let requests = Box::pin(requests.run());
+    let task = async move {
+        match AssertUnwindSafe(requests).catch_unwind().await {
+            Ok(Some(socket)) => {
+                if AssertUnwindSafe(socket).catch_unwind().await.is_err() {
+                    tracing::error!(?client, "a connection's task panicked");
+                }
+            }
+            Ok(None) => {}
+            Err(_) => {
+                tracing::error!(?client, "a request's task panicked");
+                shard.sockets.abort(client);
             }
         }
-        Ok(None) => {}
-        Err(_) => {
-            tracing::error!(?client, "a request's task panicked");
-            shard.sockets.abort(client);
-        }
-    }
+        Box::pin(finish(&shard, client)).await;
+    };
+    glommio::spawn_local(task).detach();
+}
+
+/// Lets what was said last arrive, and lets go of the connection.
+async fn finish(shard: &Shard, client: ClientId) {
     shard.sockets.drained(client).await;
-    if shard.sockets.is_closing(client) {
+    if shard.sockets.is_closing(client)
+        && let Some(reader) = shard.sockets.reader(client)
+    {
         linger(&reader).await;
     }
     shard.sockets.remove(client);
@@ -54,8 +64,7 @@ pub(super) async fn serve(shard: Rc<Shard>, stream: TcpStream) {
 /// Reads and drops what the peer still sends, until it ends or its time is up: closing a socket
 /// with unread bytes would reset it, and the peer would lose our last words.
 async fn linger(reader: &Reader) {
-    let mut nothing = Vec::new();
-    while let Ok(Some(buffer)) = reader.read(&mut nothing).await {
+    while let Ok(Some(buffer)) = reader.read().await {
         let more_waits = buffer.is_full();
         drop(buffer);
         if more_waits {
@@ -65,9 +74,9 @@ async fn linger(reader: &Reader) {
 }
 
 /// The requests of one connection.
-struct Requests<'s> {
-    shard: &'s Shard,
-    reader: &'s Reader,
+struct Requests {
+    shard: Rc<Shard>,
+    reader: Reader,
     peer: Option<SocketAddr>,
 }
 
@@ -81,14 +90,15 @@ enum Next {
     Socket(Serve),
 }
 
-impl Requests<'_> {
-    async fn run(self) -> Option<(Serve, Vec<u8>)> {
+impl Requests {
+    /// Serves requests until one of them becomes a WebSocket, which is returned, or the last.
+    async fn run(self) -> Option<Boxed<'static, ()>> {
         let sockets = &self.shard.sockets;
         let client = self.reader.client();
         let mut kept = Vec::new();
         loop {
             let waits = kept.is_empty();
-            let mut buffer = self.reader.read(&mut kept).await.ok()??;
+            let mut buffer = self.reader.read_behind(&mut kept).await.ok()??;
             if sockets.is_closing(client) {
                 return None;
             }
@@ -113,7 +123,7 @@ impl Requests<'_> {
                             sockets.end(client);
                             return None;
                         }
-                        Next::Socket(serve) => return Some((serve, bytes.to_vec())),
+                        Next::Socket(serve) => return Some(serve(self.reader, (*bytes).into())),
                     }
                 }
                 if kept.is_empty() {
@@ -188,8 +198,7 @@ impl Requests<'_> {
         let used = body.add(start)?;
         kept.extend_from_slice(&start[used..]);
         while !body.done {
-            let mut nothing = Vec::new();
-            let Ok(Some(buffer)) = self.reader.read(&mut nothing).await else {
+            let Ok(Some(buffer)) = self.reader.read().await else {
                 return Ok(None);
             };
             if sockets.is_closing(client) {
