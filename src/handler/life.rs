@@ -3,21 +3,24 @@
 use super::callbacks::{Error, Handler, HandlerPanic, Result};
 use super::client::Client;
 use super::message::{Close, Message};
+use super::mount::Boxed;
 use crate::net::Reader;
 use crate::protocol::Code;
 use crate::ws::Frame;
 use crate::ws::codec::{CodecError, Decoder, Received};
 use futures_lite::FutureExt;
-use futures_lite::future::yield_now;
-use std::future::Future;
+use futures_lite::future::{CatchUnwind, yield_now};
+use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
+use std::thread;
 
 /// One connection, its handler and its state.
 pub(super) struct Life<H: Handler> {
     handler: Rc<H>,
     client: Client<H::Session>,
     reader: Reader,
+    decoder: Decoder,
     route: u16,
     /// The code of the peer's close frame, if that came before ours.
     peer_code: Option<u16>,
@@ -37,35 +40,39 @@ impl<H: Handler> Life<H> {
         reader: Reader,
         route: u16,
     ) -> Self {
+        let decoder = Decoder::new(handler.message_max());
         Self {
             handler,
             client,
             reader,
+            decoder,
             route,
             peer_code: None,
         }
     }
 
-    pub(super) async fn run(mut self, mut early: Vec<u8>) {
-        self.reader.sockets().open(self.client.id(), self.route);
-        let handler = Rc::clone(&self.handler);
-        let opened = guarded(handler.on_open(&mut self.client)).await;
-        self.judge(opened).await;
-        let id = self.client.id();
-        if AssertUnwindSafe(self.read_all(&mut early))
-            .catch_unwind()
-            .await
-            .is_err()
-        {
-            tracing::error!(client = ?id, "a connection's task panicked: closing with 1011");
-            self.reader.sockets().close_with(id, Code::InternalError);
-        }
-        let close = self.how_it_closed();
-        self.reader.sockets().end(id); // from here on nothing can be sent
-        let closed = handler.on_close(id, self.client.into_session(), close);
-        if AssertUnwindSafe(closed).catch_unwind().await.is_err() {
-            tracing::error!(client = ?id, "on_close panicked");
-        }
+    /// From open to close. `early` is what came in right behind the handshake.
+    ///
+    /// The future is held as long as the connection is open. It is boxed here because an
+    /// `async fn` would hold `self` twice: as its argument and as its variable.
+    pub(super) fn run(mut self, mut early: Box<[u8]>) -> Boxed<'static, ()> {
+        Box::pin(async move {
+            let id = self.client.id();
+            self.reader.sockets().open(id, self.route);
+            if caught(self.serve(&mut early)).await.is_err() {
+                tracing::error!(client = ?id, "a connection's task panicked: closing with 1011");
+                self.reader.sockets().close_with(id, Code::InternalError);
+            }
+            let close = self.how_it_closed();
+            self.reader.sockets().end(id); // from here on nothing can be sent
+            let session = self.client.into_session();
+            if caught(self.handler.on_close(id, session, close))
+                .await
+                .is_err()
+            {
+                tracing::error!(client = ?id, "on_close panicked");
+            }
+        })
     }
 
     /// Whoever sent a close frame first has closed it; without any it broke.
@@ -84,15 +91,17 @@ impl<H: Handler> Life<H> {
         }
     }
 
-    async fn read_all(&mut self, early: &mut Vec<u8>) {
-        let mut decoder = Decoder::new(self.handler.message_max());
-        let mut early = std::mem::take(early);
-        if !early.is_empty() && self.feed(&mut decoder, &mut early).await == Go::Ended {
+    async fn serve(&mut self, early: &mut [u8]) {
+        let opened = caught(self.handler.on_open(&mut self.client)).await;
+        self.judge(opened).await;
+        if self.feed(early).await == Go::Ended {
             return;
         }
-        drop(early);
-        while let Ok(Some(mut buffer)) = self.reader.read().await {
-            if self.feed(&mut decoder, buffer.filled_mut()).await == Go::Ended {
+        loop {
+            let Ok(Some(mut buffer)) = self.reader.read().await else {
+                return;
+            };
+            if self.feed(buffer.filled_mut()).await == Go::Ended {
                 return;
             }
             let more_waits = buffer.is_full();
@@ -104,13 +113,13 @@ impl<H: Handler> Life<H> {
     }
 
     /// Takes everything out of one read.
-    async fn feed(&mut self, decoder: &mut Decoder, mut bytes: &mut [u8]) -> Go {
+    async fn feed(&mut self, mut bytes: &mut [u8]) -> Go {
         loop {
-            let received = match decoder.next(&mut bytes) {
+            let received = match self.decoder.next(&mut bytes) {
                 Ok(None) => return Go::On,
                 Ok(Some(received)) => received,
                 Err(error) => {
-                    self.fail(error);
+                    self.refuse(error);
                     continue;
                 }
             };
@@ -130,8 +139,7 @@ impl<H: Handler> Life<H> {
             if self.reader.sockets().is_closing(self.client.id()) {
                 continue; // what comes after our close frame is not for the handler
             }
-            let handler = Rc::clone(&self.handler);
-            let outcome = guarded(handler.on_message(&mut self.client, message)).await;
+            let outcome = caught(self.handler.on_message(&mut self.client, message)).await;
             self.judge(outcome).await;
         }
     }
@@ -148,7 +156,7 @@ impl<H: Handler> Life<H> {
     }
 
     /// The peer broke the protocol: it is told so, and nothing more is read.
-    fn fail(&mut self, error: CodecError) {
+    fn refuse(&mut self, error: CodecError) {
         let code = match error {
             CodecError::Protocol => Code::ProtocolError,
             CodecError::TooBig => Code::TooBig,
@@ -159,14 +167,19 @@ impl<H: Handler> Life<H> {
         sockets.end(id);
     }
 
-    /// What a callback's outcome leads to.
-    async fn judge(&mut self, outcome: Result) {
-        let Err(error) = outcome else { return };
+    /// What a callback's outcome leads to. Failing is rare, and its state is not held until then.
+    async fn judge(&mut self, outcome: thread::Result<Result>) {
+        if let Err(error) = outcome.unwrap_or_else(|panic| Err(said(&*panic))) {
+            Box::pin(self.fail(error)).await;
+        }
+    }
+
+    /// A callback failed.
+    async fn fail(&mut self, error: Error) {
         let id = self.client.id();
         tracing::error!(client = ?id, %error, "a handler failed: closing with 1011");
-        let handler = Rc::clone(&self.handler);
-        let told = handler.on_error(&mut self.client, &*error);
-        if AssertUnwindSafe(told).catch_unwind().await.is_err() {
+        let told = self.handler.on_error(&mut self.client, &*error);
+        if caught(told).await.is_err() {
             tracing::error!(client = ?id, "on_error panicked");
         }
         let code = Code::InternalError;
@@ -174,17 +187,17 @@ impl<H: Handler> Life<H> {
     }
 }
 
-/// Runs a callback; a panic becomes an error of this client alone.
-async fn guarded(callback: impl Future<Output = Result>) -> Result {
-    AssertUnwindSafe(callback)
-        .catch_unwind()
-        .await
-        .unwrap_or_else(|panic| {
-            let text = panic
-                .downcast_ref::<&str>()
-                .map(|text| (*text).to_owned())
-                .or_else(|| panic.downcast_ref::<String>().cloned())
-                .unwrap_or_else(|| "no message".into());
-            Err(Error::from(HandlerPanic(text)))
-        })
+/// Runs a callback; a panic ends it and nothing else.
+fn caught<F: Future>(callback: F) -> CatchUnwind<AssertUnwindSafe<F>> {
+    AssertUnwindSafe(callback).catch_unwind()
+}
+
+/// A panic as an error of this client alone.
+fn said(panic: &(dyn Any + Send)) -> Error {
+    let text = panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "no message".into());
+    Error::from(HandlerPanic(text))
 }

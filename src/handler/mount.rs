@@ -76,7 +76,7 @@ impl<H: Handler> Mount for Mounted<H> {
             let serve: Serve = Box::new(move |reader: Reader, early: Box<[u8]>| {
                 let client = Client::new(reader.client(), peer, endpoint, session);
                 let life = Life::new(handler, client, reader, route);
-                Box::pin(life.run(early.into_vec())) as Boxed<'static, ()>
+                life.run(early)
             });
             Ok(serve)
         })

@@ -41,6 +41,15 @@ const PRESSED_PAUSE_MS: u64 = 1;
 
 struct PusherApp(Rc<Pusher>);
 
+impl PusherApp {
+    /// Waits until other shards keep up again.
+    async fn pressed(&self) {
+        while self.0.endpoint.is_pressed() {
+            pause_ms(PRESSED_PAUSE_MS).await;
+        }
+    }
+}
+
 impl Handler for PusherApp {
     type Session = Session;
 
@@ -95,9 +104,10 @@ impl Handler for PusherApp {
             is_membership
         };
         // Client events are refused while other shards cannot keep up. Membership never is, so
-        // who changes it waits here, and what it sends next is not looked at.
-        while is_membership && self.0.endpoint.is_pressed() {
-            pause_ms(PRESSED_PAUSE_MS).await;
+        // who changes it waits here, and what it sends next is not looked at. That is rare, and
+        // the state of the wait is not held until then.
+        if is_membership && self.0.endpoint.is_pressed() {
+            Box::pin(self.pressed()).await;
         }
         Ok(())
     }
