@@ -52,6 +52,9 @@ pub enum Overdue {
     Stalled,
 }
 
+/// A time that does not come.
+const NEVER: u64 = u64::MAX;
+
 /// The clockwork of one connection.
 #[derive(Clone, Copy, Debug)]
 pub struct Life {
@@ -60,8 +63,8 @@ pub struct Life {
     since_ms: u64,
     /// When the last byte was heard.
     heard_ms: u64,
-    /// When the socket stopped taking bytes.
-    blocked_ms: Option<u64>,
+    /// When the socket stopped taking bytes, or [`NEVER`].
+    blocked_ms: u64,
     /// Silence after which an open WebSocket is pinged.
     idle_ms: u64,
     /// When the timer looks at this connection next.
@@ -76,9 +79,9 @@ impl Life {
             stage: Stage::Head,
             since_ms: now_ms,
             heard_ms: now_ms,
-            blocked_ms: None,
-            idle_ms: u64::MAX,
-            armed_ms: u64::MAX,
+            blocked_ms: NEVER,
+            idle_ms: NEVER,
+            armed_ms: NEVER,
         }
     }
 
@@ -110,11 +113,15 @@ impl Life {
 
     /// The socket took bytes, or stopped taking them.
     pub fn set_blocked(&mut self, blocked: bool, now_ms: u64) {
-        let was_blocked = self.blocked_ms.is_some();
-        self.blocked_ms = blocked.then_some(now_ms);
+        let was_blocked = self.is_blocked();
+        self.blocked_ms = if blocked { now_ms } else { NEVER };
         if was_blocked && !blocked && matches!(self.stage, Stage::KeepAlive | Stage::Closing) {
             self.since_ms = now_ms; // the peer's time begins when it has everything
         }
+    }
+
+    fn is_blocked(&self) -> bool {
+        self.blocked_ms != NEVER
     }
 
     /// When something is due, if nothing happens before.
@@ -122,19 +129,21 @@ impl Life {
     pub fn due_ms(&self, timing: &Timing) -> u64 {
         let stage = match self.stage {
             // Bytes still move, or the stall timer ends it.
-            Stage::KeepAlive | Stage::Closing if self.blocked_ms.is_some() => u64::MAX,
+            Stage::KeepAlive | Stage::Closing if self.is_blocked() => NEVER,
             Stage::Head => self.since_ms.saturating_add(timing.head_ms),
             Stage::Body => self.since_ms.saturating_add(timing.body_ms),
             Stage::KeepAlive => self.since_ms.saturating_add(timing.keep_alive_ms),
-            Stage::Busy => u64::MAX,
+            Stage::Busy => NEVER,
             Stage::Open => self.heard_ms.saturating_add(self.idle_ms),
             Stage::Pinged => self.since_ms.saturating_add(timing.pong_ms),
             Stage::Closing => self.since_ms.saturating_add(timing.close_ms),
         };
-        let stall = self
-            .blocked_ms
-            .map_or(u64::MAX, |at| at.saturating_add(timing.stall_ms));
-        stage.min(stall)
+        stage.min(self.stalled_ms(timing))
+    }
+
+    /// When the peer has taken nothing for too long.
+    fn stalled_ms(&self, timing: &Timing) -> u64 {
+        self.blocked_ms.saturating_add(timing.stall_ms)
     }
 
     /// What is overdue now, if anything. A ping is counted as sent.
@@ -142,10 +151,7 @@ impl Life {
         if now_ms < self.due_ms(timing) {
             return None;
         }
-        if self
-            .blocked_ms
-            .is_some_and(|at| now_ms >= at.saturating_add(timing.stall_ms))
-        {
+        if now_ms >= self.stalled_ms(timing) {
             return Some(Overdue::Stalled);
         }
         match self.stage {

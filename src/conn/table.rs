@@ -31,6 +31,9 @@ pub struct Connection {
     dirty: bool,
 }
 
+// Held for every connection (docs/memory.md).
+const _: () = assert!(size_of::<Connection>() <= 136);
+
 impl Connection {
     /// Ready when nothing waits to be written.
     pub fn poll_drained(&mut self, cx: &mut Context<'_>) -> Poll<()> {

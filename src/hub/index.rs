@@ -22,6 +22,9 @@ pub struct Subscriber {
     pub subscription: u32,
 }
 
+// Held for every channel that a connection listens to.
+const _: () = assert!(size_of::<Subscriber>() <= 16);
+
 /// A channel as this shard sees it.
 #[derive(Debug)]
 pub struct Channel {

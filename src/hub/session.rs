@@ -26,6 +26,9 @@ pub struct Session {
     pub errors: Bucket,
 }
 
+// Held for every connection (docs/memory.md).
+const _: () = assert!(size_of::<Session>() <= 112);
+
 /// One subscription of a connection.
 #[derive(Debug)]
 pub struct Subscription {
@@ -38,6 +41,9 @@ pub struct Subscription {
     /// The user it stands for in a presence channel.
     pub user_id: Option<Box<str>>,
 }
+
+// Held for every channel that a connection listens to.
+const _: () = assert!(size_of::<Subscription>() <= 32);
 
 /// How far a subscription is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

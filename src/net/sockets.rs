@@ -60,7 +60,7 @@ impl Stream {
 pub struct Sockets {
     pub(super) table: RefCell<Table>,
     streams: RefCell<Vec<Option<Rc<Stream>>>>,
-    wheel: RefCell<Wheel<(ClientId, u64)>>,
+    wheel: RefCell<Wheel<ClientId>>,
     pool: Rc<Pool>,
     turn: Rc<Turn>,
     clock: Clock,
@@ -353,7 +353,7 @@ impl Sockets {
         let mut due = Vec::new();
         self.wheel.borrow_mut().expire(now_ms, &mut due);
         let mut overdue = Vec::new();
-        for (client, armed_ms) in due {
+        for (armed_ms, client) in due {
             let mut table = self.table.borrow_mut();
             let Some(connection) = table.get_mut(client) else {
                 continue;
@@ -439,7 +439,7 @@ impl Sockets {
         let due_ms = connection.life.due_ms(&self.options.timing);
         if due_ms < connection.life.armed_ms() {
             connection.life.set_armed(due_ms);
-            self.wheel.borrow_mut().add(due_ms, (client, due_ms));
+            self.wheel.borrow_mut().add(due_ms, client);
         }
     }
 }

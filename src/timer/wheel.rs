@@ -11,6 +11,7 @@ const BUCKETS: u64 = 1024;
 /// Things that come up at a time.
 #[derive(Debug)]
 pub struct Wheel<T> {
+    /// Things and their times, in milliseconds.
     buckets: Vec<Vec<(u64, T)>>,
     /// The tick that was expired last.
     tick: u64,
@@ -32,12 +33,12 @@ impl<T> Wheel<T> {
     /// Adds a thing that comes up once `at_ms` has passed, rounded up to the next tick.
     pub fn add(&mut self, at_ms: u64, thing: T) {
         let tick = at_ms.div_ceil(TICK_MS).max(self.tick + 1);
-        self.buckets[(tick % BUCKETS) as usize].push((tick, thing));
+        self.buckets[(tick % BUCKETS) as usize].push((at_ms, thing));
         self.len += 1;
     }
 
-    /// Moves everything that is due at `now_ms` into `due`.
-    pub fn expire(&mut self, now_ms: u64, due: &mut Vec<T>) {
+    /// Moves everything that is due at `now_ms` into `due`, with the time it was added for.
+    pub fn expire(&mut self, now_ms: u64, due: &mut Vec<(u64, T)>) {
         let last = now_ms / TICK_MS;
         if last <= self.tick {
             return;
@@ -48,8 +49,8 @@ impl<T> Wheel<T> {
             let bucket = &mut self.buckets[(tick % BUCKETS) as usize];
             let mut at = 0;
             while at < bucket.len() {
-                if bucket[at].0 <= last {
-                    due.push(bucket.swap_remove(at).1);
+                if bucket[at].0.div_ceil(TICK_MS) <= last {
+                    due.push(bucket.swap_remove(at));
                     self.len -= 1;
                 } else {
                     at += 1;
@@ -84,7 +85,7 @@ mod tests {
         let mut due = Vec::new();
         wheel.expire(now_ms, &mut due);
         due.sort_unstable();
-        due
+        due.into_iter().map(|(_, thing)| thing).collect()
     }
 
     #[test]
@@ -94,7 +95,7 @@ mod tests {
         wheel.add(251, 2);
         wheel.add(0, 3); // in the past: at the next tick
         assert!(due(&mut wheel, 249).is_empty());
-        assert_eq!(due(&mut wheel, 250), [1, 3]);
+        assert_eq!(due(&mut wheel, 250), [3, 1]);
         assert!(due(&mut wheel, 499).is_empty());
         assert_eq!(due(&mut wheel, 500), [2]);
         assert!(wheel.is_empty());
