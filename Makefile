@@ -41,8 +41,9 @@ bench: ## Run the benchmarks
 	@cargo bench --locked
 
 .PHONY: bench-idle
-bench-idle: build ## What an idle connection costs the server in memory: 10,000 of them
+bench-idle: ## What an idle connection costs the server in memory: 20,000 of them
 	$(call say,idle connections)
+	@scripts/setup-system.sh build
 	@scripts/bench-idle.sh $(TARGET)/release
 
 ## Everything that must pass

@@ -11,7 +11,7 @@
 #[path = "alloc/gauge.rs"]
 mod gauge;
 
-use gauge::Cost;
+use gauge::{Cost, Held};
 use shardcast::app::App;
 use shardcast::protocol::auth::Signer;
 use shardcast::server::config::Config;
@@ -51,6 +51,7 @@ fn allocation_budget_of_a_running_server() {
         pings(&server);
         client_events(&server);
         publishes(&server);
+        idle(&server);
         server.stop();
         server.wait().unwrap();
     }
@@ -191,6 +192,22 @@ fn publishes(server: &ServerHandle) {
         });
         assert!(blocks <= 150, "{size} subscribers: {blocks}");
     }
+}
+
+/// Of every connection that is subscribed and silent, six blocks are held: see docs/memory.md.
+fn idle(server: &ServerHandle) {
+    const SHARED: usize = 100; // the first ones pay for what all of them share
+    const COUNTED: usize = 1_000;
+    let mut crowd = Vec::with_capacity(SHARED + COUNTED);
+    crowd.resize_with(SHARED, || subscriber(server, "private-idle"));
+    let before = Held::now();
+    crowd.resize_with(SHARED + COUNTED, || subscriber(server, "private-idle"));
+    let after = Held::now();
+    let blocks = (after.blocks - before.blocks) / COUNTED;
+    let bytes = (after.bytes - before.bytes) / COUNTED;
+    println!("{bytes} bytes in {blocks} blocks are held for an idle connection");
+    assert!(blocks <= 6, "{blocks} blocks");
+    assert!(bytes <= 1_600, "{bytes} bytes");
 }
 
 fn publish_request() -> Vec<u8> {

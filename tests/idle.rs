@@ -10,9 +10,9 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-/// The most that an idle connection may cost.
-const BYTES_MAX: u64 = 6 * 1024;
-const CONNECTIONS: u64 = 10_000;
+/// The most that an idle connection may cost (docs/memory.md).
+const BYTES_MAX: u64 = 2_048;
+const CONNECTIONS: u64 = 20_000;
 /// Descriptors that are not connections, in this process and in the server's.
 const OTHER_FILES: u64 = 200;
 
@@ -60,7 +60,7 @@ fn subscribed(server: &Process) -> TcpStream {
 }
 
 #[test]
-fn an_idle_connection_costs_at_most_six_kibibytes() {
+fn an_idle_connection_costs_at_most_two_kibibytes() {
     let count = room();
     assert!(
         count >= 4_000,

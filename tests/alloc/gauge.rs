@@ -1,4 +1,4 @@
-//! What a piece of work takes from the allocator, over all threads of the process.
+//! What a piece of work takes from the allocator, over all threads of the process, and what is held.
 //!
 //! Reallocations count: growing in place adds bytes, although it adds no block. Only one piece of
 //! work can be gauged at a time, so a test program that does has one test.
@@ -27,6 +27,26 @@ impl Cost {
         Self {
             blocks: stats.total_blocks,
             bytes: stats.total_bytes,
+        }
+    }
+}
+
+/// What the process holds at a time.
+#[allow(dead_code, reason = "not every test program asks what is held")]
+#[derive(Clone, Copy, Debug)]
+pub struct Held {
+    pub blocks: usize,
+    pub bytes: usize,
+}
+
+#[allow(dead_code, reason = "not every test program asks what is held")]
+impl Held {
+    /// What is held now.
+    pub fn now() -> Self {
+        let stats = HeapStats::get();
+        Self {
+            blocks: stats.curr_blocks,
+            bytes: stats.curr_bytes,
         }
     }
 }
