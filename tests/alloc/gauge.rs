@@ -1,4 +1,5 @@
-//! What a piece of work takes from the allocator, over all threads of the process, and what is held.
+//! What a piece of work takes from the allocator, over all threads of the process, and what the
+//! process holds.
 //!
 //! Reallocations count: growing in place adds bytes, although it adds no block. Only one piece of
 //! work can be gauged at a time, so a test program that does has one test.
