@@ -33,7 +33,12 @@ fn each(what: &str, mut round: impl FnMut()) -> u64 {
     for _ in 0..ROUNDS {
         round();
     }
-    let cost = Cost::of(|| (0..ROUNDS).for_each(|_| round()));
+    // The test harness has a thread of its own, which allocates once in a while.
+    let gauge = || Cost::of(|| (0..ROUNDS).for_each(|_| round()));
+    let cost = std::iter::repeat_with(gauge)
+        .take(3)
+        .min_by_key(|cost| cost.blocks)
+        .expect("three of them");
     println!("{:3} a round: {what}", cost.blocks / ROUNDS);
     assert_eq!(cost.blocks % ROUNDS, 0, "{what}: not constant: {cost}");
     if cost.blocks == 0 {

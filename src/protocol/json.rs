@@ -284,6 +284,32 @@ mod tests {
         assert_eq!(first, Ok(1));
     }
 
+    /// "-0" is the integer zero to one reader and a float with a sign to the other.
+    fn without_signed_zero(mut value: serde_json::Value) -> serde_json::Value {
+        match &mut value {
+            serde_json::Value::Array(items) => {
+                for item in items {
+                    *item = without_signed_zero(item.take());
+                }
+            }
+            serde_json::Value::Object(fields) => {
+                for field in fields.values_mut() {
+                    *field = without_signed_zero(field.take());
+                }
+            }
+            number if number.as_f64() == Some(0.0) => *number = 0.into(),
+            _ => {}
+        }
+        value
+    }
+
+    #[test]
+    fn zero_has_no_sign_that_matters() {
+        let value = |text| serde_json::from_str::<serde_json::Value>(text).unwrap();
+        let same = |a, b| without_signed_zero(value(a)) == without_signed_zero(value(b));
+        assert!(same("[-0,{\"a\":-0.0}]", "[0,{\"a\":0}]") && !same("[0]", "[1]"));
+    }
+
     proptest! {
         #[test]
         fn escaped_text_reads_back(text in ".*") {
@@ -299,7 +325,7 @@ mod tests {
             let ours = rewrite(&text).ok().map(|text| value(&text).unwrap());
             let theirs = value(&text).ok();
             // Numbers past 64 bits are floats to one and errors to neither; the values agree.
-            prop_assert_eq!(ours, theirs);
+            prop_assert_eq!(ours.map(without_signed_zero), theirs.map(without_signed_zero));
         }
     }
 }
