@@ -44,19 +44,35 @@ impl Outbox {
     /// `scratch`, which is overwritten.
     pub fn gather<'a>(&'a self, scratch: &'a mut Vec<u8>) -> &'a [u8] {
         match self.frames.as_slice() {
-            [] => &[],
-            [only] => &only.bytes()[self.sent..],
-            [first, rest @ ..] => {
+            [] | [_] => self.lone(),
+            _ => {
                 scratch.clear();
-                scratch.extend_from_slice(&first.bytes()[self.sent..]);
-                for frame in rest {
-                    if scratch.len() + frame.bytes().len() > WRITE_JOIN_MAX {
-                        break;
-                    }
-                    scratch.extend_from_slice(frame.bytes());
-                }
+                self.join(scratch);
                 scratch
             }
+        }
+    }
+
+    /// What is left of the only frame; nothing when there is none, or more than one.
+    #[must_use]
+    pub fn lone(&self) -> &[u8] {
+        match self.frames.as_slice() {
+            [only] => &only.bytes()[self.sent..],
+            _ => &[],
+        }
+    }
+
+    /// Appends what the next write shall carry to `into`, several frames joined.
+    pub fn join(&self, into: &mut Vec<u8>) {
+        let start = into.len();
+        let mut sent = self.sent;
+        for frame in &self.frames {
+            let bytes = &frame.bytes()[sent..];
+            if into.len() > start && into.len() - start + bytes.len() > WRITE_JOIN_MAX {
+                break;
+            }
+            into.extend_from_slice(bytes);
+            sent = 0;
         }
     }
 

@@ -51,6 +51,12 @@ impl Connection {
         }
     }
 
+    /// Whether something happens when the outbox is empty.
+    #[must_use]
+    pub fn waits_for_empty(&self) -> bool {
+        self.end_when_sent || self.drained.is_some()
+    }
+
     /// Drops everything that waits: the socket is finished.
     pub fn give_up(&mut self) {
         self.outbox = Outbox::default();

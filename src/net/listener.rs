@@ -1,7 +1,7 @@
 //! A shard's own listener: made with every option we need, handed to glommio, accepted from at
 //! a pace that failure cannot turn into a busy loop.
 //!
-//! The one module with unsafe code; see docs/adr/0002-own-listener.md. glommio's own `bind`
+//! Unsafe code; see docs/adr/0002-own-listener.md. glommio's own `bind`
 //! fixes the backlog at 1024 and leaves out SO_REUSEADDR; its only way to take over a socket is
 //! `from_raw_fd`.
 

@@ -9,6 +9,7 @@ pub mod clock;
 pub mod listener;
 pub mod pool;
 pub mod reader;
+mod send_ring;
 pub mod sockets;
 mod writer;
 
@@ -16,4 +17,5 @@ pub use clock::{Clock, look_around, pause_ms};
 pub use listener::{Listener, ListenerOptions};
 pub use pool::Buffer;
 pub use reader::Reader;
+pub use send_ring::SENDS_MAX;
 pub use sockets::{SocketOptions, Sockets};

@@ -3,6 +3,7 @@
 use super::clock::Clock;
 use super::pool::Pool;
 use super::reader::Reader;
+use super::writer::Writer;
 use crate::conn::table::Connection;
 use crate::conn::{Overdue, PushError, Stage, Table, Timing, Turn};
 use crate::id::{ClientId, ShardId};
@@ -15,6 +16,7 @@ use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
 use std::net::{Shutdown, SocketAddr};
+use std::os::fd::{AsRawFd, RawFd};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
@@ -26,6 +28,8 @@ pub struct SocketOptions {
     pub outbox_bytes: usize,
     /// How long each stage of a connection's life may last.
     pub timing: Timing,
+    /// Write to many sockets in one system call, where the kernel can do that.
+    pub send_ring: bool,
 }
 
 /// One socket. Borrowed only while polled, never across a wait.
@@ -45,6 +49,10 @@ impl Stream {
         Pin::new(&mut *self.0.borrow_mut()).poll_write(cx, bytes)
     }
 
+    pub(super) fn raw(&self) -> RawFd {
+        self.0.borrow().as_raw_fd()
+    }
+
     fn shutdown(&self, how: Shutdown) {
         let stream = self.0.borrow();
         let mut shutdown = std::pin::pin!(stream.shutdown(how));
@@ -59,13 +67,13 @@ impl Stream {
 #[derive(Debug)]
 pub struct Sockets {
     pub(super) table: RefCell<Table>,
-    streams: RefCell<Vec<Option<Rc<Stream>>>>,
+    pub(super) streams: RefCell<Vec<Option<Rc<Stream>>>>,
     wheel: RefCell<Wheel<ClientId>>,
     pool: Rc<Pool>,
     turn: Rc<Turn>,
     clock: Clock,
     options: SocketOptions,
-    pub(super) scratch: RefCell<Vec<u8>>,
+    pub(super) writer: RefCell<Writer>,
 }
 
 impl Sockets {
@@ -80,7 +88,7 @@ impl Sockets {
             turn,
             clock,
             options,
-            scratch: RefCell::default(),
+            writer: RefCell::new(Writer::new(options.send_ring)),
         }
     }
 

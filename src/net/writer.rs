@@ -1,13 +1,49 @@
-//! The end of a turn: one write for each dirty socket, however many frames it holds.
+//! The end of a turn: one send for each dirty socket, however many frames it holds, and one
+//! system call for many sends.
 
+use super::send_ring::{NOT_SENT, SENDS_MAX, SendRing};
 use super::sockets::{Sockets, Stream};
 use crate::conn::Table;
 use crate::id::ClientId;
 use std::future::poll_fn;
 use std::io;
+use std::os::fd::RawFd;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
+
+/// How long the writer keeps a shard to itself. With more to write than that, it lets the shard
+/// look at its sockets in between, and what those looks bring up leaves before the rest: a ping
+/// does not wait behind a channel of 100,000.
+///
+/// A look costs some ten microseconds, so this one per cent of the work is for it. The clock is
+/// read after each batch, so the time may be passed by one.
+const SLICE: Duration = Duration::from_millis(1);
+
+/// Joined bytes in one batch: more would leave the processor's cache before the kernel reads them.
+const BATCH_BYTES: usize = 256 * 1024;
+
+/// Sends that are cheaper one by one than over the ring.
+const FEW: usize = 4;
+
+/// How sockets are written to, and the buffers for it.
+#[derive(Debug)]
+pub(super) struct Writer {
+    ring: Option<SendRing>,
+    batch: Vec<Send>,
+    joined: Vec<u8>,
+    results: Vec<i32>,
+    again: Vec<ClientId>,
+}
+
+/// One send of a batch.
+#[derive(Debug)]
+struct Send {
+    client: ClientId,
+    socket: RawFd,
+    /// Where its bytes are in `joined`; empty when the outbox holds one frame, sent as it lies.
+    joined: std::ops::Range<usize>,
+}
 
 /// How a socket took what it was given.
 enum Written {
@@ -16,20 +52,92 @@ enum Written {
     Failed,
 }
 
-/// How long the writer keeps a shard to itself. With more to write than that, it lets the shard
-/// look at its sockets in between, and what those looks bring up leaves before the rest: a ping
-/// does not wait behind a channel of 100,000.
-///
-/// A look costs some ten microseconds, so this one per cent of the work is for it.
-const SLICE: Duration = Duration::from_millis(1);
+impl Writer {
+    /// With a ring, if it is wanted and can be had.
+    pub(super) fn new(wants_ring: bool) -> Self {
+        let ring = wants_ring.then(SendRing::new).and_then(|ring| {
+            let complain = |error: &io::Error| {
+                tracing::warn!(%error, "no ring for sends: one call for each");
+            };
+            ring.inspect_err(complain).ok()
+        });
+        Self {
+            ring,
+            batch: Vec::new(),
+            joined: Vec::new(),
+            results: Vec::new(),
+            again: Vec::new(),
+        }
+    }
 
-/// Writes between two looks at the clock: some forty microseconds of work for one of forty
-/// nanoseconds.
-const WRITES_PER_LOOK: usize = 16;
+    /// Takes the next dirty connections.
+    fn fill(
+        &mut self,
+        table: &mut Table,
+        streams: &[Option<Rc<Stream>>],
+        next: fn(&mut Table) -> Option<ClientId>,
+    ) {
+        self.batch.clear();
+        self.joined.clear();
+        while self.batch.len() < SENDS_MAX && self.joined.len() < BATCH_BYTES {
+            let Some(client) = next(table) else { break };
+            let Some(connection) = table.get(client) else {
+                continue; // it has gone since
+            };
+            let Some(Some(stream)) = streams.get(client.slot() as usize) else {
+                continue;
+            };
+            let start = self.joined.len();
+            if connection.outbox.lone().is_empty() {
+                connection.outbox.join(&mut self.joined);
+            }
+            self.batch.push(Send {
+                client,
+                socket: stream.raw(),
+                joined: start..self.joined.len(),
+            });
+        }
+    }
+
+    /// Sends the batch as far as its sockets take it at once; `again` gets those that are not done
+    /// with that.
+    fn send(&mut self, table: &mut Table) {
+        self.results.clear();
+        if self.batch.len() > FEW
+            && let Some(ring) = &mut self.ring
+        {
+            let joined = &self.joined;
+            let sends = self.batch.iter().map(|send| {
+                let bytes = match &send.joined {
+                    alone if alone.is_empty() => table.get(send.client).map(|c| c.outbox.lone()),
+                    range => Some(&joined[range.clone()]),
+                };
+                (send.socket, bytes.unwrap_or_default())
+            });
+            if let Err(error) = ring.send(sends, &mut self.results) {
+                tracing::error!(%error, "the ring for sends is lost: one call for each now");
+                self.ring = None;
+            }
+        }
+        self.results.resize(self.batch.len(), NOT_SENT);
+        for (send, result) in self.batch.iter().zip(&self.results) {
+            let Some(connection) = table.get_mut(send.client) else {
+                continue;
+            };
+            // Errors too: the next write meets them again, and says what follows from them.
+            if let Ok(count) = usize::try_from(*result) {
+                connection.outbox.advance(count);
+            }
+            if !connection.outbox.is_empty() || connection.waits_for_empty() {
+                self.again.push(send.client);
+            }
+        }
+    }
+}
 
 impl Sockets {
-    /// Writes what has gathered, for at most a [`SLICE`]; says whether more waits. A socket that
-    /// takes no more goes on in a task of its own, so that nobody else waits for it.
+    /// Writes what has gathered, for about a millisecond at most; says whether more waits. A
+    /// socket that takes no more goes on in a task of its own, so that nobody else waits for it.
     ///
     /// Half of the time is for whoever had nothing to write before, the rest for those that were
     /// put off: neither keeps the other from the socket.
@@ -41,17 +149,25 @@ impl Sockets {
     }
 
     fn flush_until(self: &Rc<Self>, end: Instant, next: fn(&mut Table) -> Option<ClientId>) {
+        while self.flush_batch(next) && Instant::now() < end {}
+    }
+
+    /// Writes to the next connections; says whether there may be more.
+    fn flush_batch(self: &Rc<Self>, next: fn(&mut Table) -> Option<ClientId>) -> bool {
+        let mut writer = self.writer.borrow_mut();
+        let mut table = self.table.borrow_mut();
+        writer.fill(&mut table, &self.streams.borrow(), next);
+        writer.send(&mut table);
+        drop(table);
+        let was_full = !writer.batch.is_empty();
+        let mut again = std::mem::take(&mut writer.again);
+        drop(writer);
         let mut cx = Context::from_waker(Waker::noop());
-        loop {
-            for _ in 0..WRITES_PER_LOOK {
-                let client = next(&mut self.table.borrow_mut());
-                let Some(client) = client else { return };
-                self.flush_one(client, &mut cx);
-            }
-            if Instant::now() >= end {
-                return;
-            }
+        for client in again.drain(..) {
+            self.flush_one(client, &mut cx);
         }
+        self.writer.borrow_mut().again = again;
+        was_full
     }
 
     fn flush_one(self: &Rc<Self>, client: ClientId, cx: &mut Context<'_>) {
@@ -69,13 +185,13 @@ impl Sockets {
     }
 
     fn write(&self, client: ClientId, stream: &Stream, cx: &mut Context<'_>) -> Written {
-        let mut scratch = self.scratch.borrow_mut();
+        let mut writer = self.writer.borrow_mut();
         let mut table = self.table.borrow_mut();
         let Some(connection) = table.get_mut(client) else {
             return Written::Failed;
         };
         loop {
-            let bytes = connection.outbox.gather(&mut scratch);
+            let bytes = connection.outbox.gather(&mut writer.joined);
             if bytes.is_empty() {
                 return Written::All;
             }

@@ -127,6 +127,7 @@ fn setup(
         sockets: SocketOptions {
             outbox_bytes: config.outbox_bytes,
             timing: timing(config),
+            send_ring: config.send_ring,
         },
         accept_per_second: config.accept_per_second,
         http: http::Limits {

@@ -114,10 +114,16 @@ pub const HOUSE: House = House {
         "util", "helper", "common", "manager", "core", "base", "service",
     ],
     good_names: &[],
-    unsafe_files: &[UnsafeFile {
-        path: "src/net/listener.rs",
-        adr: "docs/adr/0002-own-listener.md",
-    }],
+    unsafe_files: &[
+        UnsafeFile {
+            path: "src/net/listener.rs",
+            adr: "docs/adr/0002-own-listener.md",
+        },
+        UnsafeFile {
+            path: "src/net/send_ring.rs",
+            adr: "docs/adr/0007-send-ring.md",
+        },
+    ],
     long_tables: &[],
 };
 

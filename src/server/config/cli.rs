@@ -304,9 +304,11 @@ mod tests {
     fn every_setting_has_a_working_flag() {
         for knob in SERVER {
             let flag = format!("--{}", knob.flag.unwrap());
-            let text = match (knob.show)(&Config::default()) {
-                unset if unset.is_empty() => "1".to_owned(),
-                default => default.trim_matches('"').to_owned(),
+            let default = (knob.show)(&Config::default());
+            let text = match knob.accepts {
+                Accepts::Whole { least, .. } if default.is_empty() => least.to_string(),
+                _ if default.is_empty() => "1".to_owned(),
+                _ => default.trim_matches('"').to_owned(),
             };
             let given = line(&[&format!("{flag}={text}")]).unwrap();
             assert!(given.server.has(knob.key), "{flag}");

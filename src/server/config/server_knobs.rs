@@ -139,6 +139,18 @@ pub(super) static SERVER: &[Knob<Config>] = &[
         show: |c| c.ring_depth.map_or(String::new(), |n| n.to_string()),
     },
     Knob {
+        key: "send_ring",
+        flag: Some("send-ring"),
+        variable: None,
+        bare: Some("true"),
+        accepts: Accepts::Truth,
+        group: SHARDS,
+        help: "Write to many sockets in one system call, where the kernel (6.1 or later) can",
+        elsewhere: &[],
+        put: |c, v| c.send_ring = v.truth(),
+        show: |c| c.send_ring.to_string(),
+    },
+    Knob {
         key: "mesh_slots",
         flag: Some("mesh-slots"),
         variable: None,

@@ -32,6 +32,9 @@ pub struct Config {
     /// Entries in each io_uring of a shard. Default: as many as are of use, 4096, or as the limit
     /// on locked memory allows.
     pub ring_depth: Option<usize>,
+    /// Whether a shard writes to many sockets in one system call, where the kernel can do that.
+    /// Default true.
+    pub send_ring: bool,
     /// Slots in each ring of the mesh, of which there is one per ordered pair of shards. Default
     /// 1024: what does not fit waits at its sender, so more slots buy memory traffic, not safety.
     pub mesh_slots: usize,
@@ -79,6 +82,7 @@ impl Default for Config {
             cores: Vec::new(),
             spin_us: 0,
             ring_depth: None,
+            send_ring: true,
             mesh_slots: 1024,
             head_timeout_ms: 5000,
             keep_alive_ms: 75_000,

@@ -9,14 +9,16 @@
 //! one mapping, and a header, 16 bytes for each of `2d` completions and 4 for each submission in
 //! another, both in whole pages. After its rings an executor registers a buffer of
 //! [`EXECUTOR_IO_MEMORY`] with each of them; it does without where that is refused, but takes what
-//! it can get from those that come later. So the last executor needs its rings, and every one
-//! before it rings and buffers. Measured on Linux 6.18 at depths of 128 to 1024 and limits of 512
-//! KiB to 8 MiB, this promises as many executors as started, or one fewer.
+//! it can get from those that come later, and so does the ring that a shard sends with. So the last
+//! executor needs its rings, and every one before it rings and buffers. Measured on Linux 6.18 at
+//! depths of 128 to 1024 and limits of 512 KiB to 8 MiB, this promises as many executors as
+//! started, or one fewer.
 
 use std::fmt;
 
 use super::host::{Host, Limit, RingProbe};
 use super::paragraph::{Cause, Refusal};
+use crate::net::SENDS_MAX;
 
 /// What each executor must be given as `io_memory`, in bytes.
 ///
@@ -175,14 +177,23 @@ pub(super) fn fitting_depth(host: &Host, shards: usize) -> usize {
     ring_depth
 }
 
-/// Bytes of locked memory that all executors together may come to need.
+/// Bytes of locked memory that all shards together may come to need.
 pub(super) fn memlock_needed(need: &Need) -> u64 {
+    let send_rings = ring_bytes(SENDS_MAX as u64).saturating_mul(before_the_last(need));
+    executors_need(need).saturating_add(send_rings)
+}
+
+/// Bytes of locked memory that all executors together may come to need.
+fn executors_need(need: &Need) -> u64 {
     let rings = RINGS * ring_bytes(need.ring_depth as u64);
     let full = rings + RINGS * EXECUTOR_IO_MEMORY as u64;
-    let before_the_last = (need.shards as u64).saturating_sub(1);
-    full.saturating_mul(before_the_last)
+    full.saturating_mul(before_the_last(need))
         .saturating_add(rings)
         .max(MEMLOCK_MIN)
+}
+
+fn before_the_last(need: &Need) -> u64 {
+    (need.shards as u64).saturating_sub(1)
 }
 
 fn ring_bytes(depth: u64) -> u64 {
@@ -449,7 +460,7 @@ mod tests {
             (1024, 1 << 20, 2, 2),
             (1024, 8 << 20, 16, 16),
         ] {
-            let fits = |shards| memlock_needed(&Need { shards, ring_depth }) <= limit;
+            let fits = |shards| executors_need(&Need { shards, ring_depth }) <= limit;
             assert!(
                 fits(promised),
                 "{promised} at depth {ring_depth} in {limit}"
@@ -480,8 +491,8 @@ mod tests {
         let text = paragraph(&host(needed - 1), &need);
         for word in [
             "8 shards",
-            "1728 KiB",
-            "1727 KiB",
+            "1924 KiB",
+            "1923 KiB",
             "LimitMEMLOCK=infinity",
             "--ulimit",
         ] {
