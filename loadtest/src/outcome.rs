@@ -18,6 +18,8 @@ pub struct Outcome {
     pub timeline: Timeline,
     /// What a reader must know to trust the figures: who was the bottleneck, what was lost.
     pub notes: Vec<String>,
+    /// Limits and checks that the run did not pass, in words. Empty when all is well.
+    pub failures: Vec<String>,
 }
 
 /// One number.

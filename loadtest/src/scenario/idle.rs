@@ -1,27 +1,40 @@
 //! `idle`: connections that are subscribed and silent, and what the server holds for each.
 
-use crate::cli::Idle;
-use crate::client::Speech;
-use crate::crowd::Crowd;
-use crate::report::{Report, grouped};
-use crate::server::Memory;
-use serde::Serialize;
+use super::drive::Drive;
+use crate::cli::load::{Span, seconds};
+use crate::cli::server::Server;
+use crate::load::Load;
+use crate::load::visitors::{Stay, Visitors, Visits};
+use crate::outcome::{Figure, Outcome, Timeline, Unit};
+use crate::process::Memory;
+use crate::progress::Progress;
+use clap::Args;
 use std::io;
-use std::time::Instant;
+use std::time::Duration;
 
-/// The outcome.
-#[derive(Debug, Serialize)]
-pub struct IdleReport {
-    connections: usize,
-    opened_in_ms: u64,
-    before: Memory,
-    after: Memory,
-    /// Growth of the resident memory for each connection, rounded up.
-    bytes_each: u64,
-    /// The same of the pages that are the server's alone.
-    private_bytes_each: u64,
-    limit_bytes: u64,
-    passed: bool,
+/// What is asked for.
+#[derive(Args, Clone, Debug)]
+pub struct Options {
+    /// Connections to open and hold.
+    #[arg(long, value_name = "N", default_value_t = 10_000,
+          value_parser = clap::value_parser!(u32).range(1..))]
+    pub connections: u32,
+    /// The public channel that each of them subscribes to.
+    #[arg(long, value_name = "NAME", default_value = "idle")]
+    pub channel: String,
+    /// Bytes of the server's resident memory that a connection may cost.
+    #[arg(long, value_name = "BYTES", default_value_t = 6144)]
+    pub limit_bytes: u64,
+    /// Give up when not all are subscribed after so many seconds.
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
+    pub timeout_s: Duration,
+    /// Connections that are being made at a time.
+    #[arg(long, value_name = "N", default_value_t = 512,
+          value_parser = clap::value_parser!(u32).range(1..))]
+    pub connect_under_way: u32,
+    /// The server.
+    #[command(flatten)]
+    pub server: Server,
 }
 
 /// Opens the connections, waits until all are subscribed, and looks at the server before and
@@ -29,61 +42,76 @@ pub struct IdleReport {
 ///
 /// # Errors
 /// When a connection fails or the server's memory cannot be read.
-pub fn run(idle: &Idle) -> io::Result<IdleReport> {
-    let server = &idle.server;
-    let speech = Speech::new(&server.url, &server.key, &idle.channel);
-    let before = Memory::of(server.server_pid)?;
-    let start = Instant::now();
-    let count = idle.connections as usize;
-    let crowd = Crowd::gather(&server.url, &speech, count, idle.timeout_s)?;
-    let opened_in_ms = start.elapsed().as_millis() as u64;
-    let after = Memory::of(server.server_pid)?;
-    let connections = crowd.len();
-    let each = |before: u64, after: u64| after.saturating_sub(before).div_ceil(connections as u64);
-    let bytes_each = each(before.resident, after.resident);
-    Ok(IdleReport {
-        connections,
-        opened_in_ms,
-        before,
-        after,
-        bytes_each,
-        private_bytes_each: each(before.private, after.private),
-        limit_bytes: idle.limit_bytes,
-        passed: bytes_each <= idle.limit_bytes,
-    })
+pub fn run(options: &Options, progress: &mut Progress) -> io::Result<Outcome> {
+    let server = &options.server;
+    if server.server_pid.is_empty() {
+        return Err(io::Error::other("idle looks at the server: give its --server-pid"));
+    }
+    let visits = Visits {
+        connections: options.connections,
+        channel: options.channel.clone(),
+        stay: Stay::ForEver,
+        rate: None,
+        under_way: options.connect_under_way,
+    };
+    let span = Span {
+        timeout_s: options.timeout_s,
+        connect_under_way: options.connect_under_way,
+        ..Span::default()
+    };
+    let mut load = Visitors::new(visits, &server.url, &server.key);
+    let mut drive = Drive::new(server, &span, options.connections as usize, progress)?;
+    let before = Memory::of_all(&server.server_pid)?;
+    let loads: &mut [&mut dyn Load] = &mut [&mut load];
+    let opened_in_s = drive.gather(loads)?;
+    let after = Memory::of_all(&server.server_pid)?;
+    Ok(outcome(options, before, after, opened_in_s))
 }
 
-impl IdleReport {
-    /// Whether the limit was kept.
-    pub fn passed(&self) -> bool {
-        self.passed
+fn outcome(options: &Options, before: Memory, after: Memory, opened_in_s: f64) -> Outcome {
+    let connections = u64::from(options.connections);
+    let each = |before: u64, after: u64| after.saturating_sub(before).div_ceil(connections);
+    let resident = each(before.resident, after.resident);
+    let private = each(before.private, after.private);
+    let bytes = |key, label, value: u64| Figure::lower(key, label, Unit::Bytes, value as f64);
+    let memory = |key, label, value: u64| Figure::plain(key, label, Unit::Bytes, value as f64);
+    let figures = vec![
+        bytes(
+            "resident_bytes_each",
+            "resident memory of the server for each connection",
+            resident,
+        ),
+        bytes(
+            "private_bytes_each",
+            "private memory of the server for each connection",
+            private,
+        ),
+        Figure::plain("connections", "connections, all subscribed", Unit::Count, connections as f64),
+        Figure::lower("opened_in_s", "time in which they were opened", Unit::Seconds, opened_in_s),
+        memory("resident_before_bytes", "resident memory before", before.resident),
+        memory("resident_after_bytes", "resident memory after", after.resident),
+    ];
+    let limit = options.limit_bytes;
+    let failure = format!("a connection costs {resident} bytes, past the limit of {limit}");
+    Outcome {
+        scenario: "idle",
+        settings: settings(options),
+        figures,
+        latencies: Vec::new(),
+        timeline: Timeline::default(),
+        notes: Vec::new(),
+        failures: Vec::from_iter((resident > limit).then_some(failure)),
     }
 }
 
-impl Report for IdleReport {
-    fn title(&self) -> String {
-        let verdict = if self.passed { "within" } else { "PAST" };
-        format!(
-            "idle: {} bytes per connection, {verdict} the limit of {}",
-            grouped(self.bytes_each),
-            grouped(self.limit_bytes)
-        )
-    }
-
-    fn rows(&self) -> Vec<(&'static str, String)> {
-        vec![
-            (
-                "connections, all subscribed",
-                grouped(self.connections as u64),
-            ),
-            ("opened in, ms", grouped(self.opened_in_ms)),
-            ("resident before, bytes", grouped(self.before.resident)),
-            ("resident after, bytes", grouped(self.after.resident)),
-            ("resident per connection, bytes", grouped(self.bytes_each)),
-            (
-                "private per connection, bytes",
-                grouped(self.private_bytes_each),
-            ),
-        ]
-    }
+fn settings(options: &Options) -> Vec<(&'static str, String)> {
+    let mut settings = vec![
+        ("connections", options.connections.to_string()),
+        ("channel", options.channel.clone()),
+        ("limit-bytes", options.limit_bytes.to_string()),
+        ("timeout-s", options.timeout_s.as_secs_f64().to_string()),
+        ("connect-under-way", options.connect_under_way.to_string()),
+    ];
+    settings.extend(options.server.settings());
+    settings
 }

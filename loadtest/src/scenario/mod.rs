@@ -1,3 +1,5 @@
-//! The loads that can be put on a server, one file each.
+//! The loads that can be put on a server, one file each, and what drives them.
 
-pub mod idle;
+pub mod drive;
+pub mod fan_out;
+

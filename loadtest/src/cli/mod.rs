@@ -1,0 +1,59 @@
+//! What can be asked for on the command line.
+
+pub mod load;
+pub mod server;
+
+use crate::scenario::fan_out;
+use clap::{Parser, Subcommand};
+
+/// Put a load on a server of the Pusher protocol and see what it costs.
+#[derive(Debug, Parser)]
+#[command(name = "shardcast-loadtest", version)]
+pub struct Arguments {
+    /// Print the report as JSON instead of a table.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Which load.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The scenarios.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Messages published to a few channels with many subscribers each.
+    FanOut(fan_out::Options),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_holds_together() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        let parse = |arguments: &str| {
+            Arguments::try_parse_from(["x"].into_iter().chain(arguments.split(' ')))
+        };
+        assert!(parse("idle --server-pid 1 --connections 1").is_ok());
+        assert!(parse("fan-out --rate 0.5 --warm-up-s 0.5").is_ok());
+        for wrong in [
+            "idle --server-pid 1 --connections 0",
+            "idle --server-pid x",
+            "idle --server-pid 1 --url wss://x:1",
+            "idle --server-pid 1 --timeout-s soon",
+            "fan-out --rate 0",
+            "fan-out --payload 39",
+            "fan-out --duration-s -1",
+            "fan-out --channels 0",
+            "none --server-pid 1",
+        ] {
+            assert!(parse(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! A signed publish request: everything that does not change is written once.
+
+use crate::target::Target;
+use crate::wire::mark::{self, Mark};
+use crate::wire::sign::Signer;
+use md5::{Digest, Md5};
+
+/// The name of every event that is published.
+const EVENT: &str = "lt";
+
+/// Digits of a channel's number in its name.
+const CHANNEL_DIGITS: usize = 5;
+
+/// The most channels that a load can have.
+pub const CHANNELS_MAX: u32 = 10u32.pow(CHANNEL_DIGITS as u32);
+
+/// Credentials of the app.
+#[derive(Clone, Debug)]
+pub struct App<'a> {
+    /// Its id.
+    pub id: &'a str,
+    /// Its key.
+    pub key: &'a str,
+    /// What signs for it.
+    pub signer: Signer,
+}
+
+/// The request, with places for what changes.
+#[derive(Clone, Debug)]
+pub struct Publish {
+    bytes: Vec<u8>,
+    signer: Signer,
+    path: Vec<u8>,
+    /// Where things stand in the bytes.
+    query: std::ops::Range<usize>,
+    timestamp: usize,
+    body_md5: usize,
+    signature: usize,
+    body: usize,
+    channel: usize,
+    mark: usize,
+}
+
+/// The name of a channel. All names of a load are of one length, so that marks keep their place.
+pub fn channel_name(prefix: &str, number: u32) -> String {
+    format!("{prefix}-{number:0CHANNEL_DIGITS$}")
+}
+
+impl Publish {
+    /// Of messages of `payload` bytes to the channels of `prefix`.
+    pub fn new(target: &Target, app: &App<'_>, prefix: &str, payload: usize) -> Self {
+        let channel = channel_name(prefix, 0);
+        let padding = "x".repeat(payload.saturating_sub(mark::BYTES));
+        let mark_text = "M".repeat(mark::BYTES);
+        let body = format!(
+            "{{\"name\":\"{EVENT}\",\"channels\":[\"{channel}\"],\"data\":\"{mark_text}{padding}\"}}"
+        );
+        let path = format!("/apps/{}/events", app.id);
+        let timestamp = "0".repeat(10);
+        let before = format!("auth_key={}&auth_timestamp=", app.key);
+        let between = "&auth_version=1.0&body_md5=";
+        let query = format!("{before}{timestamp}{between}{}", "0".repeat(32));
+        let head = format!(
+            "POST {path}?{query}&auth_signature={}",
+            "0".repeat(64)
+        );
+        let bytes = format!(
+            "{head} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\n\
+             Content-Length: {}\r\n\r\n{body}",
+            target.host,
+            body.len()
+        );
+        let query_at = "POST ?".len() + path.len();
+        let timestamp_at = query_at + before.len();
+        let body_at = bytes.len() - body.len();
+        let channel_at = "{\"name\":\"\",\"channels\":[\"".len() + EVENT.len() + prefix.len() + 1;
+        let data_at = body.len() - "\"}".len() - padding.len() - mark::BYTES;
+        Self {
+            signer: app.signer.clone(),
+            path: path.into_bytes(),
+            query: query_at..query_at + query.len(),
+            timestamp: timestamp_at,
+            body_md5: timestamp_at + 10 + between.len(),
+            signature: head.len() - 64,
+            body: body_at,
+            channel: body_at + channel_at,
+            mark: body_at + data_at,
+            bytes: bytes.into_bytes(),
+        }
+    }
+
+    /// The request for one message.
+    pub fn write(&mut self, channel: u32, mark: Mark, unix_s: u64, out: &mut Vec<u8>) {
+        digits(&mut self.bytes[self.channel..][..CHANNEL_DIGITS], u64::from(channel));
+        self.bytes[self.mark..][..mark::BYTES].copy_from_slice(&mark.text());
+        digits(&mut self.bytes[self.timestamp..][..10], unix_s);
+        let md5 = Md5::digest(&self.bytes[self.body..]);
+        hex::encode_to_slice(md5, &mut self.bytes[self.body_md5..][..32]).expect("16 bytes");
+        let mut signature = [0; 64];
+        let query = &self.bytes[self.query.clone()];
+        self.signer
+            .sign(&[b"POST\n", &self.path, b"\n", query], &mut signature);
+        self.bytes[self.signature..][..64].copy_from_slice(&signature);
+        out.extend_from_slice(&self.bytes);
+    }
+}
+
+/// Writes a number over the whole width of `out`, with zeros in front.
+fn digits(out: &mut [u8], mut number: u64) {
+    for digit in out.iter_mut().rev() {
+        *digit = b'0' + (number % 10) as u8;
+        number /= 10;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_signed_as_pusher_says() {
+        let target: Target = "ws://127.0.0.1:6001".parse().unwrap();
+        let signer = Signer::new("app-secret");
+        let app = App {
+            id: "1001",
+            key: "app-key",
+            signer: signer.clone(),
+        };
+        let mut publish = Publish::new(&target, &app, "p", 50);
+        let mark = Mark {
+            stream: 1,
+            sequence: 2,
+            due: 3,
+        };
+        let mut out = Vec::new();
+        publish.write(99_999, mark, 1, &mut out);
+        out.clear();
+        publish.write(42, mark, 1_700_000_000, &mut out);
+        let text = String::from_utf8(out).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        let mark = String::from_utf8(mark.text().to_vec()).unwrap();
+        assert_eq!(
+            body,
+            format!(r#"{{"name":"lt","channels":["p-00042"],"data":"{mark}xxxxxxxxxx"}}"#)
+        );
+        assert!(head.ends_with(&format!("Content-Length: {}", body.len())));
+        let md5 = hex::encode(Md5::digest(body));
+        let query = format!(
+            "auth_key=app-key&auth_timestamp=1700000000&auth_version=1.0&body_md5={md5}"
+        );
+        let mut signature = [0; 64];
+        signer.sign(
+            &[format!("POST\n/apps/1001/events\n{query}").as_bytes()],
+            &mut signature,
+        );
+        let signature = std::str::from_utf8(&signature).unwrap();
+        let line = format!("POST /apps/1001/events?{query}&auth_signature={signature} HTTP/1.1\r\n");
+        assert!(head.starts_with(&line), "{head}");
+        assert!(head.contains("\r\nHost: 127.0.0.1:6001\r\n"));
+    }
+}
