@@ -28,6 +28,7 @@ pub mod wire;
 use cli::{Arguments, Command};
 use outcome::{Outcome, Unit};
 use progress::Progress;
+use scenario::{client_events, connect, fan_out, idle, mixed, presence, publish};
 use std::io;
 use std::process::ExitCode;
 
@@ -50,7 +51,14 @@ pub fn run(arguments: Arguments) -> ExitCode {
 
 fn start(command: &Command, progress: &mut Progress) -> io::Result<Outcome> {
     match command {
-        Command::FanOut(options) => scenario::fan_out::run(options, progress),
+        Command::Connect(options) => connect::run(options, progress),
+        Command::Idle(options) => idle::run(options, progress),
+        Command::FanOut(options) => fan_out::run("fan-out", options, progress),
+        Command::Channels(options) => fan_out::run("channels", options, progress),
+        Command::ClientEvents(options) => client_events::run(options, progress),
+        Command::Presence(options) => presence::run(options, progress),
+        Command::Publish(options) => publish::run(options, progress),
+        Command::Mixed(options) => mixed::run(options, progress),
     }
 }
 

@@ -60,7 +60,10 @@ pub fn resident(pids: &[u32]) -> io::Result<u64> {
     for pid in pids {
         let path = format!("/proc/{pid}/statm");
         let text = read(&path)?;
-        let field = text.split(' ').nth(1).and_then(|field| field.parse::<u64>().ok());
+        let field = text
+            .split(' ')
+            .nth(1)
+            .and_then(|field| field.parse::<u64>().ok());
         pages += field.ok_or_else(|| not_understood(&path))?;
     }
     Ok(pages * rustix::param::page_size() as u64)
@@ -97,7 +100,10 @@ fn schedstat_ns(pid: u32) -> io::Result<u64> {
             Err(error) if error.kind() == io::ErrorKind::NotFound && total > 0 => continue,
             outcome => outcome?,
         };
-        let field = text.split(' ').next().and_then(|field| field.parse::<u64>().ok());
+        let field = text
+            .split(' ')
+            .next()
+            .and_then(|field| field.parse::<u64>().ok());
         total += field.ok_or_else(|| not_understood(path.display()))?;
     }
     Ok(total)

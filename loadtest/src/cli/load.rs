@@ -70,6 +70,20 @@ pub enum UntilFlag {
     Delivered,
 }
 
+impl Default for Span {
+    /// What the flags say when they are not given.
+    fn default() -> Self {
+        Self {
+            warm_up_s: Duration::from_secs(1),
+            duration_s: Duration::from_secs(10),
+            drain_s: Duration::from_secs(5),
+            timeout_s: Duration::from_secs(60),
+            connect_under_way: 512,
+            allow_loss: false,
+        }
+    }
+}
+
 impl Span {
     /// What was asked for.
     pub fn settings(&self) -> Vec<(&'static str, String)> {

@@ -3,7 +3,7 @@
 pub mod load;
 pub mod server;
 
-use crate::scenario::fan_out;
+use crate::scenario::{client_events, connect, fan_out, idle, mixed, presence, publish};
 use clap::{Parser, Subcommand};
 
 /// Put a load on a server of the Pusher protocol and see what it costs.
@@ -21,8 +21,24 @@ pub struct Arguments {
 /// The scenarios.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Connections opened and subscribed as fast as the server lets them, or at a rate.
+    Connect(connect::Options),
+    /// Memory of the server for each connection that is subscribed and silent.
+    Idle(idle::Options),
     /// Messages published to a few channels with many subscribers each.
     FanOut(fan_out::Options),
+    /// Messages published to many channels with few subscribers each.
+    #[command(mut_arg("channels", |arg| arg.default_value("1000")))]
+    #[command(mut_arg("subscribers", |arg| arg.default_value("10")))]
+    Channels(fan_out::Options),
+    /// Client events in pairs on private channels. The app must allow them, at this rate.
+    ClientEvents(client_events::Options),
+    /// Members that join and leave a presence channel with many others on it.
+    Presence(presence::Options),
+    /// Signed publish requests to channels that nobody listens to.
+    Publish(publish::Options),
+    /// All of these at once, each at its own rate.
+    Mixed(mixed::Options),
 }
 
 #[cfg(test)]

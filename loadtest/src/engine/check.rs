@@ -90,9 +90,11 @@ impl Check {
         let until = if left { next } else { sent.count.max(next) };
         let none = BTreeSet::new();
         let missing = self.gaps.get(&place).unwrap_or(&none);
-        let excused = |number: &u32| sent.refused.contains(number) || sent.doubtful.contains(number);
+        let excused =
+            |number: &u32| sent.refused.contains(number) || sent.doubtful.contains(number);
         let in_gaps = missing.iter().filter(|number| !excused(number)).count() as u64;
-        let tail = u64::from(until - next) - count(&sent.refused, next, until)
+        let tail = u64::from(until - next)
+            - count(&sent.refused, next, until)
             - count(&sent.doubtful, next, until);
         let came = u64::from(next) - missing.len() as u64;
         let refused_and_missing = missing.iter().filter(|n| sent.refused.contains(n)).count();
@@ -197,10 +199,22 @@ mod tests {
                 .filter(|n| !sent.refused.contains(n) && !sent.doubtful.contains(n))
                 .collect();
             let account = check.account(1, 1, &sent, false);
-            assert_eq!(account.lost, must.difference(&seen).count() as u64, "seed {seed}");
+            assert_eq!(
+                account.lost,
+                must.difference(&seen).count() as u64,
+                "seed {seed}"
+            );
             assert_eq!(check.delivered, seen.len() as u64, "seed {seed}");
-            assert_eq!((check.duplicated, check.out_of_order), (again, late), "seed {seed}");
-            assert_eq!(account.expected - account.lost, check.delivered, "seed {seed}");
+            assert_eq!(
+                (check.duplicated, check.out_of_order),
+                (again, late),
+                "seed {seed}"
+            );
+            assert_eq!(
+                account.expected - account.lost,
+                check.delivered,
+                "seed {seed}"
+            );
             assert_eq!(check.account(0, 1, &sent, false).lost, must.len() as u64);
         }
     }

@@ -98,7 +98,11 @@ impl Sockets {
 
     fn connect(&self, number: SocketNo) -> io::Result<TcpStream> {
         let target = self.target.address;
-        let socket = Socket::new(Domain::for_address(target), Type::STREAM, Some(Protocol::TCP))?;
+        let socket = Socket::new(
+            Domain::for_address(target),
+            Type::STREAM,
+            Some(Protocol::TCP),
+        )?;
         socket.set_nonblocking(true)?;
         socket.set_tcp_nodelay(true)?;
         // Acknowledgements wait for company. Over loopback each one costs us the server's half of
@@ -160,7 +164,10 @@ impl Sockets {
                 Ok(count) => done += count,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => {
-                    let waits = matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::NotConnected);
+                    let waits = matches!(
+                        error.kind(),
+                        ErrorKind::WouldBlock | ErrorKind::NotConnected
+                    );
                     if !waits {
                         self.broken.push((number, error));
                     }

@@ -159,7 +159,13 @@ fn serve(
                 number: member,
                 socket: number,
             };
-            match receive(sockets, buffer, &mut *loads[usize::from(load)], member, &mut now) {
+            match receive(
+                sockets,
+                buffer,
+                &mut *loads[usize::from(load)],
+                member,
+                &mut now,
+            ) {
                 Ok(true) if !to_the_end => break,
                 Ok(_) => {}
                 Err(Ended::Broken(error)) if error.kind() == ErrorKind::WouldBlock => break,

@@ -19,6 +19,8 @@ pub enum Stage {
     Subscribing,
     /// Events come in.
     Subscribed,
+    /// The close is out.
+    Leaving,
 }
 
 /// What the server says apart from the events of a load.
@@ -59,6 +61,11 @@ pub fn subscribe(channel: &str, auth: Option<&str>, channel_data: Option<&str>) 
     frame::masked(frame::TEXT, text.to_string().as_bytes())
 }
 
+/// The frame that ends a connection in order.
+pub fn goodbye() -> Vec<u8> {
+    frame::masked(frame::CLOSE, &1000u16.to_be_bytes())
+}
+
 /// Takes the response to the handshake off `bytes`; whether frames may follow.
 ///
 /// # Errors
@@ -72,7 +79,10 @@ pub fn upgraded(stage: &mut Stage, bytes: &mut &[u8]) -> Result<bool, Ended> {
         return Ok(false);
     };
     if !bytes.starts_with(b"HTTP/1.1 101 ") {
-        let line = bytes.split(|byte| *byte == b'\r').next().unwrap_or_default();
+        let line = bytes
+            .split(|byte| *byte == b'\r')
+            .next()
+            .unwrap_or_default();
         let line = String::from_utf8_lossy(line);
         return Err(Ended::said(format!("the upgrade was refused: {line}")));
     }
@@ -101,9 +111,14 @@ pub fn hear<'a>(frame: &Frame<'a>, say: impl FnOnce(&[u8])) -> Result<Said<'a>, 
         }
         frame::PONG => Ok(Said::Other),
         frame::CLOSE => {
-            let code = frame.payload.first_chunk().map(|code| u16::from_be_bytes(*code));
+            let code = frame
+                .payload
+                .first_chunk()
+                .map(|code| u16::from_be_bytes(*code));
             let code = code.map_or_else(String::new, |code| format!(" with {code}"));
-            Err(Ended::said(format!("the server closed the connection{code}")))
+            Err(Ended::said(format!(
+                "the server closed the connection{code}"
+            )))
         }
         other => Err(Ended::said(format!("a frame with opcode {other}"))),
     }
@@ -181,17 +196,26 @@ mod tests {
         assert_eq!((stage, bytes), (Stage::Greeting, &b"rest"[..]));
         let mut bytes: &[u8] = b"HTTP/1.1 503 Full\r\n\r\n";
         let error = upgraded(&mut Stage::Upgrading, &mut bytes).unwrap_err();
-        assert_eq!(error.to_string(), "the upgrade was refused: HTTP/1.1 503 Full");
+        assert_eq!(
+            error.to_string(),
+            "the upgrade was refused: HTTP/1.1 503 Full"
+        );
     }
 
     #[test]
     fn pings_are_answered_and_a_close_is_the_end() {
         let frame = |opcode, payload| Frame { opcode, payload };
         let mut out = Vec::new();
-        hear(&frame(frame::PING, b"x"), |bytes| out.extend_from_slice(bytes)).unwrap();
+        hear(&frame(frame::PING, b"x"), |bytes| {
+            out.extend_from_slice(bytes)
+        })
+        .unwrap();
         assert_eq!(out, frame::masked(frame::PONG, b"x"));
         let close = frame(frame::CLOSE, &[0x10, 0x68, b'x']);
         let error = hear(&close, |_| unreachable!("nothing is answered")).unwrap_err();
-        assert_eq!(error.to_string(), "the server closed the connection with 4200");
+        assert_eq!(
+            error.to_string(),
+            "the server closed the connection with 4200"
+        );
     }
 }

@@ -2,8 +2,8 @@
 
 use super::client::{self, Said, Stage};
 use super::publish::{App, Publish, channel_name};
-use super::publishers::{Counts, Pace, Publishers};
-use super::{Findings, Load, Member};
+use super::publishers::{Pace, Publishers};
+use super::{Delivered, Findings, Gauge, Load, Member, columns, told, values};
 use crate::engine::check::{Account, Check};
 use crate::engine::timing::Timing;
 use crate::engine::{Ended, Sockets};
@@ -39,6 +39,8 @@ pub struct FanOut {
     listeners: Vec<Listener>,
     opened: u32,
     subscribed: u32,
+    /// The publishers are open.
+    publishing: bool,
     begun: bool,
     publishers: Publishers,
     check: Check,
@@ -54,9 +56,9 @@ pub struct FanOut {
     unanswered: u64,
     /// Why subscribers are no more.
     ends: BTreeMap<String, u64>,
-    at_measure: Totals,
-    at_stop: Totals,
-    at_interval: u64,
+    delivered: Gauge,
+    answered: Gauge,
+    received: Gauge,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -67,20 +69,13 @@ struct Listener {
     left: bool,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
-struct Totals {
-    delivered: u64,
-    bytes: u64,
-    counts: Counts,
-}
-
 impl FanOut {
     /// Nothing is opened yet.
     pub fn new(shape: Shape, target: &Target, app: &App<'_>) -> Self {
         let count = shape.channels * shape.subscribers;
         let listener = |number| Listener {
             stage: Stage::Away,
-            channel: number / shape.subscribers,
+            channel: number / shape.subscribers.max(1),
             left: false,
         };
         let listeners = (0..count).map(listener).collect();
@@ -92,6 +87,7 @@ impl FanOut {
             listeners,
             opened: 0,
             subscribed: 0,
+            publishing: false,
             begun: false,
             publishers,
             check,
@@ -102,9 +98,9 @@ impl FanOut {
             errors: 0,
             unanswered: 0,
             ends: BTreeMap::new(),
-            at_measure: Totals::default(),
-            at_stop: Totals::default(),
-            at_interval: 0,
+            delivered: Gauge::default(),
+            answered: Gauge::default(),
+            received: Gauge::default(),
             shape,
         }
     }
@@ -112,14 +108,6 @@ impl FanOut {
     /// Connections that it needs.
     pub fn connections(&self) -> usize {
         self.listeners.len() + self.publishers.len() as usize
-    }
-
-    fn totals(&self) -> Totals {
-        Totals {
-            delivered: self.check.delivered,
-            bytes: self.bytes,
-            counts: self.publishers.counts,
-        }
     }
 
     /// A message, unless it is something else.
@@ -135,7 +123,8 @@ impl FanOut {
                 let place = stream.place as usize;
                 if self.check.take(number as usize, place, mark.sequence) {
                     self.delivery.record(mark.due, now);
-                    self.publishers.delivered(mark.stream, mark.sequence, now, sockets);
+                    self.publishers
+                        .delivered(mark.stream, mark.sequence, now, sockets);
                 }
             }
             None => self.strange += 1,
@@ -184,7 +173,9 @@ impl FanOut {
             {
                 let stream = &self.publishers.streams[stream];
                 let place = stream.place as usize;
-                let one = self.check.account(number, place, &stream.sent, listener.left);
+                let one = self
+                    .check
+                    .account(number, place, &stream.sent, listener.left);
                 all.expected += one.expected;
                 all.lost += one.lost;
                 all.against_refusal += one.against_refusal;
@@ -196,8 +187,12 @@ impl FanOut {
 
 impl Load for FanOut {
     fn turn(&mut self, now: u64, sockets: &mut Sockets) -> io::Result<u64> {
-        if self.opened == 0 {
+        if !self.publishing {
+            self.publishing = true;
             self.publishers.open(sockets)?;
+            if self.listeners.is_empty() {
+                self.publishers.prepare(sockets.clock.unix_s(now));
+            }
         }
         while (self.opened as usize) < self.listeners.len()
             && self.opened - self.subscribed < self.shape.under_way
@@ -253,7 +248,10 @@ impl Load for FanOut {
     }
 
     fn ready(&self) -> (u64, u64) {
-        (u64::from(self.subscribed), self.listeners.len() as u64)
+        // One more for the publishers.
+        let publishing = u64::from(self.publishing);
+        let listeners = self.listeners.len() as u64;
+        (u64::from(self.subscribed) + publishing, listeners + 1)
     }
 
     fn begin(&mut self, now: u64, sockets: &mut Sockets) {
@@ -262,14 +260,17 @@ impl Load for FanOut {
     }
 
     fn measure(&mut self, now: u64) {
-        self.at_measure = self.totals();
-        self.at_interval = self.check.delivered;
+        self.delivered.measure(self.check.delivered);
+        self.answered.measure(self.publishers.counts.answered);
+        self.received.measure(self.bytes);
         self.delivery.measure(now);
         self.publishers.answer.measure(now);
     }
 
     fn stop(&mut self, now: u64) {
-        self.at_stop = self.totals();
+        self.delivered.stop(self.check.delivered);
+        self.answered.stop(self.publishers.counts.answered);
+        self.received.stop(self.bytes);
         self.delivery.stop(now);
         self.publishers.stop(now);
     }
@@ -279,141 +280,171 @@ impl Load for FanOut {
     }
 
     fn series(&self) -> Vec<Series> {
-        let series = |key, label, unit| Series { key, label, unit };
-        let us = Unit::Microseconds;
-        vec![
-            series("deliveries_per_s", "deliveries", Unit::PerSecond),
-            series("delivery_p50_us", "delivery p50", us),
-            series("delivery_p99_us", "delivery p99", us),
-            series("delivery_max_us", "delivery max", us),
-        ]
+        if self.listeners.is_empty() {
+            return columns(
+                ("answers_per_s", "answers"),
+                [
+                    ("answer_p50_us", "answer p50"),
+                    ("answer_p99_us", "answer p99"),
+                    ("answer_max_us", "answer max"),
+                ],
+            );
+        }
+        columns(
+            ("deliveries_per_s", "deliveries"),
+            [
+                ("delivery_p50_us", "delivery p50"),
+                ("delivery_p99_us", "delivery p99"),
+                ("delivery_max_us", "delivery max"),
+            ],
+        )
     }
 
     fn interval(&mut self, seconds: f64) -> Vec<f64> {
-        let count = self.check.delivered - self.at_interval;
-        self.at_interval = self.check.delivered;
-        self.publishers.answer.roll();
-        let mut values = vec![count as f64 / seconds];
-        values.extend(self.delivery.roll());
-        values
+        let answers = self.answered.interval(self.publishers.counts.answered);
+        let deliveries = self.delivered.interval(self.check.delivered);
+        let (answer, delivery) = (self.publishers.answer.roll(), self.delivery.roll());
+        if self.listeners.is_empty() {
+            values(answers, seconds, answer)
+        } else {
+            values(deliveries, seconds, delivery)
+        }
     }
 
     fn detail(&self) -> String {
-        format!("{} delivered", self.check.delivered)
+        if self.listeners.is_empty() {
+            format!("{} answered", self.publishers.counts.answered)
+        } else {
+            format!("{} delivered", self.check.delivered)
+        }
     }
 
     fn findings(&mut self, seconds: f64, prefix: &str) -> Findings {
         self.unanswered += self.publishers.give_up();
         let account = self.account();
-        let disconnected: u64 = self.ends.values().sum();
-        let delivered = self.at_stop.delivered - self.at_measure.delivered;
-        let failures = self.failures(account, disconnected);
-        let notes = self.notes();
-        let figures = self.figures(seconds, prefix, account, disconnected);
+        let balance = self.balance(account);
+        let failures = self.failures(&balance);
+        let notes = self.notes(account);
+        let figures = self.figures(seconds, prefix, &balance);
         let latency = |key, label, timing: &mut Timing| Latency {
             key,
             label,
             nanoseconds: timing.take(),
         };
-        let latencies = vec![
-            latency(
-                "delivery",
-                "delivery, from due to received",
-                &mut self.delivery,
-            ),
-            latency(
-                "answer",
-                "answer, from due to answered",
-                &mut self.publishers.answer,
-            ),
-        ];
+        let answer = latency(
+            "answer",
+            "answer, from due to answered",
+            &mut self.publishers.answer,
+        );
+        let delivery = latency(
+            "delivery",
+            "delivery, from due to received",
+            &mut self.delivery,
+        );
+        let (latencies, work) = if self.listeners.is_empty() {
+            (vec![answer], (self.answered.measured(), "answer"))
+        } else {
+            (
+                vec![delivery, answer],
+                (self.delivered.measured(), "delivery"),
+            )
+        };
         Findings {
             figures,
             latencies,
             notes,
             failures,
-            work: (delivered, "delivery"),
+            work,
         }
     }
 }
 
 impl FanOut {
-    fn figures(&self, seconds: f64, prefix: &str, account: Account, gone: u64) -> Vec<Figure> {
-        let (from, to) = (self.at_measure, self.at_stop);
-        let rate = |from: u64, to: u64| (to - from) as f64 / seconds;
+    fn balance(&self, account: Account) -> Delivered {
+        Delivered {
+            expected: account.expected,
+            delivered: self.check.delivered,
+            lost: account.lost,
+            duplicated: self.check.duplicated,
+            out_of_order: self.check.out_of_order,
+            disconnected: self.ends.values().sum(),
+        }
+    }
+
+    fn figures(&self, seconds: f64, prefix: &str, balance: &Delivered) -> Vec<Figure> {
         let key = |name: &str| format!("{prefix}{name}");
+        let rate = |gauge: &Gauge| gauge.measured() as f64 / seconds;
         let per_s = Unit::PerSecond;
-        let mut figures = vec![
-            Figure::higher(
-                &key("deliveries_per_s"),
-                "deliveries in a second",
-                per_s,
-                rate(from.delivered, to.delivered),
-            ),
-            Figure::higher(
-                &key("publishes_per_s"),
-                "publishes answered in a second",
-                per_s,
-                rate(from.counts.answered, to.counts.answered),
-            ),
-            Figure::plain(
-                &key("bytes_per_s"),
-                "bytes received in a second",
-                per_s,
-                rate(from.bytes, to.bytes),
-            ),
-        ];
+        let answers = Figure::higher(
+            &key("publishes_per_s"),
+            "publishes answered in a second",
+            per_s,
+            rate(&self.answered),
+        );
+        let deliveries = Figure::higher(
+            &key("deliveries_per_s"),
+            "deliveries in a second",
+            per_s,
+            rate(&self.delivered),
+        );
+        let bytes = Figure::plain(
+            &key("bytes_per_s"),
+            "bytes received by subscribers in a second",
+            Unit::Bytes,
+            rate(&self.received),
+        );
         let counts = self.publishers.counts;
-        let plain = [
-            ("published", "messages published", counts.published),
-            ("answered", "publishes answered", counts.answered),
-            ("expected", "deliveries expected", account.expected),
-            ("delivered", "deliveries", self.check.delivered),
-        ];
-        let bad = [
-            ("refused", "publishes refused", counts.refused),
-            ("lost", "deliveries lost", account.lost),
-            ("duplicated", "deliveries doubled", self.check.duplicated),
-            ("out_of_order", "deliveries out of order", self.check.out_of_order),
-            ("disconnected", "subscribers disconnected", gone),
-        ];
-        figures.extend(plain.map(|(name, label, value)| {
+        let count = |name: &str, label, value: u64| {
             Figure::plain(&key(name), label, Unit::Count, value as f64)
-        }));
-        figures.extend(bad.map(|(name, label, value)| {
-            Figure::lower(&key(name), label, Unit::Count, value as f64)
-        }));
+        };
+        let refused = Figure::lower(
+            &key("refused"),
+            "publishes refused",
+            Unit::Count,
+            counts.refused as f64,
+        );
+        let published = count("published", "messages published", counts.published);
+        let answered = count("answered", "publishes answered", counts.answered);
+        if self.listeners.is_empty() {
+            return vec![answers, published, answered, refused];
+        }
+        let mut figures = vec![deliveries, answers, bytes, published, answered, refused];
+        figures.extend(balance.figures(prefix));
         figures
     }
 
-    fn failures(&self, account: Account, disconnected: u64) -> Vec<String> {
-        let faults = [
-            (account.lost, "deliveries were lost"),
-            (self.check.duplicated, "deliveries came more than once"),
-            (self.check.out_of_order, "deliveries came out of order"),
-            (disconnected, "subscribers were disconnected"),
-            (self.publishers.died, "publishers' connections died with requests under way"),
+    fn failures(&self, balance: &Delivered) -> Vec<String> {
+        let mut failures = balance.failures();
+        failures.extend(told(&[
+            (
+                self.publishers.died,
+                "publishers' connections died with requests under way",
+            ),
             (self.unanswered, "publishes were never answered"),
-            (self.strange, "messages came that nobody had sent to that channel"),
-        ];
-        let bad = faults.iter().filter(|(count, _)| *count > 0);
-        bad.map(|(count, what)| format!("{count} {what}")).collect()
+            (
+                self.strange,
+                "messages came that nobody had sent to that channel",
+            ),
+        ]));
+        failures
     }
 
-    fn notes(&self) -> Vec<String> {
+    fn notes(&self, account: Account) -> Vec<String> {
         let mut notes = Vec::new();
         for (status, count) in &self.publishers.statuses {
             notes.push(format!("{count} publishes were refused with {status}"));
         }
-        let against = self.account().against_refusal;
-        let told = [
-            (against, "deliveries of refused publishes came all the same"),
+        notes.extend(told(&[
+            (
+                account.against_refusal,
+                "deliveries of refused publishes came all the same",
+            ),
             (self.errors, "error frames came to subscribers"),
-            (self.publishers.reopened, "times the server ended a publisher's connection after an answer"),
-        ];
-        for (count, what) in told.iter().filter(|(count, _)| *count > 0) {
-            notes.push(format!("{count} {what}"));
-        }
+            (
+                self.publishers.reopened,
+                "times the server ended a publisher's connection after an answer",
+            ),
+        ]));
         for (why, count) in &self.ends {
             notes.push(format!("{count} subscribers ended: {why}"));
         }

@@ -2,11 +2,15 @@
 
 pub mod client;
 pub mod fan_out;
+pub mod pairs;
+pub mod presence;
 pub mod publish;
 pub mod publishers;
+pub mod rounds;
+pub mod visitors;
 
 use crate::engine::{Ended, SocketNo, Sockets};
-use crate::outcome::{Figure, Latency, Series};
+use crate::outcome::{Figure, Latency, Series, Unit};
 use std::io;
 
 /// One connection of a load.
@@ -59,6 +63,12 @@ pub trait Load {
     /// Whether all that was begun has come to its end.
     fn settled(&self) -> bool;
 
+    /// Whether it has a fixed task and that is done. Most have none: they go on until their time is
+    /// up.
+    fn finished(&self) -> bool {
+        false
+    }
+
     /// The columns of its time-line.
     fn series(&self) -> Vec<Series>;
 
@@ -71,6 +81,119 @@ pub trait Load {
     /// All that it found, the measured part having taken so many seconds. `prefix` stands before
     /// each figure's key.
     fn findings(&mut self, seconds: f64, prefix: &str) -> Findings;
+}
+
+/// A number that counts over the whole run, and how much of it was in the measured part.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Gauge {
+    at_measure: u64,
+    at_interval: u64,
+    at_stop: u64,
+}
+
+impl Gauge {
+    /// The measured part begins.
+    pub fn measure(&mut self, count: u64) {
+        self.at_measure = count;
+        self.at_interval = count;
+    }
+
+    /// How much came since the last look.
+    pub fn interval(&mut self, count: u64) -> u64 {
+        count - std::mem::replace(&mut self.at_interval, count)
+    }
+
+    /// The measured part ends.
+    pub fn stop(&mut self, count: u64) {
+        self.at_stop = count;
+    }
+
+    /// How much was in the measured part.
+    pub fn measured(&self) -> u64 {
+        self.at_stop - self.at_measure
+    }
+}
+
+/// The figures that say whether what was sent arrived.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Delivered {
+    /// Deliveries that should have been.
+    pub expected: u64,
+    /// Deliveries, each counted once.
+    pub delivered: u64,
+    /// Deliveries that never were.
+    pub lost: u64,
+    /// Deliveries that were again.
+    pub duplicated: u64,
+    /// Deliveries after a later one.
+    pub out_of_order: u64,
+    /// Connections that the server ended.
+    pub disconnected: u64,
+}
+
+impl Delivered {
+    /// As figures.
+    pub fn figures(&self, prefix: &str) -> Vec<Figure> {
+        let key = |name: &str| format!("{prefix}{name}");
+        let plain = [
+            ("expected", "deliveries expected", self.expected),
+            ("delivered", "deliveries", self.delivered),
+        ];
+        let bad = [
+            ("lost", "deliveries lost", self.lost),
+            ("duplicated", "deliveries doubled", self.duplicated),
+            ("out_of_order", "deliveries out of order", self.out_of_order),
+            (
+                "disconnected",
+                "connections that the server ended",
+                self.disconnected,
+            ),
+        ];
+        let mut figures = Vec::new();
+        figures.extend(plain.map(|(name, label, value)| {
+            Figure::plain(&key(name), label, Unit::Count, value as f64)
+        }));
+        figures.extend(bad.map(|(name, label, value)| {
+            Figure::lower(&key(name), label, Unit::Count, value as f64)
+        }));
+        figures
+    }
+
+    /// What must not be, in words.
+    pub fn failures(&self) -> Vec<String> {
+        let faults = [
+            (self.lost, "deliveries were lost"),
+            (self.duplicated, "deliveries came more than once"),
+            (self.out_of_order, "deliveries came out of order"),
+            (self.disconnected, "connections were ended by the server"),
+        ];
+        told(&faults)
+    }
+}
+
+/// The columns of a rate and of three quantiles of a latency.
+pub fn columns(
+    rate: (&'static str, &'static str),
+    latency: [(&'static str, &'static str); 3],
+) -> Vec<Series> {
+    let column = |(key, label), unit| Series { key, label, unit };
+    let mut columns = vec![column(rate, Unit::PerSecond)];
+    columns.extend(latency.map(|name| column(name, Unit::Microseconds)));
+    columns
+}
+
+/// What stands in those columns after an interval.
+pub fn values(count: u64, seconds: f64, latency_us: [f64; 3]) -> Vec<f64> {
+    let mut values = vec![count as f64 / seconds];
+    values.extend(latency_us);
+    values
+}
+
+/// How often something happened, where it did.
+pub fn told(faults: &[(u64, &str)]) -> Vec<String> {
+    let some = faults.iter().filter(|(count, _)| *count > 0);
+    some.map(|(count, what)| format!("{count} {what}"))
+        .collect()
 }
 
 /// What one load found.

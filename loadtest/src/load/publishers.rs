@@ -1,7 +1,7 @@
 //! Backends that publish: HTTP connections that are kept open, each with some requests under way.
 
 use super::Member;
-use super::publish::Publish;
+use super::publish::{Pool, Publish};
 use crate::engine::check::Sent;
 use crate::engine::clock::NEVER;
 use crate::engine::schedule::Schedule;
@@ -83,6 +83,9 @@ pub struct Publishers {
     pub reopened: u64,
     connections: Vec<Connection>,
     request: Publish,
+    /// Where nobody listens, requests are taken from here.
+    pool: Option<Pool>,
+    channels: u32,
     pace: Pace,
     schedule: Option<Schedule>,
     running: bool,
@@ -129,7 +132,9 @@ impl Publishers {
         let mut connections: Vec<Connection> = Vec::new();
         connections.resize_with(pace.publishers as usize, Connection::default);
         for (number, stream) in streams.iter().enumerate() {
-            connections[stream.publisher as usize].streams.push(number as u32);
+            connections[stream.publisher as usize]
+                .streams
+                .push(number as u32);
         }
         Self {
             streams,
@@ -140,6 +145,8 @@ impl Publishers {
             reopened: 0,
             connections,
             request,
+            pool: None,
+            channels,
             pace,
             schedule: None,
             running: false,
@@ -167,6 +174,11 @@ impl Publishers {
             connection.socket = Some(sockets.open(self.first_member + number as u32)?);
         }
         Ok(())
+    }
+
+    /// Signs requests beforehand. Nobody must listen to them.
+    pub fn prepare(&mut self, unix_s: u64) {
+        self.pool = Some(Pool::new(&mut self.request, self.channels, unix_s));
     }
 
     /// Begins to publish.
@@ -254,7 +266,9 @@ impl Publishers {
             *self.statuses.entry(status).or_default() += 1;
             let stream = &mut self.streams[request.stream as usize];
             stream.sent.refused.insert(request.sequence);
-            stream.awaited.retain(|awaited| awaited.sequence != request.sequence);
+            stream
+                .awaited
+                .retain(|awaited| awaited.sequence != request.sequence);
         }
         if !taken || self.pace.until == Until::Answered {
             self.connections[publisher].busy -= 1;
@@ -269,7 +283,11 @@ impl Publishers {
             return;
         }
         let stream = &mut self.streams[stream as usize];
-        let Some(at) = stream.awaited.iter().position(|one| one.sequence == sequence) else {
+        let Some(at) = stream
+            .awaited
+            .iter()
+            .position(|one| one.sequence == sequence)
+        else {
             return;
         };
         stream.awaited[at].left -= 1;
@@ -348,10 +366,22 @@ impl Publishers {
                 sequence,
                 due,
             };
-            let unix_s = sockets.clock.unix_s(now);
-            self.request
-                .write(stream.channel, mark, unix_s, sockets.out(socket));
+            self.write(mark, socket, now, sockets);
         }
+    }
+
+    fn write(&mut self, mark: Mark, socket: SocketNo, now: u64, sockets: &mut Sockets) {
+        let unix_s = sockets.clock.unix_s(now);
+        if let Some(pool) = &mut self.pool {
+            if let Some(request) = pool.take(unix_s) {
+                sockets.out(socket).extend_from_slice(request);
+                return;
+            }
+            self.prepare(unix_s);
+        }
+        let channel = self.streams[mark.stream as usize].channel;
+        let out = sockets.out(socket);
+        self.request.write(channel, mark, unix_s, out);
     }
 }
 

@@ -2,9 +2,9 @@
 
 use crate::cli::load::Span;
 use crate::cli::server::Server;
+use crate::engine::Engine;
 use crate::engine::clock::SECOND;
 use crate::engine::turn::Loads;
-use crate::engine::Engine;
 use crate::load::Findings;
 use crate::outcome::{Figure, Outcome, Series, Timeline, Unit};
 use crate::process;
@@ -65,8 +65,9 @@ impl<'r> Drive<'r> {
                 return Err(io::Error::other(format!("there is no core {core}")));
             }
             set.set(core);
-            sched_setaffinity(None, &set)
-                .map_err(|error| io::Error::other(format!("cannot stay on core {core}: {error}")))?;
+            sched_setaffinity(None, &set).map_err(|error| {
+                io::Error::other(format!("cannot stay on core {core}: {error}"))
+            })?;
         }
         process::cpu_ns(&server.server_pid)?;
         let engine = Engine::new(&server.url, connections)?;
@@ -78,22 +79,23 @@ impl<'r> Drive<'r> {
         })
     }
 
-    /// Waits until every load has all its connections.
+    /// Waits until every load has all its connections. Says how many seconds that took.
     ///
     /// # Errors
     /// When one fails, or when they are not there in time.
-    pub fn gather(&mut self, loads: &mut Loads<'_>) -> io::Result<()> {
+    pub fn gather(&mut self, loads: &mut Loads<'_>) -> io::Result<f64> {
         let total = loads.iter().map(|load| load.ready().1).sum();
         self.progress.phase("connecting", Some(total));
         let timeout = self.span.timeout_s;
-        let deadline = self.engine.clock().now() + nanoseconds(timeout);
+        let start = self.engine.clock().now();
+        let deadline = start + nanoseconds(timeout);
         loop {
             let done: u64 = loads.iter().map(|load| load.ready().0).sum();
             self.progress.at(done, "");
-            if done >= total {
-                return Ok(());
-            }
             let now = self.engine.clock().now();
+            if done >= total {
+                return Ok((now - start) as f64 / SECOND as f64);
+            }
             if now >= deadline {
                 let text = format!("{done} of {total} connections were there in {timeout:?}");
                 return Err(io::Error::new(ErrorKind::TimedOut, text));
@@ -125,8 +127,7 @@ impl<'r> Drive<'r> {
 
     fn measured(&mut self, loads: &mut Loads<'_>) -> io::Result<Readings> {
         let duration = nanoseconds(self.span.duration_s);
-        self.progress
-            .phase("measuring", Some(duration / 1_000_000));
+        self.progress.phase("measuring", Some(duration / 1_000_000));
         let start = self.costs()?;
         let end = start.now + duration;
         for load in loads.iter_mut() {
@@ -137,7 +138,7 @@ impl<'r> Drive<'r> {
             rows: Vec::new(),
         };
         let mut last = start;
-        while last.now < end {
+        while last.now < end && !finished(loads) {
             // A rest shorter than half a second joins the last interval.
             let next = last.now + SECOND;
             let next = if next + SECOND / 2 > end { end } else { next };
@@ -181,7 +182,10 @@ impl<'r> Drive<'r> {
             if now >= end {
                 return Ok(());
             }
-            self.until(loads, end.min(now + LOOK_NS), |_| false)?;
+            self.until(loads, end.min(now + LOOK_NS), finished)?;
+            if finished(loads) {
+                return Ok(());
+            }
         }
     }
 
@@ -303,7 +307,8 @@ impl Readings {
         }
         if let Some(resident) = self.resident {
             let label = "resident memory of the server";
-            let figure = Figure::lower("server_resident_bytes", label, Unit::Bytes, resident as f64);
+            let figure =
+                Figure::lower("server_resident_bytes", label, Unit::Bytes, resident as f64);
             outcome.figures.push(figure);
         }
         outcome.figures.push(Figure::plain(
@@ -319,6 +324,11 @@ impl Readings {
             ));
         }
     }
+}
+
+/// Whether every load has done what it had to do, and more time would show nothing.
+fn finished(loads: &Loads<'_>) -> bool {
+    loads.iter().all(|load| load.finished())
 }
 
 fn series(loads: &Loads<'_>) -> Vec<Series> {

@@ -1,4 +1,5 @@
-//! `fan-out`: messages published to a few channels with many subscribers each.
+//! `fan-out`: messages published to a few channels with many subscribers each. `channels` is the
+//! same with many channels of few.
 
 use super::drive::Drive;
 use crate::cli::load::{Publishing, Span, channels};
@@ -31,11 +32,15 @@ pub struct Options {
     pub server: Server,
 }
 
-/// Runs it.
+/// Runs it under the name by which it was asked for.
 ///
 /// # Errors
 /// When it could not be run to its end.
-pub fn run(options: &Options, progress: &mut Progress) -> io::Result<Outcome> {
+pub fn run(
+    scenario: &'static str,
+    options: &Options,
+    progress: &mut Progress,
+) -> io::Result<Outcome> {
     let Options {
         channels,
         subscribers,
@@ -57,5 +62,5 @@ pub fn run(options: &Options, progress: &mut Progress) -> io::Result<Outcome> {
     settings.extend(publishing.settings());
     settings.extend(span.settings());
     settings.extend(server.settings());
-    Ok(readings.outcome("fan-out", settings, vec![findings], span.allow_loss))
+    Ok(readings.outcome(scenario, settings, vec![findings], span.allow_loss))
 }

@@ -45,7 +45,9 @@ pub struct Options {
 pub fn run(options: &Options, progress: &mut Progress) -> io::Result<Outcome> {
     let server = &options.server;
     if server.server_pid.is_empty() {
-        return Err(io::Error::other("idle looks at the server: give its --server-pid"));
+        return Err(io::Error::other(
+            "idle looks at the server: give its --server-pid",
+        ));
     }
     let visits = Visits {
         connections: options.connections,
@@ -86,10 +88,28 @@ fn outcome(options: &Options, before: Memory, after: Memory, opened_in_s: f64) -
             "private memory of the server for each connection",
             private,
         ),
-        Figure::plain("connections", "connections, all subscribed", Unit::Count, connections as f64),
-        Figure::lower("opened_in_s", "time in which they were opened", Unit::Seconds, opened_in_s),
-        memory("resident_before_bytes", "resident memory before", before.resident),
-        memory("resident_after_bytes", "resident memory after", after.resident),
+        Figure::plain(
+            "connections",
+            "connections, all subscribed",
+            Unit::Count,
+            connections as f64,
+        ),
+        Figure::lower(
+            "opened_in_s",
+            "time in which they were opened",
+            Unit::Seconds,
+            opened_in_s,
+        ),
+        memory(
+            "resident_before_bytes",
+            "resident memory before",
+            before.resident,
+        ),
+        memory(
+            "resident_after_bytes",
+            "resident memory after",
+            after.resident,
+        ),
     ];
     let limit = options.limit_bytes;
     let failure = format!("a connection costs {resident} bytes, past the limit of {limit}");

@@ -18,7 +18,11 @@ pub struct Answer {
 pub fn answer(bytes: &[u8]) -> Result<Option<Answer>, &'static str> {
     let Some(end) = memmem::find(bytes, b"\r\n\r\n") else {
         let long = bytes.len() > HEAD_MAX;
-        return if long { Err("a head without an end") } else { Ok(None) };
+        return if long {
+            Err("a head without an end")
+        } else {
+            Ok(None)
+        };
     };
     let head = &bytes[..end + 2];
     let status = status(head).ok_or("not an answer of HTTP/1.1")?;
@@ -110,7 +114,11 @@ mod tests {
         for (text, status) in ANSWERS {
             let length = text.len();
             let whole = [text.as_bytes(), b"HTTP/1.1 404 Next\r\n"].concat();
-            assert_eq!(answer(&whole), Ok(Some(Answer { status, length })), "{text}");
+            assert_eq!(
+                answer(&whole),
+                Ok(Some(Answer { status, length })),
+                "{text}"
+            );
             for cut in 0..length {
                 assert_eq!(answer(&whole[..cut]), Ok(None), "{cut} of {text}");
             }
