@@ -52,6 +52,10 @@ pub struct Publishing {
     /// Without a rate: when a publish is done.
     #[arg(long, value_name = "WHEN", default_value = "answered")]
     pub until: UntilFlag,
+    /// Messages in one request: more than one are sent as a batch.
+    #[arg(long, value_name = "N", default_value_t = 1,
+          value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub batch: u32,
     /// Bytes of each message's data.
     #[arg(long, value_name = "BYTES", default_value_t = 200,
           value_parser = clap::value_parser!(u32).range(mark::BYTES as i64..=1_000_000))]
@@ -113,6 +117,7 @@ impl Publishing {
             }
             None => settings.push(("until", "delivered".to_owned())),
         }
+        settings.push(("batch", self.batch.to_string()));
         settings.push(("payload", self.payload.to_string()));
         settings
     }
@@ -133,6 +138,7 @@ impl Publishing {
                 pipeline: self.pipeline,
                 rate: self.rate,
                 until,
+                batch: self.batch,
             },
             under_way,
         }

@@ -162,7 +162,7 @@ mod tests {
     #[test]
     fn the_check_agrees_with_a_plain_model() {
         for seed in 1..=300 {
-            let mut random = Random(seed * 0x9e37_79b9_7f4a_7c15);
+            let mut random = Random(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(seed));
             let count = 1 + random.below(60) as u32;
             let mut sent = sent(count);
             let mut order: Vec<u32> = Vec::new();

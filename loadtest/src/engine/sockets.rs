@@ -5,7 +5,7 @@ use super::source::source;
 use crate::target::Target;
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::fmt;
 use std::io::{self, ErrorKind, Write};
 
@@ -49,6 +49,8 @@ pub(super) struct Slot {
     pub(super) member: u32,
     /// Grows with each connection that has the place, so that a late event is not taken for news.
     pub(super) generation: u32,
+    /// Reads until the kernel is told again to acknowledge late.
+    pub(super) reads: u8,
     /// The start of a frame or an answer whose end has not arrived.
     pub(super) kept: Vec<u8>,
     /// What the socket has not taken yet.
@@ -86,6 +88,7 @@ impl Sockets {
                 slot.stream = Some(stream);
                 slot.load = self.load;
                 slot.member = member;
+                slot.reads = ACKNOWLEDGE_LATE_FROM;
                 slot.generation = slot.generation.wrapping_add(1);
                 Ok(number)
             }
@@ -105,9 +108,6 @@ impl Sockets {
         )?;
         socket.set_nonblocking(true)?;
         socket.set_tcp_nodelay(true)?;
-        // Acknowledgements wait for company. Over loopback each one costs us the server's half of
-        // TCP too: without this, they were a quarter of the load tester's time.
-        socket.set_tcp_quickack(false)?;
         if let Some(source) = source(&self.target, number as usize, self.most)? {
             socket.bind(&source.into())?;
         }
@@ -186,6 +186,28 @@ impl Sockets {
         !self.slots[number as usize].unsent.is_empty()
     }
 }
+
+impl Slot {
+    /// Lets acknowledgements wait for company. Over loopback each of them costs its sender the
+    /// server's half of TCP too, and they were a third of the load tester's time. The kernel forgets
+    /// the wish when a connection was silent, so it is told again now and then.
+    pub(super) fn acknowledge_late(&mut self) {
+        self.reads = self.reads.wrapping_sub(1);
+        if self.reads == 0
+            && let Some(stream) = &self.stream
+        {
+            // A connection that does not take the wish is only dearer.
+            let _ = SockRef::from(stream).set_tcp_quickack(false);
+            self.reads = ACKNOWLEDGE_LATE_EVERY;
+        }
+    }
+}
+
+/// The read after which the kernel is told first: the handshake is over then.
+const ACKNOWLEDGE_LATE_FROM: u8 = 3;
+
+/// Reads between two times.
+const ACKNOWLEDGE_LATE_EVERY: u8 = 64;
 
 impl Ended {
     /// Something was said that ends it.

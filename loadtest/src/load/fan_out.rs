@@ -1,9 +1,10 @@
 //! Fan-out: backends publish to channels, and every subscriber of a channel must get it.
 
 use super::client::{self, Said, Stage};
+use super::findings::{Delivered, Gauge, columns, told, values};
 use super::publish::{App, Publish, channel_name};
 use super::publishers::{Pace, Publishers};
-use super::{Delivered, Findings, Gauge, Load, Member, columns, told, values};
+use super::{Findings, Load, Member};
 use crate::engine::check::{Account, Check};
 use crate::engine::timing::Timing;
 use crate::engine::{Ended, Sockets};
@@ -79,7 +80,7 @@ impl FanOut {
             left: false,
         };
         let listeners = (0..count).map(listener).collect();
-        let request = Publish::new(target, app, &shape.prefix, shape.payload);
+        let request = Publish::new(target, app, &shape.prefix, shape.payload, shape.pace.batch);
         let publishers = Publishers::new(shape.pace, shape.channels, request, count);
         let check = Check::new(count as usize, publishers.streams_of_a_channel());
         Self {
@@ -107,7 +108,7 @@ impl FanOut {
 
     /// Connections that it needs.
     pub fn connections(&self) -> usize {
-        self.listeners.len() + self.publishers.len() as usize
+        self.listeners.len() + self.publishers.count() as usize
     }
 
     /// A message, unless it is something else.
@@ -415,6 +416,10 @@ impl FanOut {
 
     fn failures(&self, balance: &Delivered) -> Vec<String> {
         let mut failures = balance.failures();
+        let counts = self.publishers.counts;
+        if counts.refused > 0 && counts.refused == counts.answered {
+            failures.push("every publish was refused".to_owned());
+        }
         failures.extend(told(&[
             (
                 self.publishers.died,

@@ -1,8 +1,9 @@
 //! Client events: of each pair on a private channel one sends and the other receives.
 
 use super::client::{self, Said, Stage};
+use super::findings::{Delivered, Gauge, columns, told, values};
 use super::publish::{App, CHANNEL_DIGITS, channel_name, digits};
-use super::{Delivered, Findings, Gauge, Load, Member, columns, told, values};
+use super::{Findings, Load, Member};
 use crate::engine::check::{Check, Sent};
 use crate::engine::clock::NEVER;
 use crate::engine::schedule::Schedule;

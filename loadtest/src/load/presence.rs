@@ -1,9 +1,10 @@
 //! Presence: some join and leave a channel again and again, and every watcher must hear of it.
 
 use super::client::{self, Said, Stage};
+use super::findings::{Delivered, Gauge, columns, values};
 use super::publish::App;
 use super::rounds::{Kind, Rounds};
-use super::{Delivered, Findings, Gauge, Load, Member, columns, values};
+use super::{Findings, Load, Member};
 use crate::engine::clock::NEVER;
 use crate::engine::schedule::Schedule;
 use crate::engine::timing::Timing;

@@ -37,8 +37,8 @@ pub struct Publish {
     body_md5: usize,
     signature: usize,
     body: usize,
-    channel: usize,
-    mark: usize,
+    /// The places of each message's channel and mark: one, or as many as a batch has.
+    messages: Vec<(usize, usize)>,
 }
 
 /// The name of a channel. All names of a load are of one length, so that marks keep their place.
@@ -47,15 +47,11 @@ pub fn channel_name(prefix: &str, number: u32) -> String {
 }
 
 impl Publish {
-    /// Of messages of `payload` bytes to the channels of `prefix`.
-    pub fn new(target: &Target, app: &App<'_>, prefix: &str, payload: usize) -> Self {
-        let channel = channel_name(prefix, 0);
-        let padding = "x".repeat(payload.saturating_sub(mark::BYTES));
-        let mark_text = "M".repeat(mark::BYTES);
-        let body = format!(
-            "{{\"name\":\"{EVENT}\",\"channels\":[\"{channel}\"],\"data\":\"{mark_text}{padding}\"}}"
-        );
-        let path = format!("/apps/{}/events", app.id);
+    /// Of messages of `payload` bytes to the channels of `prefix`, `batch` of them in a request.
+    pub fn new(target: &Target, app: &App<'_>, prefix: &str, payload: usize, batch: u32) -> Self {
+        let (body, mut messages) = body(prefix, payload, batch);
+        let endpoint = if batch == 1 { "events" } else { "batch_events" };
+        let path = format!("/apps/{}/{endpoint}", app.id);
         let timestamp = "0".repeat(10);
         let before = format!("auth_key={}&auth_timestamp=", app.key);
         let between = "&auth_version=1.0&body_md5=";
@@ -70,8 +66,10 @@ impl Publish {
         let query_at = "POST ?".len() + path.len();
         let timestamp_at = query_at + before.len();
         let body_at = bytes.len() - body.len();
-        let channel_at = "{\"name\":\"\",\"channels\":[\"".len() + EVENT.len() + prefix.len() + 1;
-        let data_at = body.len() - "\"}".len() - padding.len() - mark::BYTES;
+        for (channel, mark) in &mut messages {
+            *channel += body_at;
+            *mark += body_at;
+        }
         Self {
             signer: app.signer.clone(),
             path: path.into_bytes(),
@@ -80,19 +78,19 @@ impl Publish {
             body_md5: timestamp_at + 10 + between.len(),
             signature: head.len() - 64,
             body: body_at,
-            channel: body_at + channel_at,
-            mark: body_at + data_at,
+            messages,
             bytes: bytes.into_bytes(),
         }
     }
 
-    /// The request for one message.
-    pub fn write(&mut self, channel: u32, mark: Mark, unix_s: u64, out: &mut Vec<u8>) {
-        digits(
-            &mut self.bytes[self.channel..][..CHANNEL_DIGITS],
-            u64::from(channel),
-        );
-        self.bytes[self.mark..][..mark::BYTES].copy_from_slice(&mark.text());
+    /// The request for one message, or for a batch of one stream, of which `mark` is the first.
+    pub fn write(&mut self, channel: u32, mut mark: Mark, unix_s: u64, out: &mut Vec<u8>) {
+        for (channel_at, mark_at) in &self.messages {
+            let name = &mut self.bytes[*channel_at..][..CHANNEL_DIGITS];
+            digits(name, u64::from(channel));
+            self.bytes[*mark_at..][..mark::BYTES].copy_from_slice(&mark.text());
+            mark.sequence += 1;
+        }
         digits(&mut self.bytes[self.timestamp..][..10], unix_s);
         let md5 = Md5::digest(&self.bytes[self.body..]);
         hex::encode_to_slice(md5, &mut self.bytes[self.body_md5..][..32]).expect("16 bytes");
@@ -103,6 +101,30 @@ impl Publish {
         self.bytes[self.signature..][..64].copy_from_slice(&signature);
         out.extend_from_slice(&self.bytes);
     }
+}
+
+/// A body with the places of its channels' digits and of its marks.
+fn body(prefix: &str, payload: usize, batch: u32) -> (String, Vec<(usize, usize)>) {
+    let channel = channel_name(prefix, 0);
+    let mark = "M".repeat(mark::BYTES);
+    let padding = "x".repeat(payload.saturating_sub(mark::BYTES));
+    let one = |start: &str, end: &str| {
+        format!("{{\"name\":\"{EVENT}\",{start}{channel}{end},\"data\":\"{mark}{padding}\"}}")
+    };
+    let body = if batch == 1 {
+        one("\"channels\":[\"", "\"]")
+    } else {
+        let all = vec![one("\"channel\":\"", "\""); batch as usize];
+        format!("{{\"batch\":[{}]}}", all.join(","))
+    };
+    let marks = body.match_indices(mark.as_str());
+    let channels = body.match_indices(channel.as_str());
+    let digits = channel.len() - CHANNEL_DIGITS;
+    let places = channels
+        .zip(marks)
+        .map(|((channel, _), (mark, _))| (channel + digits, mark));
+    let places = places.collect();
+    (body, places)
 }
 
 /// Requests that were signed beforehand, used in turn: their making costs nothing in the measured
@@ -177,7 +199,7 @@ mod tests {
             key: "app-key",
             signer: signer.clone(),
         };
-        let mut publish = Publish::new(&target, &app, "p", 50);
+        let mut publish = Publish::new(&target, &app, "p", 50, 1);
         let mark = Mark {
             stream: 1,
             sequence: 2,
@@ -208,5 +230,35 @@ mod tests {
             format!("POST /apps/1001/events?{query}&auth_signature={signature} HTTP/1.1\r\n");
         assert!(head.starts_with(&line), "{head}");
         assert!(head.contains("\r\nHost: 127.0.0.1:6001\r\n"));
+    }
+
+    #[test]
+    fn a_batch_numbers_its_messages() {
+        let target: Target = "ws://127.0.0.1:6001".parse().unwrap();
+        let signer = Signer::new("app-secret");
+        let app = App {
+            id: "1",
+            key: "k",
+            signer,
+        };
+        let mark = |sequence| Mark {
+            stream: 9,
+            sequence,
+            due: 3,
+        };
+        let mut out = Vec::new();
+        Publish::new(&target, &app, "p", 40, 3).write(7, mark(5), 1, &mut out);
+        let text = String::from_utf8(out).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        assert!(
+            head.starts_with("POST /apps/1/batch_events?auth_key=k&"),
+            "{head}"
+        );
+        let one = |sequence| {
+            let mark = String::from_utf8(mark(sequence).text().to_vec()).unwrap();
+            format!(r#"{{"name":"lt","channel":"p-00007","data":"{mark}"}}"#)
+        };
+        let all = [5, 6, 7].map(one).join(",");
+        assert_eq!(body, format!(r#"{{"batch":[{all}]}}"#));
     }
 }

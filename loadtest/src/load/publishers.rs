@@ -32,6 +32,8 @@ pub struct Pace {
     pub rate: Option<f64>,
     /// When the closed loop goes on.
     pub until: Until,
+    /// Messages in one request.
+    pub batch: u32,
 }
 
 /// One connection's messages to one channel: within it, order must hold.
@@ -51,16 +53,16 @@ pub struct Stream {
 
 #[derive(Debug)]
 struct Awaited {
-    sequence: u32,
+    first: u32,
     left: u32,
 }
 
 /// Counts over the whole run.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Counts {
-    /// Requests that were written.
+    /// Messages in requests that were written.
     pub published: u64,
-    /// Requests that were answered.
+    /// Messages in requests that were answered.
     pub answered: u64,
     /// Those of them that the server refused.
     pub refused: u64,
@@ -114,7 +116,8 @@ struct Connection {
 #[derive(Clone, Copy, Debug)]
 struct UnderWay {
     stream: u32,
-    sequence: u32,
+    /// The number of its first message.
+    first: u32,
     due: u64,
 }
 
@@ -155,7 +158,7 @@ impl Publishers {
     }
 
     /// How many connections.
-    pub fn len(&self) -> u32 {
+    pub fn count(&self) -> u32 {
         self.pace.publishers
     }
 
@@ -184,7 +187,8 @@ impl Publishers {
     /// Begins to publish.
     pub fn begin(&mut self, now: u64, sockets: &mut Sockets) {
         self.running = true;
-        self.schedule = self.pace.rate.map(|rate| Schedule::new(now, rate));
+        let batch = f64::from(self.pace.batch);
+        self.schedule = self.pace.rate.map(|rate| Schedule::new(now, rate / batch));
         for publisher in 0..self.connections.len() {
             self.go_on(publisher, now, sockets);
         }
@@ -219,7 +223,8 @@ impl Publishers {
             count += connection.under_way.len() as u64;
             for request in connection.under_way.drain(..) {
                 let stream = &mut self.streams[request.stream as usize];
-                stream.sent.doubtful.insert(request.sequence);
+                let numbers = request.first..request.first + self.pace.batch;
+                stream.sent.doubtful.extend(numbers);
             }
         }
         count
@@ -258,17 +263,21 @@ impl Publishers {
             return Err(Ended::said("an answer to no request"));
         };
         connection.answers += 1;
-        self.counts.answered += 1;
+        let batch = self.pace.batch;
+        self.counts.answered += u64::from(batch);
         self.answer.record(request.due, now);
         let taken = (200..300).contains(&status);
         if !taken {
-            self.counts.refused += 1;
-            *self.statuses.entry(status).or_default() += 1;
+            self.counts.refused += u64::from(batch);
+            *self.statuses.entry(status).or_default() += u64::from(batch);
             let stream = &mut self.streams[request.stream as usize];
-            stream.sent.refused.insert(request.sequence);
+            stream
+                .sent
+                .refused
+                .extend(request.first..request.first + batch);
             stream
                 .awaited
-                .retain(|awaited| awaited.sequence != request.sequence);
+                .retain(|awaited| awaited.first != request.first);
         }
         if !taken || self.pace.until == Until::Answered {
             self.connections[publisher].busy -= 1;
@@ -283,11 +292,8 @@ impl Publishers {
             return;
         }
         let stream = &mut self.streams[stream as usize];
-        let Some(at) = stream
-            .awaited
-            .iter()
-            .position(|one| one.sequence == sequence)
-        else {
+        let first = sequence - sequence % self.pace.batch;
+        let Some(at) = stream.awaited.iter().position(|one| one.first == first) else {
             return;
         };
         stream.awaited[at].left -= 1;
@@ -320,7 +326,8 @@ impl Publishers {
         }
         for request in connection.under_way.drain(..) {
             let stream = &mut self.streams[request.stream as usize];
-            stream.sent.doubtful.insert(request.sequence);
+            let numbers = request.first..request.first + self.pace.batch;
+            stream.sent.doubtful.extend(numbers);
             stream.awaited.clear();
         }
         if self.running || !connection.backlog.is_empty() {
@@ -349,21 +356,22 @@ impl Publishers {
                 return;
             };
             let stream = &mut self.streams[number as usize];
-            let sequence = stream.sent.count;
-            stream.sent.count += 1;
-            if let Until::Delivered(left) = self.pace.until {
-                stream.awaited.push_back(Awaited { sequence, left });
+            let (first, batch) = (stream.sent.count, self.pace.batch);
+            stream.sent.count += batch;
+            if let Until::Delivered(subscribers) = self.pace.until {
+                let left = subscribers * batch;
+                stream.awaited.push_back(Awaited { first, left });
             }
             connection.busy += 1;
             connection.under_way.push_back(UnderWay {
                 stream: number,
-                sequence,
+                first,
                 due,
             });
-            self.counts.published += 1;
+            self.counts.published += u64::from(batch);
             let mark = Mark {
                 stream: number,
-                sequence,
+                sequence: first,
                 due,
             };
             self.write(mark, socket, now, sockets);

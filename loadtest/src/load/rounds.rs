@@ -3,7 +3,7 @@
 //! For each watcher and churner, "added" and "removed" must come in turn, each as often as it
 //! happened. Member events carry no number: which one it is follows from how many came before.
 
-use super::Delivered;
+use super::findings::Delivered;
 use memchr::memmem;
 use std::collections::VecDeque;
 
@@ -16,6 +16,16 @@ pub enum Kind {
     Removed,
 }
 
+impl Kind {
+    /// The name of its event, in quotes.
+    fn event(self) -> &'static str {
+        match self {
+            Self::Added => "\"pusher_internal:member_added\"",
+            Self::Removed => "\"pusher_internal:member_removed\"",
+        }
+    }
+}
+
 /// All rounds of all churners.
 #[derive(Debug)]
 pub struct Rounds {
@@ -24,8 +34,15 @@ pub struct Rounds {
     out_of_order: u64,
     sent: Vec<Sent>,
     seen: Vec<Seen>,
-    /// What events begin with up to the number in the user id, once one was read.
-    starts: [Vec<u8>; 2],
+    /// Where things lay in the last event of each kind.
+    places: [Places; 2],
+}
+
+/// The key order of a server is its own, so both places are learnt.
+#[derive(Clone, Copy, Debug, Default)]
+struct Places {
+    event: usize,
+    id: usize,
 }
 
 /// One churner's rounds.
@@ -58,7 +75,7 @@ impl Rounds {
             out_of_order: 0,
             sent: vec![Sent::default(); churners],
             seen: vec![Seen::default(); watchers * churners],
-            starts: [Vec::new(), Vec::new()],
+            places: [Places::default(); 2],
         }
     }
 
@@ -82,9 +99,13 @@ impl Rounds {
     #[inline]
     pub fn read(&mut self, frame: &[u8]) -> Option<(Kind, u32)> {
         for kind in [Kind::Added, Kind::Removed] {
-            let start = &self.starts[kind as usize];
-            if !start.is_empty() && frame.starts_with(start) {
-                return Some((kind, number(frame, start.len())?));
+            let Places { event, id } = self.places[kind as usize];
+            let has = |at: usize, text: &str| {
+                let rest = frame.get(at..).unwrap_or_default();
+                rest.starts_with(text.as_bytes())
+            };
+            if has(event, kind.event()) && has(id, ID) {
+                return Some((kind, number(frame, id + ID.len())?));
             }
         }
         self.learn(frame)
@@ -92,17 +113,14 @@ impl Rounds {
 
     #[cold]
     fn learn(&mut self, frame: &[u8]) -> Option<(Kind, u32)> {
-        let says = |event: &[u8]| memmem::find(frame, event).is_some();
-        let kind = if says(b"\"pusher_internal:member_added\"") {
-            Kind::Added
-        } else if says(b"\"pusher_internal:member_removed\"") {
-            Kind::Removed
-        } else {
-            return None;
-        };
-        let at = memmem::find(frame, ID.as_bytes())? + ID.len();
-        let churner = number(frame, at)?;
-        self.starts[kind as usize] = frame[..at].to_vec();
+        let find = |text: &str| memmem::find(frame, text.as_bytes());
+        let kinds = [Kind::Added, Kind::Removed].into_iter();
+        let (kind, event) = kinds
+            .filter_map(|kind| Some((kind, find(kind.event())?)))
+            .next()?;
+        let id = find(ID)?;
+        let churner = number(frame, id + ID.len())?;
+        self.places[kind as usize] = Places { event, id };
         Some((kind, churner))
     }
 
@@ -163,6 +181,22 @@ mod tests {
             r#"{{"event":"pusher_internal:{event}","data":"{{\"user_id\":\"{id}\"}}","channel":"presence-a"}}"#
         )
         .into_bytes()
+    }
+
+    #[test]
+    fn the_order_of_keys_does_not_matter() {
+        let mut rounds = Rounds::new(1, 2);
+        let frame = |event: &str| {
+            let id = Rounds::user_id(1);
+            let event = format!("pusher_internal:{event}");
+            format!(r#"{{"data":"{{\"user_id\":\"{id}\"}}","event":"{event}"}}"#).into_bytes()
+        };
+        for _ in 0..2 {
+            let added = rounds.read(&frame("member_added"));
+            assert_eq!(added, Some((Kind::Added, 1)));
+            let removed = rounds.read(&frame("member_removed"));
+            assert_eq!(removed, Some((Kind::Removed, 1)));
+        }
     }
 
     #[test]

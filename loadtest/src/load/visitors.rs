@@ -1,7 +1,8 @@
 //! Visitors: connections that come, subscribe, and stay or go; nothing is published to them.
 
 use super::client::{self, Said, Stage};
-use super::{Findings, Gauge, Load, Member, columns, told, values};
+use super::findings::{Gauge, columns, told, values};
+use super::{Findings, Load, Member};
 use crate::engine::clock::NEVER;
 use crate::engine::schedule::Schedule;
 use crate::engine::timing::Timing;
@@ -244,10 +245,8 @@ impl Load for Visitors {
 
     fn measure(&mut self, now: u64) {
         self.measured.measure(self.subscribed);
-        // What a storm begins with was due just before the first turn that could measure it.
-        let from = if self.opened == 0 { 0 } else { now };
-        self.established.measure(from);
-        self.welcomed.measure(from);
+        self.established.measure(now);
+        self.welcomed.measure(now);
     }
 
     fn stop(&mut self, now: u64) {

@@ -70,7 +70,7 @@ impl<'r> Drive<'r> {
             })?;
         }
         process::cpu_ns(&server.server_pid)?;
-        let engine = Engine::new(&server.url, connections)?;
+        let engine = Engine::new(&server.url, connections, u64::from(server.hold_us) * 1_000)?;
         Ok(Self {
             engine,
             server,
@@ -112,26 +112,26 @@ impl<'r> Drive<'r> {
     /// # Errors
     /// What makes the run useless.
     pub fn traffic(&mut self, loads: &mut Loads<'_>) -> io::Result<Readings> {
-        let now = self.engine.clock().now();
+        let begin = self.engine.clock().now();
         for load in loads.iter_mut() {
-            load.begin(now, self.engine.sockets());
+            load.begin(begin, self.engine.sockets());
         }
         let warm_up = nanoseconds(self.span.warm_up_s);
         self.progress.phase("warm-up", Some(warm_up / 1_000_000));
-        let now = self.engine.clock().now();
-        self.look_until(loads, now, now + warm_up)?;
-        let readings = self.measured(loads)?;
+        self.look_until(loads, begin, begin + warm_up)?;
+        let readings = self.measured(loads, (warm_up == 0).then_some(begin))?;
         self.drain(loads)?;
         Ok(readings)
     }
 
-    fn measured(&mut self, loads: &mut Loads<'_>) -> io::Result<Readings> {
+    /// `from` is given when what was due from then on counts, and not only from now on.
+    fn measured(&mut self, loads: &mut Loads<'_>, from: Option<u64>) -> io::Result<Readings> {
         let duration = nanoseconds(self.span.duration_s);
         self.progress.phase("measuring", Some(duration / 1_000_000));
         let start = self.costs()?;
         let end = start.now + duration;
         for load in loads.iter_mut() {
-            load.measure(start.now);
+            load.measure(from.unwrap_or(start.now));
         }
         let mut timeline = Timeline {
             series: series(loads),
