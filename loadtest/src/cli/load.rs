@@ -45,8 +45,8 @@ pub struct Publishing {
     #[arg(long, value_name = "N", default_value_t = 1,
           value_parser = clap::value_parser!(u32).range(1..=4096))]
     pub pipeline: u32,
-    /// Publishes in a second, each at its own due time whatever the server does, and latency counted
-    /// from there. Without it, the next begins when one is done.
+    /// Messages in a second, each at its own due time whatever the server does, and latency
+    /// counted from there. Without it, the next begins when one is done.
     #[arg(long, value_name = "N", value_parser = rate)]
     pub rate: Option<f64>,
     /// Without a rate: when a publish is done.

@@ -29,12 +29,6 @@ pub struct Server {
     /// Keep the load tester on this core.
     #[arg(long, value_name = "N")]
     pub core: Option<usize>,
-    /// While many connections are busy, look only so often whether there is something to read:
-    /// latencies are up to so much longer, and the load tester and the server spend far less on
-    /// waking. 0 is at once.
-    #[arg(long, value_name = "US", default_value_t = 50,
-          value_parser = clap::value_parser!(u32).range(..=10_000))]
-    pub hold_us: u32,
 }
 
 /// A secret that does not let itself be printed.
@@ -76,7 +70,6 @@ impl Server {
         if !pids.is_empty() {
             settings.push(("server-pid", pids.join(" ")));
         }
-        settings.push(("hold-us", self.hold_us.to_string()));
         if let Some(core) = self.core {
             settings.push(("core", core.to_string()));
         }

@@ -101,12 +101,9 @@ impl Sockets {
 
     fn connect(&self, number: SocketNo) -> io::Result<TcpStream> {
         let target = self.target.address;
-        let socket = Socket::new(
-            Domain::for_address(target),
-            Type::STREAM,
-            Some(Protocol::TCP),
-        )?;
-        socket.set_nonblocking(true)?;
+        let domain = Domain::for_address(target);
+        let kind = Type::STREAM.nonblocking();
+        let socket = Socket::new(domain, kind, Some(Protocol::TCP))?;
         socket.set_tcp_nodelay(true)?;
         if let Some(source) = source(&self.target, number as usize, self.most)? {
             socket.bind(&source.into())?;
@@ -189,8 +186,8 @@ impl Sockets {
 
 impl Slot {
     /// Lets acknowledgements wait for company. Over loopback each of them costs its sender the
-    /// server's half of TCP too, and they were a third of the load tester's time. The kernel forgets
-    /// the wish when a connection was silent, so it is told again now and then.
+    /// server's half of TCP too, and they were a third of the load tester's time. The kernel
+    /// forgets the wish when a connection was silent, so it is told again now and then.
     pub(super) fn acknowledge_late(&mut self) {
         self.reads = self.reads.wrapping_sub(1);
         if self.reads == 0

@@ -3,10 +3,6 @@
 //! Reading is the whole cost at high rates: one recv into one large buffer for each ready
 //! connection, and one look at the clock. A recv that fills less than the buffer has emptied the
 //! socket, and what comes later raises an event of its own, so no second recv is spent on EAGAIN.
-//!
-//! While many connections are busy the turn also holds back a little before it polls, as a network
-//! card does with its interrupts. Otherwise it would be woken for each write of a fan-out, which
-//! costs more than the reading, and costs the server as well: it is the writer that wakes.
 
 use super::clock::{Clock, NEVER};
 use super::sockets::{Ended, SocketNo, Sockets};
@@ -15,13 +11,11 @@ use crate::target::Target;
 use mio::event::Event;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
-use rustix::thread::{clock_nanosleep_relative, set_current_timer_slack};
 use rustix::time::{
-    ClockId, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
+    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
     timerfd_settime,
 };
 use std::io::{self, ErrorKind, Read};
-use std::num::NonZeroU64;
 use std::os::fd::{AsRawFd, OwnedFd};
 
 /// The loads of a run.
@@ -38,25 +32,7 @@ pub struct Engine {
     armed: u64,
     sockets: Sockets,
     buffer: Vec<u8>,
-    hold: Hold,
 }
-
-/// When to hold back before a poll.
-#[derive(Clone, Copy, Debug)]
-struct Hold {
-    /// For how long; 0 is never.
-    time: u64,
-    /// Events of the window before decide for the window that runs.
-    busy: bool,
-    window_end: u64,
-    events: usize,
-}
-
-/// How long a window is in which events are counted.
-const WINDOW_NS: u64 = 1_000_000;
-
-/// Events of a window from which on it is a busy one.
-const BUSY_EVENTS: usize = 16;
 
 const TIMER: Token = Token(usize::MAX);
 
@@ -67,15 +43,12 @@ const BUFFER_BYTES: usize = 256 * 1024;
 const EVENTS: usize = 1024;
 
 impl Engine {
-    /// For at most so many connections at a time. `hold` is how many nanoseconds it may hold back
-    /// before it polls.
+    /// For at most so many connections at a time.
     ///
     /// # Errors
     /// When the kernel has no poll or no timer for us.
-    pub fn new(target: &Target, most: usize, hold: u64) -> io::Result<Self> {
+    pub fn new(target: &Target, most: usize) -> io::Result<Self> {
         super::source::allow_descriptors(most)?;
-        // The kernel would otherwise let each short wait take 50 us more.
-        set_current_timer_slack(NonZeroU64::new(1))?;
         let poll = Poll::new()?;
         let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
         let timer = timerfd_create(TimerfdClockId::Monotonic, flags)?;
@@ -89,12 +62,6 @@ impl Engine {
             armed: NEVER,
             sockets,
             buffer: vec![0; BUFFER_BYTES],
-            hold: Hold {
-                time: hold,
-                busy: false,
-                window_end: 0,
-                events: 0,
-            },
         })
     }
 
@@ -115,9 +82,7 @@ impl Engine {
     pub fn turn(&mut self, loads: &mut Loads<'_>, until: u64) -> io::Result<()> {
         let now = self.sockets.clock.now();
         let mut due = ask(&mut self.sockets, loads, now)?;
-        self.hold_back(now, due.min(until));
         self.wait(due.min(until))?;
-        self.hold.events += self.events.iter().count();
         for event in &self.events {
             if event.token() == TIMER {
                 self.armed = NEVER;
@@ -129,24 +94,6 @@ impl Engine {
             }
         }
         Ok(())
-    }
-
-    /// Lets more connections become ready, unless something is due before.
-    fn hold_back(&mut self, now: u64, due: u64) {
-        let hold = &mut self.hold;
-        if now >= hold.window_end {
-            hold.busy = hold.events >= BUSY_EVENTS;
-            hold.events = 0;
-            hold.window_end = now + WINDOW_NS;
-        }
-        if hold.busy && hold.time > 0 && due > now + 2 * hold.time {
-            let time = Timespec {
-                tv_sec: 0,
-                tv_nsec: hold.time as i64,
-            };
-            // Woken early or late, it only polls earlier or later.
-            let _ = clock_nanosleep_relative(ClockId::Monotonic, &time);
-        }
     }
 
     fn wait(&mut self, until: u64) -> io::Result<()> {

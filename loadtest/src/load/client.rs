@@ -164,7 +164,8 @@ mod tests {
     fn what_a_server_says_is_understood() {
         for (text, said) in [
             (
-                r#"{"event":"pusher:connection_established","data":"{\"socket_id\":\"12.34\",\"activity_timeout\":120}"}"#,
+                "{\"event\":\"pusher:connection_established\",\
+                 \"data\":\"{\\\"socket_id\\\":\\\"12.34\\\",\\\"activity_timeout\\\":120}\"}",
                 Said::Established("12.34"),
             ),
             (

@@ -177,10 +177,9 @@ mod tests {
     use super::*;
 
     fn frame(event: &str, id: &str) -> Vec<u8> {
-        format!(
-            r#"{{"event":"pusher_internal:{event}","data":"{{\"user_id\":\"{id}\"}}","channel":"presence-a"}}"#
-        )
-        .into_bytes()
+        let data = format!(r#""{{\"user_id\":\"{id}\"}}""#);
+        let event = format!("pusher_internal:{event}");
+        format!(r#"{{"event":"{event}","data":{data},"channel":"presence-a"}}"#).into_bytes()
     }
 
     #[test]

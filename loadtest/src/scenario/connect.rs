@@ -22,8 +22,8 @@ pub struct Options {
     #[arg(long, value_name = "N", default_value_t = 512,
           value_parser = clap::value_parser!(u32).range(1..))]
     pub under_way: u32,
-    /// Connections in a second, each at its own due time, and latency counted from there. Without it,
-    /// the next comes when one is there.
+    /// Connections in a second, each at its own due time, and latency counted from there. Without
+    /// it, the next comes when one is there.
     #[arg(long, value_name = "N", value_parser = rate)]
     pub rate: Option<f64>,
     /// What the name of the channel begins with; unless set, no two runs share a channel.

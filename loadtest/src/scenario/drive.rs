@@ -70,7 +70,7 @@ impl<'r> Drive<'r> {
             })?;
         }
         process::cpu_ns(&server.server_pid)?;
-        let engine = Engine::new(&server.url, connections, u64::from(server.hold_us) * 1_000)?;
+        let engine = Engine::new(&server.url, connections)?;
         Ok(Self {
             engine,
             server,

@@ -21,8 +21,8 @@ pub struct Options {
     #[arg(long, value_name = "N", default_value_t = 4,
           value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub churners: u32,
-    /// Cycles of joining and leaving in a second, each at its own due time, and latency counted from
-    /// there. Without it, the next begins when the join was confirmed.
+    /// Cycles of joining and leaving in a second, each at its own due time, and latency counted
+    /// from there. Without it, the next begins when the join was confirmed.
     #[arg(long, value_name = "N", value_parser = rate)]
     pub rate: Option<f64>,
     /// What the name of the channel holds; unless set, no two runs share a channel.
