@@ -1,7 +1,7 @@
 //! What a scenario found out, in the one form that every output understands.
 
 use hdrhistogram::Histogram;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The whole of it: settings that were asked for, figures that were measured.
 #[derive(Debug)]
@@ -38,7 +38,7 @@ pub struct Figure {
 }
 
 /// What a number counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Unit {
     /// Things.
@@ -56,7 +56,7 @@ pub enum Unit {
 }
 
 /// Which way a figure should go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Better {
     /// More is better.
