@@ -9,11 +9,12 @@
 //! scenario   loads put together into a run: connect, warm up, measure, drain
 //! load       what is said on the connections and what must come back
 //! engine     sockets, time, readiness; the exact check of what came
+//! report     what becomes of an outcome: table, JSON, page, verdict
 //! wire       frames, answers, signatures, marks
 //! ```
 //!
-//! Exit codes: 0 when the scenario stayed within its limits, 1 when it did not, 2 when it could
-//! not be run.
+//! Exit codes: 0 when the run kept every check and threshold, 1 when it did not, 2 when it could
+//! not be made.
 
 pub mod cli;
 pub mod engine;
@@ -21,32 +22,39 @@ pub mod load;
 pub mod outcome;
 pub mod process;
 pub mod progress;
+pub mod report;
 pub mod scenario;
 pub mod target;
 pub mod wire;
 
 use cli::{Arguments, Command};
-use outcome::{Outcome, Unit};
+use outcome::Outcome;
 use progress::Progress;
+use report::{Report, Verdict};
 use scenario::{client_events, connect, fan_out, idle, mixed, presence, publish};
 use std::io;
 use std::process::ExitCode;
 
 /// Runs what was asked for and prints what it found.
-pub fn run(arguments: Arguments) -> ExitCode {
-    let mut progress = Progress::default();
-    let outcome = start(&arguments.command, &mut progress);
-    progress.end();
-    match outcome {
-        Ok(outcome) => {
-            print(&outcome, arguments.json);
-            ExitCode::from(u8::from(!outcome.failures.is_empty()))
-        }
+pub fn run(arguments: &Arguments) -> ExitCode {
+    match reported(arguments) {
+        Ok(Verdict::Passed) => ExitCode::SUCCESS,
+        Ok(Verdict::Failed) => ExitCode::from(1),
         Err(error) => {
             eprintln!("shardcast-loadtest: {error}");
             ExitCode::from(2)
         }
     }
+}
+
+/// What can be wrong with the outputs is found before the load begins.
+fn reported(arguments: &Arguments) -> io::Result<Verdict> {
+    let Arguments { output, command } = arguments;
+    let report = Report::prepare(output, command.name())?;
+    let mut progress = Progress::new(output.quiet);
+    let outcome = start(command, &mut progress);
+    progress.end();
+    report.finish(&outcome?)
 }
 
 fn start(command: &Command, progress: &mut Progress) -> io::Result<Outcome> {
@@ -59,41 +67,5 @@ fn start(command: &Command, progress: &mut Progress) -> io::Result<Outcome> {
         Command::Presence(options) => presence::run(options, progress),
         Command::Publish(options) => publish::run(options, progress),
         Command::Mixed(options) => mixed::run(options, progress),
-    }
-}
-
-/// The plainest table.
-fn print(outcome: &Outcome, json: bool) {
-    if json {
-        let figures: serde_json::Map<_, _> = outcome
-            .figures
-            .iter()
-            .map(|figure| (figure.key.clone(), figure.value.into()))
-            .collect();
-        println!("{}", serde_json::Value::from(figures));
-        return;
-    }
-    println!("{}", outcome.scenario);
-    for figure in &outcome.figures {
-        let value = match figure.unit {
-            Unit::Count | Unit::Bytes => format!("{:.0}", figure.value),
-            Unit::Share => format!("{:.1} %", figure.value * 100.0),
-            _ => format!("{:.3}", figure.value),
-        };
-        println!("  {:40} {value:>16}", figure.key);
-    }
-    for latency in &outcome.latencies {
-        let of = |quantile| latency.nanoseconds.value_at_quantile(quantile) as f64 / 1_000.0;
-        println!(
-            "  {} us: p50 {} p99 {} p99.9 {} max {}",
-            latency.key,
-            of(0.5),
-            of(0.99),
-            of(0.999),
-            of(1.0)
-        );
-    }
-    for text in outcome.notes.iter().chain(&outcome.failures) {
-        println!("  {text}");
     }
 }

@@ -4,5 +4,5 @@ use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    shardcast_loadtest::run(shardcast_loadtest::cli::Arguments::parse())
+    shardcast_loadtest::run(&shardcast_loadtest::cli::Arguments::parse())
 }

@@ -10,9 +10,9 @@ use clap::{Parser, Subcommand};
 #[derive(Debug, Parser)]
 #[command(name = "shardcast-loadtest", version)]
 pub struct Arguments {
-    /// Print the report as JSON instead of a table.
-    #[arg(long, global = true)]
-    pub json: bool,
+    /// Where the outcome goes.
+    #[command(flatten)]
+    pub output: crate::report::Options,
     /// Which load.
     #[command(subcommand)]
     pub command: Command,
@@ -41,6 +41,22 @@ pub enum Command {
     Mixed(mixed::Options),
 }
 
+impl Command {
+    /// The scenario's name.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Connect(_) => "connect",
+            Self::Idle(_) => "idle",
+            Self::FanOut(_) => "fan-out",
+            Self::Channels(_) => "channels",
+            Self::ClientEvents(_) => "client-events",
+            Self::Presence(_) => "presence",
+            Self::Publish(_) => "publish",
+            Self::Mixed(_) => "mixed",
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -49,6 +65,18 @@ mod tests {
     #[test]
     fn the_definition_holds_together() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn every_scenario_is_called_what_it_is_asked_for_as() {
+        let command = Arguments::command();
+        let names = command
+            .get_subcommands()
+            .map(|scenario| scenario.get_name());
+        for name in names.filter(|name| *name != "help") {
+            let arguments = Arguments::try_parse_from(["x", name, "--server-pid", "1"]).unwrap();
+            assert_eq!(arguments.command.name(), name);
+        }
     }
 
     #[test]

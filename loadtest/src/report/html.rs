@@ -291,8 +291,10 @@ mod tests {
     use roxmltree::{Document as Xml, Node, ParsingOptions};
 
     fn parse(page: &str) -> Xml<'_> {
-        let mut options = ParsingOptions::default();
-        options.allow_dtd = true;
+        let options = ParsingOptions {
+            allow_dtd: true,
+            ..ParsingOptions::default()
+        };
         Xml::parse_with_options(page, options).unwrap()
     }
 

@@ -117,7 +117,7 @@ impl<'r> Drive<'r> {
             load.begin(begin, self.engine.sockets());
         }
         let warm_up = nanoseconds(self.span.warm_up_s);
-        self.progress.phase("warm-up", Some(warm_up / 1_000_000));
+        self.progress.timed("warm-up", warm_up / 1_000_000);
         self.look_until(loads, begin, begin + warm_up)?;
         let readings = self.measured(loads, (warm_up == 0).then_some(begin))?;
         self.drain(loads)?;
@@ -127,7 +127,7 @@ impl<'r> Drive<'r> {
     /// `from` is given when what was due from then on counts, and not only from now on.
     fn measured(&mut self, loads: &mut Loads<'_>, from: Option<u64>) -> io::Result<Readings> {
         let duration = nanoseconds(self.span.duration_s);
-        self.progress.phase("measuring", Some(duration / 1_000_000));
+        self.progress.timed("measuring", duration / 1_000_000);
         let start = self.costs()?;
         let end = start.now + duration;
         for load in loads.iter_mut() {

@@ -19,7 +19,7 @@ pub fn run(address: SocketAddr, arguments: &str) -> Outcome {
     let words = ["loadtest"].into_iter().chain(arguments.split_whitespace());
     let words = words.chain(["--url", &url]);
     let Arguments { command, .. } = Arguments::try_parse_from(words).unwrap();
-    let progress = &mut Progress::default();
+    let progress = &mut Progress::new(true);
     let outcome = match &command {
         Command::Connect(options) => scenario::connect::run(options, progress),
         Command::Idle(options) => scenario::idle::run(options, progress),
