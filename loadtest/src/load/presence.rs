@@ -315,7 +315,10 @@ impl Load for Presence {
 
     fn settled(&self) -> bool {
         let idle = |one: &Churner| one.due.is_none() && one.late.is_empty();
-        self.churners.iter().all(idle) && self.balance().lost == 0
+        let balance = self.balance();
+        // Member events have no numbers: one that came twice stands in for one still to come, so
+        // after any disorder only time can tell.
+        self.churners.iter().all(idle) && balance.lost == 0 && balance.out_of_order == 0
     }
 
     fn series(&self) -> Vec<Series> {
