@@ -10,6 +10,10 @@ MAKEFLAGS += --no-print-directory
 TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 DENY := $(TARGET)/tools/bin/cargo-deny
 
+# Whatever flags and modes the caller builds with: another build has other counts.
+COUNTS := CARGO_INCREMENTAL=0 RUSTFLAGS= cargo run --quiet --locked --package shardcast-counts --profile counts --
+BASELINE := benches/instructions.baseline
+
 # Arguments for the server of `make run`, such as ARGS="--shards 2".
 ARGS ?=
 
@@ -17,7 +21,7 @@ say = @echo "==> $(1)"
 
 .PHONY: help
 help: ## Tell what the targets do
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 ## Use
 
@@ -36,9 +40,19 @@ build: ## Build the optimised server
 	@cargo build --release --locked
 
 .PHONY: bench
-bench: ## Run the benchmarks
+bench: ## Take the time of the steps of a message's walk
 	$(call say,benchmarks)
-	@cargo bench --locked
+	@cargo bench --locked --bench timing
+
+.PHONY: bench-instructions
+bench-instructions: setup-system ## Count the instructions of the same steps: fails where they rose
+	$(call say,instruction counts)
+	@$(COUNTS) check $(BASELINE)
+
+.PHONY: bench-baseline
+bench-baseline: setup-system ## Accept the instruction counts as they are: rewrites the record
+	$(call say,instruction counts)
+	@$(COUNTS) store $(BASELINE)
 
 .PHONY: bench-idle
 bench-idle: ## What an idle connection costs the server in memory: 20,000 of them
@@ -49,7 +63,7 @@ bench-idle: ## What an idle connection costs the server in memory: 20,000 of the
 ## Everything that must pass
 
 .PHONY: test
-test: setup check test-rust ## Set up and run everything that must pass
+test: setup check test-rust bench-instructions ## Set up and run everything that must pass
 	$(call say,all passed)
 
 .PHONY: check

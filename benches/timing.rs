@@ -1,7 +1,9 @@
 //! How long the steps of a message's walk take, by the clock.
 //!
 //! `cargo bench --bench timing [-- NAME]`. No sockets and no executor: what the kernel adds is the
-//! load tester's to measure. Runs are short; for a comparison raise `--measurement-time`.
+//! load tester's to measure. For a comparison name one subject, whose heap is then not what others
+//! left behind, and raise `--measurement-time`: runs are short. Instruction counts guard against
+//! what becomes dearer unnoticed: see docs/benchmarks.md.
 
 #![allow(
     clippy::unwrap_used,

@@ -45,6 +45,7 @@ if [[ $purpose == test ]]; then
     want nodejs node_is_recent
     want npm npm --version
     want python3 python3 --version
+    want valgrind valgrind --version
     want python3-venv python3 -c 'import ensurepip, venv'
 fi
 
