@@ -197,29 +197,48 @@ pub fn quote(text: &str, out: &mut Vec<u8>) {
 /// Appends `text` with JSON's escapes, without quotes.
 pub fn escape(text: &str, out: &mut Vec<u8>) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
-    let bytes = text.as_bytes();
-    out.reserve(bytes.len());
-    let mut clean = 0;
-    for (at, &byte) in bytes.iter().enumerate() {
-        let short = match byte {
-            b'"' => b'"',
-            b'\\' => b'\\',
-            b'\n' => b'n',
-            b'\r' => b'r',
-            b'\t' => b't',
-            0x00..=0x1f => 0,
-            _ => continue,
+    out.reserve(text.len());
+    let mut rest = text.as_bytes();
+    loop {
+        let (clean, behind) = rest.split_at(plain_prefix(rest));
+        out.extend_from_slice(clean);
+        let Some((&byte, behind)) = behind.split_first() else {
+            return;
         };
-        out.extend_from_slice(&bytes[clean..at]);
-        clean = at + 1;
-        if short == 0 {
-            let (high, low) = (HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]);
-            out.extend_from_slice(&[b'\\', b'u', b'0', b'0', high, low]);
-        } else {
-            out.extend_from_slice(&[b'\\', short]);
+        rest = behind;
+        match byte {
+            b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            b'\t' => out.extend_from_slice(b"\\t"),
+            _ => {
+                let (high, low) = (HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]);
+                out.extend_from_slice(&[b'\\', b'u', b'0', b'0', high, low]);
+            }
         }
     }
-    out.extend_from_slice(&bytes[clean..]);
+}
+
+/// How many bytes come before the first that JSON wants escaped: a quote, a backslash or a control
+/// character. Eight are looked at together.
+fn plain_prefix(bytes: &[u8]) -> usize {
+    const ONES: u64 = u64::MAX / 255;
+    const TOPS: u64 = ONES << 7;
+    // Sets the top bit of each byte below `limit`. A borrow can set more of them, but only above
+    // the first that is right, and the first is what is asked for.
+    let below = |word: u64, limit: u64| word.wrapping_sub(ONES * limit) & !word & TOPS;
+    let (words, tail) = bytes.as_chunks::<8>();
+    for (index, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let equals = |byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
+        let found = below(word, 0x20) | equals(b'"') | equals(b'\\');
+        if found != 0 {
+            return index * 8 + found.trailing_zeros() as usize / 8;
+        }
+    }
+    let is_plain = |byte: &u8| *byte >= 0x20 && *byte != b'"' && *byte != b'\\';
+    let in_tail = tail.iter().take_while(|byte| is_plain(byte)).count();
+    bytes.len() - tail.len() + in_tail
 }
 
 #[cfg(test)]
@@ -308,6 +327,20 @@ mod tests {
         let value = |text| serde_json::from_str::<serde_json::Value>(text).unwrap();
         let same = |a, b| without_signed_zero(value(a)) == without_signed_zero(value(b));
         assert!(same("[-0,{\"a\":-0.0}]", "[0,{\"a\":0}]") && !same("[0]", "[1]"));
+    }
+
+    #[test]
+    fn every_byte_is_escaped_or_not_at_every_place() {
+        for byte in 0..=0x7f_u8 {
+            let special = byte < 0x20 || byte == b'"' || byte == b'\\';
+            for at in 0..20 {
+                let mut text = "x".repeat(at);
+                text.push(char::from(byte));
+                text.push_str("\u{80}yyyyyyyyy");
+                let expected = if special { at } else { text.len() };
+                assert_eq!(plain_prefix(text.as_bytes()), expected, "{byte:#x} at {at}");
+            }
+        }
     }
 
     proptest! {
