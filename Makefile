@@ -17,6 +17,11 @@ BASELINE := benches/instructions.baseline
 # Arguments for the server of `make run`, such as ARGS="--shards 2".
 ARGS ?=
 
+# For `make bench-peers`: rounds, loads (all unless set), and more flags such as other servers.
+RUNS ?= 5
+LINES ?=
+PEERS ?=
+
 say = @echo "==> $(1)"
 
 .PHONY: help
@@ -59,6 +64,12 @@ bench-idle: ## What an idle connection costs the server in memory: 20,000 of the
 	$(call say,idle connections)
 	@scripts/setup-system.sh build
 	@scripts/bench-idle.sh $(TARGET)/release
+
+.PHONY: bench-peers
+bench-peers: ## The server beside the floor, and beside others: RUNS=5 LINES="..." PEERS="--server '...'"
+	$(call say,servers side by side)
+	@scripts/setup-system.sh build
+	@scripts/bench-peers.sh $(TARGET)/release --runs $(RUNS) $(addprefix --only ,$(LINES)) $(PEERS)
 
 ## Everything that must pass
 

@@ -38,6 +38,8 @@ cargo --version >/dev/null 2>&1 || {
 want gcc cc --version
 want libc6-dev test -e /usr/include/stdlib.h
 want make make --version
+# taskset: keeps servers and load tester apart in measurements.
+want util-linux taskset --version
 # The build script of glommio calls git, and fails without it even where it has nothing to do.
 want git git --version
 want ca-certificates test -e /etc/ssl/certs/ca-certificates.crt

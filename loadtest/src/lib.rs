@@ -10,6 +10,7 @@
 //! load       what is said on the connections and what must come back
 //! engine     sockets, time, readiness; the exact check of what came
 //! report     what becomes of an outcome: table, JSON, page, verdict
+//! suite      several servers in turn through many loads, side by side
 //! wire       frames, answers, signatures, marks
 //! ```
 //!
@@ -24,14 +25,13 @@ pub mod process;
 pub mod progress;
 pub mod report;
 pub mod scenario;
+pub mod suite;
 pub mod target;
 pub mod wire;
 
-use cli::{Arguments, Command};
-use outcome::Outcome;
+use cli::{Arguments, Command, Task};
 use progress::Progress;
 use report::{Report, Verdict};
-use scenario::{client_events, connect, fan_out, idle, mixed, presence, publish};
 use std::io;
 use std::process::ExitCode;
 
@@ -47,25 +47,19 @@ pub fn run(arguments: &Arguments) -> ExitCode {
     }
 }
 
-/// What can be wrong with the outputs is found before the load begins.
 fn reported(arguments: &Arguments) -> io::Result<Verdict> {
-    let Arguments { output, command } = arguments;
-    let report = Report::prepare(output, command.name())?;
-    let mut progress = Progress::new(output.quiet);
-    let outcome = start(command, &mut progress);
-    progress.end();
-    report.finish(&outcome?)
+    let Arguments { output, task } = arguments;
+    match task {
+        Task::Scenario(command) => one(command, output),
+        Task::Suite(options) => suite::run(options, output),
+    }
 }
 
-fn start(command: &Command, progress: &mut Progress) -> io::Result<Outcome> {
-    match command {
-        Command::Connect(options) => connect::run(options, progress),
-        Command::Idle(options) => idle::run(options, progress),
-        Command::FanOut(options) => fan_out::run("fan-out", options, progress),
-        Command::Channels(options) => fan_out::run("channels", options, progress),
-        Command::ClientEvents(options) => client_events::run(options, progress),
-        Command::Presence(options) => presence::run(options, progress),
-        Command::Publish(options) => publish::run(options, progress),
-        Command::Mixed(options) => mixed::run(options, progress),
-    }
+/// What can be wrong with the outputs is found before the load begins.
+fn one(command: &Command, output: &report::Options) -> io::Result<Verdict> {
+    let report = Report::prepare(output, command.name())?;
+    let mut progress = Progress::new(output.quiet);
+    let outcome = command.run(&mut progress);
+    progress.end();
+    report.finish(&outcome?)
 }

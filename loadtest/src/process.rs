@@ -84,6 +84,36 @@ pub fn cpu_ns(pids: &[u32]) -> io::Result<u64> {
     Ok(total)
 }
 
+/// A process and everything that it started, as far as that is still there.
+///
+/// # Errors
+/// When the processes cannot be listed.
+pub fn family(pid: u32) -> io::Result<Vec<u32>> {
+    let mut parents = Vec::new();
+    for entry in fs::read_dir("/proc")? {
+        let name = entry?.file_name();
+        let Some(pid) = name.to_str().and_then(|name| name.parse::<u32>().ok()) else {
+            continue;
+        };
+        // One that ended meanwhile is nobody's child.
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        parents.extend(parent(&stat).map(|parent| (pid, parent)));
+    }
+    Ok(descendants(pid, &parents))
+}
+
+/// `parents` has each process and its parent, in any order.
+fn descendants(pid: u32, parents: &[(u32, u32)]) -> Vec<u32> {
+    let mut family = vec![pid];
+    let mut looked_at = 0;
+    while let Some(parent) = family.get(looked_at).copied() {
+        let children = parents.iter().filter(|(_, of)| *of == parent);
+        family.extend(children.map(|(child, _)| *child));
+        looked_at += 1;
+    }
+    family
+}
+
 /// Nanoseconds of CPU time that the calling thread has used.
 pub fn own_cpu_ns() -> u64 {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
@@ -125,6 +155,12 @@ fn ticks(stat: &str) -> Option<u64> {
     let user: u64 = fields.next()?.parse().ok()?;
     let system: u64 = fields.next()?.parse().ok()?;
     Some(user + system)
+}
+
+/// It stands behind the name and the state.
+fn parent(stat: &str) -> Option<u32> {
+    let (_, rest) = stat.rsplit_once(')')?;
+    rest.split_whitespace().nth(1)?.parse().ok()
 }
 
 fn read(path: &str) -> io::Result<String> {
@@ -181,5 +217,22 @@ mod tests {
         let stat = "7 (a b) c) S 1 2 3 4 5 6 7 8 9 10 300 45 0 0 20 0";
         assert_eq!(ticks(stat), Some(345));
         assert_eq!(ticks("7 (a"), None);
+    }
+
+    #[test]
+    fn a_family_is_a_process_and_what_it_started() {
+        let parents = [(9, 7), (3, 2), (7, 2), (2, 1), (5, 4), (11, 9)];
+        assert_eq!(descendants(2, &parents), [2, 3, 7, 9, 11]);
+        assert_eq!(descendants(5, &parents), [5]);
+        assert_eq!(parent("7 (a b) c) S 4 2 3"), Some(4));
+        let me = std::process::id();
+        let mut child = std::process::Command::new("cat")
+            .stdin(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let family = family(me).unwrap();
+        assert!(family[0] == me && family.contains(&child.id()));
+        drop(child.stdin.take());
+        child.wait().unwrap();
     }
 }

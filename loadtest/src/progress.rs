@@ -27,6 +27,8 @@ pub struct Progress {
     /// Where bars go; `None` is the standard error.
     target: Option<Target>,
     phase: Option<Phase>,
+    /// Which of several runs this is; its phases leave no lines of their own.
+    run: Option<String>,
 }
 
 #[derive(Debug)]
@@ -49,7 +51,14 @@ impl Progress {
         Self {
             target: quiet.then_some(Target::Nowhere),
             phase: None,
+            run: None,
         }
+    }
+
+    /// One of several runs begins: its bars bear its name, and its phases leave no lines.
+    pub fn run(&mut self, name: String) {
+        self.end();
+        self.run = Some(name);
     }
 
     /// A new phase begins; `total` is how many steps it has, when that is known.
@@ -76,6 +85,10 @@ impl Progress {
         let Some(Phase { bar, timed }) = self.phase.take() else {
             return;
         };
+        if self.run.is_some() {
+            bar.finish_and_clear();
+            return;
+        }
         let (took, detail) = (took(bar.elapsed()), bar.message());
         let steps = HumanCount(bar.position());
         bar.set_style(style(ENDED));
@@ -89,7 +102,10 @@ impl Progress {
         self.end();
         let bar = ProgressBar::with_draw_target(total, self.draw_target());
         bar.set_style(style(template));
-        bar.set_prefix(name.to_owned());
+        bar.set_prefix(match &self.run {
+            Some(run) => format!("{run}: {name}"),
+            None => name.to_owned(),
+        });
         self.phase = Some(Phase { bar, timed });
     }
 
@@ -142,6 +158,7 @@ mod tests {
         let progress = Progress {
             target: Some(Target::Memory(terminal.clone())),
             phase: None,
+            run: None,
         };
         (progress, terminal)
     }
@@ -198,6 +215,19 @@ mod tests {
         assert_eq!(lines.len(), 2, "{text}");
         assert!(lines[0].starts_with("  connect      10 in 0."), "{text}");
         assert!(lines[1].starts_with("  measure      0."), "{text}");
+    }
+
+    #[test]
+    fn one_of_several_runs_has_a_name_and_leaves_no_line() {
+        let (mut progress, terminal) = in_memory();
+        progress.run("2 of 10, channels, floor".to_owned());
+        progress.timed("measuring", 30_000);
+        progress.at(3_000, "");
+        let text = terminal.contents();
+        let start = "  2 of 10, channels, floor: measuring [=";
+        assert!(text.starts_with(start), "{text}");
+        progress.end();
+        assert_eq!(terminal.contents(), "");
     }
 
     #[test]

@@ -3,8 +3,15 @@
 pub mod load;
 pub mod server;
 
+use crate::outcome::Outcome;
+use crate::progress::Progress;
 use crate::scenario::{client_events, connect, fan_out, idle, mixed, presence, publish};
+use crate::suite;
 use clap::{Parser, Subcommand};
+use load::Span;
+use server::Server;
+use std::io;
+use std::time::Duration;
 
 /// Put a load on a server of the Pusher protocol and see what it costs.
 #[derive(Debug, Parser)]
@@ -13,9 +20,19 @@ pub struct Arguments {
     /// Where the outcome goes.
     #[command(flatten)]
     pub output: crate::report::Options,
-    /// Which load.
+    /// What to do.
     #[command(subcommand)]
-    pub command: Command,
+    pub task: Task,
+}
+
+/// One load, or many.
+#[derive(Debug, Subcommand)]
+pub enum Task {
+    /// One scenario on a server that runs.
+    #[command(flatten)]
+    Scenario(Command),
+    /// Several servers in turn through a list of loads, each started afresh, in one table.
+    Suite(suite::Options),
 }
 
 /// The scenarios.
@@ -55,6 +72,53 @@ impl Command {
             Self::Mixed(_) => "mixed",
         }
     }
+
+    /// Runs it.
+    ///
+    /// # Errors
+    /// When it could not be run to its end.
+    pub fn run(&self, progress: &mut Progress) -> io::Result<Outcome> {
+        match self {
+            Self::Connect(options) => connect::run(options, progress),
+            Self::Idle(options) => idle::run(options, progress),
+            Self::FanOut(options) => fan_out::run("fan-out", options, progress),
+            Self::Channels(options) => fan_out::run("channels", options, progress),
+            Self::ClientEvents(options) => client_events::run(options, progress),
+            Self::Presence(options) => presence::run(options, progress),
+            Self::Publish(options) => publish::run(options, progress),
+            Self::Mixed(options) => mixed::run(options, progress),
+        }
+    }
+
+    /// The server that it is for.
+    pub fn server_mut(&mut self) -> &mut Server {
+        match self {
+            Self::Connect(options) => &mut options.server,
+            Self::Idle(options) => &mut options.server,
+            Self::FanOut(options) | Self::Channels(options) => &mut options.server,
+            Self::ClientEvents(options) => &mut options.server,
+            Self::Presence(options) => &mut options.server,
+            Self::Publish(options) => &mut options.server,
+            Self::Mixed(options) => &mut options.server,
+        }
+    }
+
+    /// Sets how long its traffic goes on; some end by themselves.
+    pub fn set_span(&mut self, warm_up: Duration, duration: Duration) {
+        let span = match self {
+            Self::Connect(_) | Self::Idle(_) => return,
+            Self::FanOut(options) | Self::Channels(options) => &mut options.span,
+            Self::ClientEvents(options) => &mut options.span,
+            Self::Presence(options) => &mut options.span,
+            Self::Publish(options) => &mut options.span,
+            Self::Mixed(options) => &mut options.span,
+        };
+        *span = Span {
+            warm_up_s: warm_up,
+            duration_s: duration,
+            ..span.clone()
+        };
+    }
 }
 
 #[cfg(test)]
@@ -73,9 +137,13 @@ mod tests {
         let names = command
             .get_subcommands()
             .map(|scenario| scenario.get_name());
-        for name in names.filter(|name| *name != "help") {
+        for name in names.filter(|name| !["help", "suite"].contains(name)) {
             let arguments = Arguments::try_parse_from(["x", name, "--server-pid", "1"]).unwrap();
-            assert_eq!(arguments.command.name(), name);
+            let Task::Scenario(mut command) = arguments.task else {
+                panic!("{name} is no scenario");
+            };
+            assert_eq!(command.name(), name);
+            assert_eq!(command.server_mut().server_pid, [1]);
         }
     }
 

@@ -11,6 +11,9 @@ const PER_ADDRESS: usize = 20_000;
 /// Descriptors that are needed besides one for each connection.
 const DESCRIPTORS_SPARE: u64 = 32;
 
+/// Descriptors that a server may need besides one for each connection.
+const DESCRIPTORS_SERVER: u64 = 200;
+
 /// Where connection `number` of `count` comes from: the kernel's choice, unless one address of this
 /// machine has not ports enough for all.
 ///
@@ -51,6 +54,25 @@ pub fn allow_descriptors(count: usize) -> io::Result<()> {
     }
     let current = Some(needed);
     Ok(setrlimit(Resource::Nofile, Rlimit { current, maximum })?)
+}
+
+/// Raises this process's limit on open files as far as it may, for itself and for what it starts.
+/// Says how many connections there is room for, at most `wanted`.
+///
+/// # Errors
+/// When the kernel refuses.
+pub fn allow_all_descriptors(wanted: u32) -> io::Result<u32> {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    let limit = Rlimit {
+        current: maximum,
+        maximum,
+    };
+    setrlimit(Resource::Nofile, limit)?;
+    // The server needs more than the tester: it has files and rings of its own.
+    let room = maximum.map_or(u64::MAX, |maximum| {
+        maximum.saturating_sub(DESCRIPTORS_SERVER)
+    });
+    Ok(u32::try_from(room).map_or(wanted, |room| room.min(wanted)))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 mod chart;
 pub mod compare;
 pub mod document;
-mod files;
+pub mod files;
 mod hgrm;
 mod html;
 mod latency;
@@ -20,7 +20,7 @@ mod run;
 #[cfg(test)]
 mod sample;
 mod svg;
-mod table;
+pub mod table;
 
 pub use options::Options;
 pub use run::{Report, Verdict};

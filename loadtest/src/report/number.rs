@@ -44,12 +44,21 @@ pub fn exact(value: f64) -> String {
     format!("{sign}{whole}{point}{rest}")
 }
 
-/// Whole from 100 up, three digits below.
-fn amount(value: f64) -> String {
-    if value.abs() >= 100.0 || value.fract() == 0.0 {
+/// A number without a unit, as columns want it: whole from 100 up, three digits below.
+pub fn bare(value: f64) -> String {
+    if value.abs() >= 100.0 {
         exact(value.round())
     } else {
         short(value)
+    }
+}
+
+/// The same, but what is whole stays whole.
+fn amount(value: f64) -> String {
+    if value.fract() == 0.0 {
+        exact(value)
+    } else {
+        bare(value)
     }
 }
 

@@ -203,7 +203,8 @@ fn verdicts(verdicts: &[Verdict], paint: Paint) -> String {
     out
 }
 
-fn notes(notes: &[String]) -> String {
+/// Sentences, one below the other.
+pub fn notes(notes: &[String]) -> String {
     let notes = notes.iter().map(|note| {
         let lines = wrap(&visible(note), WIDTH - 4);
         let lead = |at| if at == 0 { "  - " } else { "    " };

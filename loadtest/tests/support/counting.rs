@@ -70,9 +70,13 @@ struct State {
 
 impl CountingServer {
     pub fn start(faults: Faults) -> Self {
+        Self::start_on(0, faults)
+    }
+
+    pub fn start_on(port: u16, faults: Faults) -> Self {
         let poll = Poll::new().unwrap();
         let waker = Arc::new(Waker::new(poll.registry(), STOP).unwrap());
-        let mut listener = TcpListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let mut listener = TcpListener::bind(([127, 0, 0, 1], port).into()).unwrap();
         let address = listener.local_addr().unwrap();
         poll.registry()
             .register(&mut listener, LISTENER, Interest::READABLE)

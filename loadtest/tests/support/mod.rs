@@ -7,10 +7,9 @@ pub mod connection;
 pub mod counting;
 
 use clap::Parser;
-use shardcast_loadtest::cli::{Arguments, Command};
+use shardcast_loadtest::cli::{Arguments, Task};
 use shardcast_loadtest::outcome::Outcome;
 use shardcast_loadtest::progress::Progress;
-use shardcast_loadtest::scenario;
 use std::net::SocketAddr;
 
 /// Runs a scenario of the library as the command line would.
@@ -18,19 +17,10 @@ pub fn run(address: SocketAddr, arguments: &str) -> Outcome {
     let url = format!("ws://{address}");
     let words = ["loadtest"].into_iter().chain(arguments.split_whitespace());
     let words = words.chain(["--url", &url]);
-    let Arguments { command, .. } = Arguments::try_parse_from(words).unwrap();
-    let progress = &mut Progress::new(true);
-    let outcome = match &command {
-        Command::Connect(options) => scenario::connect::run(options, progress),
-        Command::Idle(options) => scenario::idle::run(options, progress),
-        Command::FanOut(options) => scenario::fan_out::run("fan-out", options, progress),
-        Command::Channels(options) => scenario::fan_out::run("channels", options, progress),
-        Command::ClientEvents(options) => scenario::client_events::run(options, progress),
-        Command::Presence(options) => scenario::presence::run(options, progress),
-        Command::Publish(options) => scenario::publish::run(options, progress),
-        Command::Mixed(options) => scenario::mixed::run(options, progress),
+    let Task::Scenario(command) = Arguments::try_parse_from(words).unwrap().task else {
+        panic!("{arguments} is no scenario");
     };
-    outcome.unwrap()
+    command.run(&mut Progress::new(true)).unwrap()
 }
 
 /// A figure that counts something.
