@@ -33,7 +33,8 @@ fn each(what: &str, mut round: impl FnMut()) -> u64 {
     for _ in 0..ROUNDS {
         round();
     }
-    // The test harness has a thread of its own, which allocates once in a while.
+    // The test harness has a thread of its own, which allocates once in a while. What a round
+    // itself allocates now and then would have to miss one of three hundreds of them.
     let gauge = || Cost::of(|| (0..ROUNDS).for_each(|_| round()));
     let cost = std::iter::repeat_with(gauge)
         .take(3)

@@ -91,10 +91,12 @@ impl<H: Handler> Life<H> {
         }
     }
 
-    async fn serve(&mut self, early: &mut [u8]) {
+    async fn serve(&mut self, early: &mut Box<[u8]>) {
         let opened = caught(self.handler.on_open(&mut self.client)).await;
         self.judge(opened).await;
-        if self.feed(early).await == Go::Ended {
+        let go = self.feed(early).await;
+        *early = Box::default(); // it would be held as long as the connection is open
+        if go == Go::Ended {
             return;
         }
         loop {

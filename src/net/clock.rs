@@ -1,7 +1,11 @@
 //! The two clocks: a monotonic one for deadlines, the wall clock for signed requests.
 
+use glommio::timer::Timer;
 use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Milliseconds since the server started, and seconds since 1970.
@@ -56,10 +60,29 @@ pub async fn pause_ms(ms: u64) {
 
 /// Lets the shard look at its sockets and rings, and run whatever that wakes.
 ///
-/// Yielding would not do: the executor looks at them only when no task is ready. The shortest
-/// timer that is not over before it began ends with that look.
+/// Yielding would not do: with a task ready, the executor looks at them only when a timer of its
+/// own says that it must. The shortest timer of ours that is not over before it has begun ends with
+/// that look.
 pub async fn look_around() {
-    glommio::timer::sleep(Duration::from_micros(1)).await;
+    let mut wait = Duration::from_micros(1);
+    let mut timer = Timer::new(wait);
+    let mut has_waited = false;
+    poll_fn(|cx| {
+        loop {
+            match Pin::new(&mut timer).poll(cx) {
+                Poll::Ready(_) if has_waited => return Poll::Ready(()),
+                Poll::Ready(_) => {
+                    wait *= 4; // a coarse clock, or this thread had to wait
+                    timer = Timer::new(wait);
+                }
+                Poll::Pending => {
+                    has_waited = true;
+                    return Poll::Pending;
+                }
+            }
+        }
+    })
+    .await;
 }
 
 impl fmt::Debug for Clock {

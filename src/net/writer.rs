@@ -5,8 +5,10 @@ use super::send_ring::{NOT_SENT, SENDS_MAX, SendRing};
 use super::sockets::{Sockets, Stream};
 use crate::conn::Table;
 use crate::id::ClientId;
+use crate::limits::WRITE_JOIN_MAX;
 use std::future::poll_fn;
 use std::io;
+use std::ops::Range;
 use std::os::fd::RawFd;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
@@ -31,6 +33,7 @@ const FEW: usize = 4;
 pub(super) struct Writer {
     ring: Option<SendRing>,
     batch: Vec<Send>,
+    /// Frames that were joined for their sends.
     joined: Vec<u8>,
     results: Vec<i32>,
     again: Vec<ClientId>,
@@ -42,7 +45,7 @@ struct Send {
     client: ClientId,
     socket: RawFd,
     /// Where its bytes are in `joined`; empty when the outbox holds one frame, sent as it lies.
-    joined: std::ops::Range<usize>,
+    joined: Range<usize>,
 }
 
 /// How a socket took what it was given.
@@ -74,27 +77,24 @@ impl Writer {
     fn fill(
         &mut self,
         table: &mut Table,
-        streams: &[Option<Rc<Stream>>],
+        socket: impl Fn(ClientId) -> Option<RawFd>,
         next: fn(&mut Table) -> Option<ClientId>,
     ) {
         self.batch.clear();
-        self.joined.clear();
-        while self.batch.len() < SENDS_MAX && self.joined.len() < BATCH_BYTES {
+        let mut bytes = 0;
+        while self.batch.len() < SENDS_MAX && bytes < BATCH_BYTES {
             let Some(client) = next(table) else { break };
-            let Some(connection) = table.get(client) else {
+            let (Some(connection), Some(socket)) = (table.get(client), socket(client)) else {
                 continue; // it has gone since
             };
-            let Some(Some(stream)) = streams.get(client.slot() as usize) else {
-                continue;
-            };
-            let start = self.joined.len();
             if connection.outbox.lone().is_empty() {
-                connection.outbox.join(&mut self.joined);
+                bytes += connection.outbox.bytes().min(WRITE_JOIN_MAX);
             }
+            let joined = 0..0;
             self.batch.push(Send {
                 client,
-                socket: stream.raw(),
-                joined: start..self.joined.len(),
+                socket,
+                joined,
             });
         }
     }
@@ -103,28 +103,50 @@ impl Writer {
     /// with that.
     fn send(&mut self, table: &mut Table) {
         self.results.clear();
-        if self.batch.len() > FEW
-            && let Some(ring) = &mut self.ring
-        {
-            let joined = &self.joined;
-            let sends = self.batch.iter().map(|send| {
-                let bytes = match &send.joined {
-                    alone if alone.is_empty() => table.get(send.client).map(|c| c.outbox.lone()),
-                    range => Some(&joined[range.clone()]),
-                };
-                (send.socket, bytes.unwrap_or_default())
-            });
-            if let Err(error) = ring.send(sends, &mut self.results) {
-                tracing::error!(%error, "the ring for sends is lost: one call for each now");
-                self.ring = None;
-            }
+        if self.batch.len() > FEW && self.ring.is_some() {
+            self.join(table);
+            self.send_over_ring(table);
         }
+        self.settle(table);
+    }
+
+    fn join(&mut self, table: &Table) {
+        self.joined.clear();
+        for send in &mut self.batch {
+            let start = self.joined.len();
+            if let Some(connection) = table.get(send.client)
+                && connection.outbox.lone().is_empty()
+            {
+                connection.outbox.join(&mut self.joined);
+            }
+            send.joined = start..self.joined.len();
+        }
+    }
+
+    fn send_over_ring(&mut self, table: &Table) {
+        let Some(ring) = &mut self.ring else { return };
+        let joined = &self.joined;
+        let sends = self.batch.iter().map(|send| {
+            let bytes = match send.joined.is_empty() {
+                true => table.get(send.client).map(|c| c.outbox.lone()),
+                false => Some(&joined[send.joined.clone()]),
+            };
+            (send.socket, bytes.unwrap_or_default())
+        });
+        if let Err(error) = ring.send(sends, &mut self.results) {
+            tracing::error!(%error, "the ring for sends is lost: one call for each now");
+            self.ring = None;
+        }
+    }
+
+    /// Notes what has left. Whoever has more to send, or waits for having sent all, is looked at
+    /// again: a socket that failed fails then too.
+    fn settle(&mut self, table: &mut Table) {
         self.results.resize(self.batch.len(), NOT_SENT);
         for (send, result) in self.batch.iter().zip(&self.results) {
             let Some(connection) = table.get_mut(send.client) else {
                 continue;
             };
-            // Errors too: the next write meets them again, and says what follows from them.
             if let Ok(count) = usize::try_from(*result) {
                 connection.outbox.advance(count);
             }
@@ -156,10 +178,15 @@ impl Sockets {
     fn flush_batch(self: &Rc<Self>, next: fn(&mut Table) -> Option<ClientId>) -> bool {
         let mut writer = self.writer.borrow_mut();
         let mut table = self.table.borrow_mut();
-        writer.fill(&mut table, &self.streams.borrow(), next);
+        let streams = self.streams.borrow();
+        let socket = |client: ClientId| {
+            let stream = streams.get(client.slot() as usize)?.as_ref()?;
+            Some(stream.raw())
+        };
+        writer.fill(&mut table, socket, next);
         writer.send(&mut table);
         drop(table);
-        let was_full = !writer.batch.is_empty();
+        let has_more = !writer.batch.is_empty();
         let mut again = std::mem::take(&mut writer.again);
         drop(writer);
         let mut cx = Context::from_waker(Waker::noop());
@@ -167,7 +194,7 @@ impl Sockets {
             self.flush_one(client, &mut cx);
         }
         self.writer.borrow_mut().again = again;
-        was_full
+        has_more
     }
 
     fn flush_one(self: &Rc<Self>, client: ClientId, cx: &mut Context<'_>) {
@@ -247,5 +274,83 @@ async fn drain(sockets: Rc<Sockets>, client: ClientId, stream: Rc<Stream>) {
     match outcome {
         Ok(()) => sockets.sent(client),
         Err(_) => sockets.abort(client),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::ShardId;
+    use crate::ws::Frame;
+    use rustix::io::Errno;
+    use std::io::Read;
+    use std::os::fd::AsRawFd;
+    use std::os::unix::net::UnixStream;
+
+    /// Connections with the same two frames each, and their sockets.
+    fn crowd(count: usize) -> (Table, Vec<ClientId>, Vec<(UnixStream, UnixStream)>) {
+        let mut table = Table::new(ShardId(0), 1000);
+        let clients: Vec<_> = (0..count).map(|_| table.insert(0).unwrap()).collect();
+        for client in &clients {
+            table.push(*client, Frame::raw(b"first")).unwrap();
+            table.push(*client, Frame::raw(b"second")).unwrap();
+        }
+        let pairs = (0..count).map(|_| UnixStream::pair().unwrap()).collect();
+        (table, clients, pairs)
+    }
+
+    fn fill(writer: &mut Writer, table: &mut Table, pairs: &[(UnixStream, UnixStream)]) {
+        let socket = |client: ClientId| Some(pairs.get(client.slot() as usize)?.0.as_raw_fd());
+        writer.fill(table, socket, Table::next_dirty);
+    }
+
+    #[test]
+    fn a_batch_leaves_whole_and_its_rest_is_looked_at_again() {
+        const COUNT: usize = 10;
+        let (mut table, clients, pairs) = crowd(COUNT);
+        table.get_mut(clients[3]).unwrap().end_when_sent = true;
+        table.remove(clients[5]);
+        let mut writer = Writer::new(true);
+        fill(&mut writer, &mut table, &pairs);
+        writer.send(&mut table);
+        assert_eq!(writer.again, [clients[3]], "it ends now");
+        for (index, (_, peer)) in pairs.iter().enumerate().filter(|(index, _)| *index != 5) {
+            let mut got = [0; 11];
+            (&*peer).read_exact(&mut got).unwrap();
+            assert_eq!(&got, b"firstsecond", "{index}");
+            assert!(table.get(clients[index]).unwrap().outbox.is_empty());
+        }
+    }
+
+    #[test]
+    fn what_a_lost_ring_has_sent_is_not_sent_again() {
+        let (mut table, clients, pairs) = crowd(6);
+        let mut writer = Writer::new(false);
+        fill(&mut writer, &mut table, &pairs);
+        // It broke off behind the fourth: all, a part, an error, nothing.
+        let broken = -Errno::PIPE.raw_os_error();
+        writer.results = vec![11, 7, broken, NOT_SENT];
+        writer.settle(&mut table);
+        assert_eq!(writer.again, clients[1..]);
+        let left = |at: usize| {
+            let mut bytes = Vec::new();
+            table.get(clients[at]).unwrap().outbox.join(&mut bytes);
+            String::from_utf8(bytes).unwrap()
+        };
+        let all = "firstsecond";
+        assert_eq!(
+            [0, 1, 2, 3, 4, 5].map(left),
+            ["", "cond", all, all, all, all]
+        );
+    }
+
+    #[test]
+    fn a_few_are_not_worth_the_ring() {
+        let (mut table, clients, pairs) = crowd(FEW);
+        let mut writer = Writer::new(true);
+        fill(&mut writer, &mut table, &pairs);
+        writer.send(&mut table);
+        assert_eq!(writer.again, clients);
+        assert!(writer.joined.is_empty(), "nothing was joined in vain");
     }
 }

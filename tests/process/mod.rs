@@ -93,9 +93,13 @@ impl Process {
         });
         let depth = |file: std::path::PathBuf| {
             let number = file.file_name().unwrap().to_str().unwrap();
-            let info = fs::read_to_string(format!("{folder}/fdinfo/{number}")).unwrap();
-            let mask = info.lines().find_map(|line| line.strip_prefix("SqMask:"));
-            u32::from_str_radix(mask.unwrap().trim().trim_start_matches("0x"), 16).unwrap() + 1
+            // The kernel leaves these lines out while the ring is busy.
+            let mask = (0..1_000_000).find_map(|_| {
+                let info = fs::read_to_string(format!("{folder}/fdinfo/{number}")).unwrap();
+                let line = info.lines().find_map(|line| line.strip_prefix("SqMask:"));
+                line.map(|mask| mask.trim().trim_start_matches("0x").to_owned())
+            });
+            u32::from_str_radix(&mask.unwrap(), 16).unwrap() + 1
         };
         let mut depths: Vec<u32> = rings.map(depth).collect();
         depths.sort_unstable();

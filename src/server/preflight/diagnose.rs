@@ -11,7 +11,7 @@
 //! [`EXECUTOR_IO_MEMORY`] with each of them; it does without where that is refused, but takes what
 //! it can get from those that come later, and so does the ring that a shard sends with. So the last
 //! executor needs its rings, and every one before it rings and buffers. Measured on Linux 6.18 at
-//! depths of 128 to 1024 and limits of 512 KiB to 8 MiB, this promises as many executors as
+//! depths of 128 to 4096 and limits of 512 KiB to 8 MiB, this promises as many executors as
 //! started, or one fewer.
 
 use std::fmt;
@@ -167,17 +167,34 @@ fn nofile(host: &Host, need: &Need) -> Result<Vec<Warning>, Refusal> {
     ))])
 }
 
-/// The deepest rings of use that so many shards can have on this machine.
+/// The deepest rings of use that so many shards can have on this machine. Unasked they take a
+/// quarter of what may be locked: the limit is the user's, who may run a second server.
 pub(super) fn fitting_depth(host: &Host, shards: usize) -> usize {
+    let room = match host.memlock.soft {
+        Some(limit) if !host.ipc_lock => limit / 4,
+        _ => u64::MAX,
+    };
     let mut ring_depth = RING_DEPTH_MAX;
-    let fits = |ring_depth| memlock(host, &Need { shards, ring_depth }).is_ok();
-    while ring_depth > RING_DEPTH_MIN && !fits(ring_depth) {
+    while ring_depth > RING_DEPTH_MIN && memlock_wanted(&Need { shards, ring_depth }) > room {
         ring_depth /= 2;
     }
     ring_depth
 }
 
-/// Bytes of locked memory that all shards together may come to need.
+/// Bytes of locked memory with which every shard has all that it would like to have.
+pub(super) fn memlock_wanted(need: &Need) -> u64 {
+    shard_wants(need.ring_depth).saturating_mul(need.shards as u64)
+}
+
+fn shard_wants(ring_depth: usize) -> u64 {
+    executor_wants(ring_depth) + ring_bytes(SENDS_MAX as u64)
+}
+
+fn executor_wants(ring_depth: usize) -> u64 {
+    RINGS * (ring_bytes(ring_depth as u64) + EXECUTOR_IO_MEMORY as u64)
+}
+
+/// Bytes of locked memory without which not all shards may start.
 pub(super) fn memlock_needed(need: &Need) -> u64 {
     let send_rings = ring_bytes(SENDS_MAX as u64).saturating_mul(before_the_last(need));
     executors_need(need).saturating_add(send_rings)
@@ -186,8 +203,8 @@ pub(super) fn memlock_needed(need: &Need) -> u64 {
 /// Bytes of locked memory that all executors together may come to need.
 fn executors_need(need: &Need) -> u64 {
     let rings = RINGS * ring_bytes(need.ring_depth as u64);
-    let full = rings + RINGS * EXECUTOR_IO_MEMORY as u64;
-    full.saturating_mul(before_the_last(need))
+    executor_wants(need.ring_depth)
+        .saturating_mul(before_the_last(need))
         .saturating_add(rings)
         .max(MEMLOCK_MIN)
 }
@@ -254,14 +271,17 @@ mod tests {
         assert_eq!(fitting_depth(&with(unlimited), 64), RING_DEPTH_MAX);
         for shards in [1, 4, 64] {
             for depth in [256, 512, 1024, 2048, 4096] {
-                let at = memlock_needed(&Need {
+                let at = 4 * memlock_wanted(&Need {
                     shards,
                     ring_depth: depth,
                 });
-                if at > MEMLOCK_MIN {
-                    assert_eq!(fitting_depth(&with(limit(at)), shards), depth);
-                    assert_eq!(fitting_depth(&with(limit(at - 1)), shards), depth / 2);
-                }
+                assert_eq!(fitting_depth(&with(limit(at)), shards), depth);
+                assert_eq!(fitting_depth(&with(limit(at - 1)), shards), depth / 2);
+                let free = Host {
+                    ipc_lock: true,
+                    ..with(limit(at))
+                };
+                assert_eq!(fitting_depth(&free, shards), RING_DEPTH_MAX);
             }
         }
         // Less than that is refused with a reason, not made do with.

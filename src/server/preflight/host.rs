@@ -62,7 +62,7 @@ impl Host {
     /// gathers.
     pub fn prepare(need: &Need) -> Host {
         raise(Resource::Nofile, None);
-        raise(Resource::Memlock, Some(diagnose::memlock_needed(need)));
+        raise(Resource::Memlock, Some(diagnose::memlock_wanted(need)));
         Host {
             kernel: uname().release().to_string_lossy().into_owned(),
             ring: probe(),
