@@ -9,6 +9,10 @@ use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
+    #[cfg(feature = "loadtest")]
+    if let Some(ended) = load_test(std::env::args_os()) {
+        return ended;
+    }
     let cores = placement::usable_cores();
     let variables = config::process_environment();
     match config::load(std::env::args_os(), variables, &cores.usable) {
@@ -22,6 +26,13 @@ fn main() -> ExitCode {
             Asked::Start => start(asked),
         },
     }
+}
+
+/// The load tester reads its own arguments; nothing of the server is looked at before.
+#[cfg(feature = "loadtest")]
+fn load_test(mut arguments: std::env::ArgsOs) -> Option<ExitCode> {
+    let asked = arguments.nth(1)? == config::LOADTEST;
+    asked.then(|| shardcast_loadtest::run_as("shardcast loadtest", arguments))
 }
 
 fn halted(halt: &Halt) -> ExitCode {

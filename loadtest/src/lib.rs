@@ -29,9 +29,11 @@ pub mod suite;
 pub mod target;
 pub mod wire;
 
+use clap::{CommandFactory, FromArgMatches};
 use cli::{Arguments, Command, Task};
 use progress::Progress;
 use report::{Report, Verdict};
+use std::ffi::OsString;
 use std::io;
 use std::process::ExitCode;
 
@@ -44,6 +46,17 @@ pub fn run(arguments: &Arguments) -> ExitCode {
             eprintln!("shardcast-loadtest: {error}");
             ExitCode::from(2)
         }
+    }
+}
+
+/// The same under another program's name: `arguments` are those behind it.
+pub fn run_as(name: &'static str, arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    let command = Arguments::command().name(name).bin_name(name);
+    let words = [OsString::from(name)].into_iter().chain(arguments);
+    let matches = command.get_matches_from(words);
+    match Arguments::from_arg_matches(&matches) {
+        Ok(arguments) => run(&arguments),
+        Err(error) => error.exit(),
     }
 }
 

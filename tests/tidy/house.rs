@@ -105,6 +105,11 @@ pub const HOUSE: House = House {
             instead: "a shard has no tokio reactor: cross by the bridge of control",
         },
         Confined {
+            path: "shardcast_loadtest",
+            owners: &["main"],
+            instead: "nothing of the load tester runs in a server: only main hands over to it",
+        },
+        Confined {
             path: "std::env",
             owners: &["server", "main"],
             instead: "read the environment in server::config and pass the value down",

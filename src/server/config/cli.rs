@@ -24,6 +24,10 @@ const CONFIG: &str = "config";
 const CHECK: &str = "check";
 const PRINT_CONFIG: &str = "print-config";
 
+/// The command that is the load tester; the program hands it over before anything is parsed here.
+#[cfg(feature = "loadtest")]
+pub const LOADTEST: &str = "loadtest";
+
 /// What the process is to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asked {
@@ -79,9 +83,17 @@ impl std::error::Error for UsageError {}
 pub(super) fn parse(
     arguments: impl IntoIterator<Item = OsString>,
 ) -> Result<ArgMatches, UsageError> {
-    command()
+    let matches = command()
         .try_get_matches_from(arguments)
-        .map_err(UsageError)
+        .map_err(UsageError)?;
+    #[cfg(feature = "loadtest")]
+    if matches.subcommand_name() == Some(LOADTEST) {
+        let text = "`loadtest` has flags of its own and stands first: shardcast loadtest ...\n";
+        return Err(UsageError(
+            command().error(ErrorKind::ArgumentConflict, text),
+        ));
+    }
+    Ok(matches)
 }
 
 /// Reads the values of the flags.
@@ -122,7 +134,13 @@ pub(super) fn read(matches: &ArgMatches) -> Result<CommandLine, ConfigError> {
 
 fn command() -> Command {
     let settings = SERVER.iter().filter_map(setting);
-    Command::new("shardcast")
+    let command = Command::new("shardcast");
+    #[cfg(feature = "loadtest")]
+    let command = command.subcommand(
+        Command::new(LOADTEST)
+            .about("Put a load on a server and see what it costs; has a --help of its own"),
+    );
+    command
         .version(env!("CARGO_PKG_VERSION"))
         .about("A Pusher-protocol WebSocket server: one shard per core, on io_uring")
         .after_help(after_help())
@@ -338,6 +356,8 @@ mod tests {
             &["--port", "1", "--port", "2"],
             &["--check", "--print-config"],
             &["extra", "start"],
+            // First it is the load tester, elsewhere a mistake.
+            &["--port", "1", "loadtest"],
         ] {
             let end = usage(arguments);
             assert_eq!(

@@ -32,6 +32,8 @@ mod settings;
 mod suggest;
 
 pub use apps::{DEMO_APP_ID, DEMO_APP_KEY, DEMO_APP_SECRET};
+#[cfg(feature = "loadtest")]
+pub use cli::LOADTEST;
 pub use cli::{Asked, UsageError};
 pub use environment::process_environment;
 pub use load::{Halt, Invocation, load};
