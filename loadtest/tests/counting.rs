@@ -202,6 +202,25 @@ fn client_events_are_checked_as_publishes_are() {
 }
 
 #[test]
+fn client_events_that_are_all_refused_fail_the_run() {
+    let refusals = Faults {
+        refuse_event_every: 1,
+        ..Faults::default()
+    };
+    let told = |texts: &[String]| {
+        let start = "no client event was delivered: ";
+        texts.iter().filter(|text| text.starts_with(start)).count()
+    };
+    let events = "client-events --pairs 5 --rate 200 --drain-s 0.1";
+    let (outcome, counts) = under(refusals, events);
+    assert_eq!(count(&outcome, "refused"), counts.refused_events);
+    assert_eq!(told(&outcome.failures), 1, "{:?}", outcome.failures);
+    let (outcome, _) = under(refusals, &format!("{events} --allow-loss"));
+    assert_eq!(outcome.failures, [""; 0]);
+    assert_eq!(told(&outcome.notes), 1, "{:?}", outcome.notes);
+}
+
+#[test]
 fn member_events_are_checked_in_turn() {
     let presence = "presence --members 6 --churners 2 --rate 200 --drain-s 0.1";
     let (outcome, _) = under(Faults::default(), presence);
@@ -283,6 +302,11 @@ fn everything_at_once_is_told_apart() {
         .into();
     assert_eq!(lost.iter().sum::<u64>(), counts.dropped, "{lost:?}");
     assert!(lost[0] > 0 && !outcome.failures.is_empty());
+    let labels = outcome.figures.iter().map(|figure| figure.label.as_str());
+    let labels = labels.filter(|label| label.ends_with(": deliveries lost"));
+    let whose =
+        ["fan-out", "client events", "presence"].map(|name| format!("{name}: deliveries lost"));
+    assert!(labels.eq(&whose));
     assert!(count(&outcome, "visit_subscribed") > 0);
     assert_eq!(count(&outcome, "visit_failed"), 0);
     assert_eq!(count(&outcome, "idle_subscribed"), 20);

@@ -387,6 +387,17 @@ impl Load for Pairs {
             .collect();
         let errors = self.errors.iter();
         notes.extend(errors.map(|(text, count)| format!("{count} times the server said {text}")));
+        let (sent, refused) = (self.sent, self.refused());
+        if refused > 0 && self.check.delivered == 0 {
+            failures.push(format!(
+                "no client event was delivered: {refused} of {sent} were refused with 4301"
+            ));
+        } else if refused > sent / 2 {
+            notes.push(format!(
+                "most client events, {refused} of {sent}, were refused with 4301: the figures are \
+                 those of the server's limit"
+            ));
+        }
         Findings {
             figures,
             latencies: vec![Latency {

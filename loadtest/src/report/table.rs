@@ -90,19 +90,9 @@ fn heading(document: &Document, paint: Paint) -> String {
 }
 
 fn figures(document: &Document) -> String {
-    let label = |key: &str, label: &str| {
-        // Where several loads ran at once, each may have lost something.
-        let namesakes = document
-            .own_figures()
-            .filter(|(_, other)| other.label == label);
-        match namesakes.count() {
-            0 | 1 => label.to_owned(),
-            _ => format!("{label}: {key}"),
-        }
-    };
-    let rows = document.own_figures().map(|(key, figure)| {
+    let rows = document.own_figures().map(|(_, figure)| {
         let value = with_unit(figure.value, figure.unit);
-        labelled(&label(key, &figure.label), LABEL, &format!("{value:>20}"))
+        labelled(&figure.label, LABEL, &format!("{value:>20}"))
     });
     rows.collect()
 }

@@ -3,11 +3,11 @@
 use super::drive::Drive;
 use crate::cli::load::{Publishing, Span, channels};
 use crate::cli::server::Server;
-use crate::load::Load;
 use crate::load::fan_out::FanOut;
 use crate::load::pairs::{self, Pairs};
 use crate::load::presence::{self, Presence};
 use crate::load::visitors::{Stay, Visitors, Visits};
+use crate::load::{Findings, Load};
 use crate::outcome::Outcome;
 use crate::progress::Progress;
 use clap::Args;
@@ -64,6 +64,15 @@ pub struct Options {
 /// Visitors that may be there at a time, when the server is slow to let them go.
 const VISITORS_MAX: u32 = 1_000;
 
+/// What stands before the keys and before the words of each load.
+const NAMES: [(&str, &str); 5] = [
+    ("fan_out_", "fan-out"),
+    ("client_event_", "client events"),
+    ("presence_", "presence"),
+    ("idle_", "idle"),
+    ("visit_", "visits"),
+];
+
 /// The loads of the mixture.
 #[derive(Debug)]
 struct Mixture {
@@ -95,13 +104,22 @@ pub fn run(options: &Options, progress: &mut Progress) -> io::Result<Outcome> {
     ];
     drive.gather(loads)?;
     let readings = drive.traffic(loads)?;
-    let names = ["fan_out_", "client_event_", "presence_", "idle_", "visit_"];
     let findings = loads
         .iter_mut()
-        .zip(names)
-        .map(|(load, name)| load.findings(readings.seconds, name))
+        .zip(NAMES)
+        .map(|(load, (key, name))| named(load.findings(readings.seconds, key), name))
         .collect();
     Ok(readings.outcome("mixed", settings(options), findings, span.allow_loss))
+}
+
+/// Says in every sentence whose it is: several loads may have lost something.
+fn named(mut findings: Findings, name: &str) -> Findings {
+    let labels = findings.figures.iter_mut().map(|figure| &mut figure.label);
+    let sentences = findings.notes.iter_mut().chain(&mut findings.failures);
+    for text in labels.chain(sentences) {
+        *text = format!("{name}: {text}");
+    }
+    findings
 }
 
 impl Mixture {
