@@ -336,23 +336,6 @@ compared with old.json of 2026-11-21T14:03:57Z
     }
 
     #[test]
-    fn figures_of_one_label_are_told_apart() {
-        let mut document = sample::document();
-        let lost = document.figures["lost"].clone();
-        document.figures.insert("events_lost".to_owned(), lost);
-        let text = text(&document, PLAIN);
-        assert!(
-            text.contains("\n  deliveries that never came: lost  "),
-            "{text}"
-        );
-        assert!(
-            text.contains("\n  deliveries that never came: events_lost  "),
-            "{text}"
-        );
-        assert!(text.contains("\n  deliveries per second  "), "{text}");
-    }
-
-    #[test]
     fn colours_come_only_when_they_are_wanted() {
         let mut document = sample::document();
         document.judge(vec![verdict("lost == 0", true, "0")]);
