@@ -1,6 +1,6 @@
 //! `client-events`: pairs on private channels, of which one sends and the other receives.
 
-use super::drive::Drive;
+use super::drive::alone;
 use crate::cli::load::{Span, prefix, rate};
 use crate::cli::server::Server;
 use crate::load::Load;
@@ -57,18 +57,13 @@ pub fn run(options: &Options, progress: &mut Progress) -> io::Result<Outcome> {
         under_way: span.connect_under_way,
     };
     let mut load = Pairs::new(shape, &server.url, &server.app());
-    let mut drive = Drive::new(server, span, load.connections(), progress)?;
-    let loads: &mut [&mut dyn Load] = &mut [&mut load];
-    drive.gather(loads)?;
-    let readings = drive.traffic(loads)?;
-    let findings = load.findings(readings.seconds, "");
     let mut settings = vec![("pairs", options.pairs.to_string())];
     settings.push(match options.rate {
         Some(rate) => ("rate", rate.to_string()),
         None => ("window", options.window.to_string()),
     });
     settings.push(("payload", options.payload.to_string()));
-    settings.extend(span.settings());
-    settings.extend(server.settings());
-    Ok(readings.outcome("client-events", settings, vec![findings], span.allow_loss))
+    let connections = load.connections();
+    let load = (&mut load as &mut dyn Load, connections);
+    alone("client-events", load, settings, (span, server), progress)
 }

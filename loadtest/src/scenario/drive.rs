@@ -5,7 +5,7 @@ use crate::cli::server::Server;
 use crate::engine::Engine;
 use crate::engine::clock::SECOND;
 use crate::engine::turn::Loads;
-use crate::load::Findings;
+use crate::load::{Findings, Load};
 use crate::outcome::{Figure, Outcome, Series, Timeline, Unit};
 use crate::process;
 use crate::progress::Progress;
@@ -324,6 +324,27 @@ impl Readings {
             ));
         }
     }
+}
+
+/// A run of one load by itself: everybody connects, then traffic, then what was found. `own` are
+/// the scenario's own settings; those of the run and of the server follow.
+///
+/// # Errors
+/// When it could not be run to its end.
+pub fn alone(
+    scenario: &'static str,
+    (load, connections): (&mut dyn Load, usize),
+    own: Vec<(&'static str, String)>,
+    (span, server): (&Span, &Server),
+    progress: &mut Progress,
+) -> io::Result<Outcome> {
+    let mut drive = Drive::new(server, span, connections, progress)?;
+    let loads: &mut [&mut dyn Load] = &mut [&mut *load];
+    drive.gather(loads)?;
+    let readings = drive.traffic(loads)?;
+    let findings = load.findings(readings.seconds, "");
+    let settings = [own, span.settings(), server.settings()].concat();
+    Ok(readings.outcome(scenario, settings, vec![findings], span.allow_loss))
 }
 
 /// Whether every load has done what it had to do, and more time would show nothing.

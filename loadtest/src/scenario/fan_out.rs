@@ -1,7 +1,7 @@
 //! `fan-out`: messages published to a few channels with many subscribers each. `channels` is the
 //! same with many channels of few.
 
-use super::drive::Drive;
+use super::drive::alone;
 use crate::cli::load::{Publishing, Span, channels};
 use crate::cli::server::Server;
 use crate::load::Load;
@@ -50,17 +50,12 @@ pub fn run(
     } = options;
     let shape = publishing.shape(*channels, *subscribers, span.connect_under_way);
     let mut load = FanOut::new(shape, &server.url, &server.app());
-    let mut drive = Drive::new(server, span, load.connections(), progress)?;
-    let loads: &mut [&mut dyn Load] = &mut [&mut load];
-    drive.gather(loads)?;
-    let readings = drive.traffic(loads)?;
-    let findings = load.findings(readings.seconds, "");
     let mut settings = vec![
         ("channels", channels.to_string()),
         ("subscribers", subscribers.to_string()),
     ];
     settings.extend(publishing.settings());
-    settings.extend(span.settings());
-    settings.extend(server.settings());
-    Ok(readings.outcome(scenario, settings, vec![findings], span.allow_loss))
+    let connections = load.connections();
+    let load = (&mut load as &mut dyn Load, connections);
+    alone(scenario, load, settings, (span, server), progress)
 }

@@ -1,6 +1,6 @@
 //! `presence`: some join and leave a presence channel, and all others hear of it.
 
-use super::drive::Drive;
+use super::drive::alone;
 use crate::cli::load::{Span, prefix, rate};
 use crate::cli::server::Server;
 use crate::load::Load;
@@ -50,17 +50,12 @@ pub fn run(options: &Options, progress: &mut Progress) -> io::Result<Outcome> {
         under_way: span.connect_under_way,
     };
     let mut load = Presence::new(shape, &server.url, &server.app());
-    let mut drive = Drive::new(server, span, load.connections(), progress)?;
-    let loads: &mut [&mut dyn Load] = &mut [&mut load];
-    drive.gather(loads)?;
-    let readings = drive.traffic(loads)?;
-    let findings = load.findings(readings.seconds, "");
     let mut settings = vec![
         ("members", options.members.to_string()),
         ("churners", options.churners.to_string()),
     ];
     settings.extend(options.rate.map(|rate| ("rate", rate.to_string())));
-    settings.extend(span.settings());
-    settings.extend(server.settings());
-    Ok(readings.outcome("presence", settings, vec![findings], span.allow_loss))
+    let connections = load.connections();
+    let load = (&mut load as &mut dyn Load, connections);
+    alone("presence", load, settings, (span, server), progress)
 }

@@ -1,6 +1,6 @@
 //! `publish`: signed publish requests to channels that nobody listens to.
 
-use super::drive::Drive;
+use super::drive::alone;
 use crate::cli::load::{Publishing, Span, channels};
 use crate::cli::server::Server;
 use crate::load::Load;
@@ -43,14 +43,9 @@ pub fn run(options: &Options, progress: &mut Progress) -> io::Result<Outcome> {
     } = options;
     let shape = publishing.shape(*channels, 0, span.connect_under_way);
     let mut load = FanOut::new(shape, &server.url, &server.app());
-    let mut drive = Drive::new(server, span, load.connections(), progress)?;
-    let loads: &mut [&mut dyn Load] = &mut [&mut load];
-    drive.gather(loads)?;
-    let readings = drive.traffic(loads)?;
-    let findings = load.findings(readings.seconds, "");
     let mut settings = vec![("channels", channels.to_string())];
     settings.extend(publishing.settings());
-    settings.extend(span.settings());
-    settings.extend(server.settings());
-    Ok(readings.outcome("publish", settings, vec![findings], span.allow_loss))
+    let connections = load.connections();
+    let load = (&mut load as &mut dyn Load, connections);
+    alone("publish", load, settings, (span, server), progress)
 }
