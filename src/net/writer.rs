@@ -18,8 +18,8 @@ use std::time::{Duration, Instant};
 /// look at its sockets in between, and what those looks bring up leaves before the rest: a ping
 /// does not wait behind a channel of 100,000.
 ///
-/// A look costs some ten microseconds, so this one per cent of the work is for it. The clock is
-/// read after each batch, so the time may be passed by one.
+/// A look costs microseconds, so this leaves nearly all of the time for writing. The clock is read
+/// after each batch, so the time may be passed by one.
 const SLICE: Duration = Duration::from_millis(1);
 
 /// Joined bytes in one batch: more would leave the processor's cache before the kernel reads them.
