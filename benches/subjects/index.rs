@@ -73,12 +73,7 @@ struct Shard {
 
 impl Shard {
     fn new(channels: usize) -> Self {
-        let options = Options {
-            shard: SHARD,
-            shards: 1,
-            hash_key: [1, 2],
-            channels_per_connection: 200,
-        };
+        let options = Options::new(SHARD, 1, [1, 2]);
         let apps = Rc::new(AppTable::new([App::new("1001", KEY, SECRET)]));
         let mut shard = Self {
             hub: Hub::new(options, apps),

@@ -72,12 +72,7 @@ fn member(number: u32) -> Member {
 }
 
 fn hub(shard: ShardId, shards: u16) -> Hub {
-    let options = Options {
-        shard,
-        shards,
-        hash_key: [1, 2],
-        channels_per_connection: 200,
-    };
+    let options = Options::new(shard, shards, [1, 2]);
     let mut app = App::new("1001", KEY, SECRET);
     app.presence_members = 10_000;
     Hub::new(options, Rc::new(AppTable::new([app])))

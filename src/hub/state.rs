@@ -6,24 +6,12 @@ use super::effect::Effect;
 use super::home::Home;
 use super::index::{ChannelSlot, Index, Subscriber};
 use super::note::{CountNote, Note, home_of};
+use super::options::Options;
 use super::quota::{Bucket, Places};
 use super::session::{Session, Sessions};
 use crate::id::{AppSlot, ClientId, ShardId, SocketId, Ticket};
 use crate::ws::frame::TextEncoder;
 use std::rc::Rc;
-
-/// What a hub is made with.
-#[derive(Clone, Copy, Debug)]
-pub struct Options {
-    /// The shard it belongs to.
-    pub shard: ShardId,
-    /// How many shards there are.
-    pub shards: u16,
-    /// Key of the channel hash; random in production, the same on all shards.
-    pub hash_key: [u64; 2],
-    /// Channels one connection may be subscribed to.
-    pub channels_per_connection: usize,
-}
 
 /// The Pusher application's state on one shard.
 #[derive(Debug)]
@@ -35,6 +23,8 @@ pub struct Hub {
     pub(super) home: Home,
     pub(super) places: Places,
     pub(super) encoder: TextEncoder,
+    /// The time of the last tick: exact enough for whatever takes seconds.
+    pub(super) now_ms: u64,
     /// Places to give back at the turn's end, by app.
     released: Vec<(AppSlot, u32)>,
 }
@@ -51,6 +41,7 @@ impl Hub {
             home: Home::default(),
             places: Places::default(),
             encoder: TextEncoder::default(),
+            now_ms: 0,
             released: Vec::new(),
         }
     }
@@ -65,6 +56,11 @@ impl Hub {
     #[must_use]
     pub fn shard(&self) -> ShardId {
         self.options.shard
+    }
+
+    /// Time goes on: called some times a second, and before anything else.
+    pub fn tick(&mut self, now_ms: u64, _effects: &mut Vec<Effect>) {
+        self.now_ms = now_ms;
     }
 
     /// Whether a connection needs [`Hub::admit`]'s answer before it may open.

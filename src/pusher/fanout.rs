@@ -50,6 +50,12 @@ impl Pusher {
         self.drive(|hub, effects| hub.receive(from, note, effects));
     }
 
+    /// Lets the hub see what time has come.
+    pub fn tick(&self) {
+        let now_ms = self.endpoint.clock().now_ms();
+        self.drive(|hub, effects| hub.tick(now_ms, effects));
+    }
+
     /// Tells the homes what changed in this turn.
     pub fn end_turn(&self) {
         let has_work = self.hub.borrow().has_turn_work();

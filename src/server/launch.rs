@@ -106,10 +106,12 @@ fn setup(
 ) -> Setup {
     let config = &builder.config;
     let hub = hub::Options {
-        shard: port.shard(),
-        shards: port.shards(),
-        hash_key,
         channels_per_connection: config.channels_per_connection,
+        cache_bytes: config.cache_bytes / usize::from(port.shards()),
+        flap_ms: config.flap_ms,
+        sign_in_ms: config.sign_in_ms,
+        count_interval_ms: config.count_interval_ms,
+        ..hub::Options::new(port.shard(), port.shards(), hash_key)
     };
     let pusher = pusher::Options {
         message_bytes: config.message_bytes,

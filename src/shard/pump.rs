@@ -74,6 +74,9 @@ fn end_turn(shard: &Shard) -> bool {
 /// Looks at the deadlines that have come up.
 pub(super) async fn tick(shard: Rc<Shard>) {
     loop {
+        if let Some(pusher) = &shard.pusher {
+            pusher.tick();
+        }
         pause_ms(TICK_MS).await;
         for (client, overdue) in shard.sockets.expire(request_timeout) {
             tracing::debug!(?client, ?overdue, "deadline passed");

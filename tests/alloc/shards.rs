@@ -61,12 +61,7 @@ impl Shards {
         let apps = Rc::new(AppTable::new([app]));
         let shards = mesh(count, 1024).into_iter().map(|port| {
             let shard = port.shard();
-            let options = Options {
-                shard,
-                shards: count,
-                hash_key: [1, 2],
-                channels_per_connection: 200,
-            };
+            let options = Options::new(shard, count, [1, 2]);
             let state = State {
                 hub: Hub::new(options, Rc::clone(&apps)),
                 table: Table::new(shard, OUTBOX_BYTES),

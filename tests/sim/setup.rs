@@ -118,10 +118,8 @@ impl Setup {
     pub fn hubs(&self, apps: &Rc<AppTable>) -> Vec<Hub> {
         let hub = |shard| {
             let options = Options {
-                shard: ShardId(shard),
-                shards: self.shards,
-                hash_key: self.hash_key,
                 channels_per_connection: self.channels_per_connection,
+                ..Options::new(ShardId(shard), self.shards, self.hash_key)
             };
             Hub::new(options, Rc::clone(apps))
         };

@@ -156,6 +156,15 @@ impl World {
             self.after_input(shard);
         }
         self.now_us = until_us;
+        self.tick();
+    }
+
+    /// Every shard sees what time it is.
+    fn tick(&mut self) {
+        for shard in (0..self.setup.shards).map(ShardId) {
+            let now_ms = self.now_us / 1_000;
+            self.input(shard, |hub, effects| hub.tick(now_ms, effects));
+        }
     }
 
     /// Waits until nothing moves any more: no note on its way, no turn's work left.

@@ -52,6 +52,17 @@ pub struct Config {
     pub message_bytes: usize,
     /// Most channels one connection may be subscribed to. Default 200.
     pub channels_per_connection: usize,
+    /// Most bytes of cached events, over all shards; past it the oldest goes. Default 67108864.
+    pub cache_bytes: usize,
+    /// For how many milliseconds a channel, a member or a user that is gone may come back before
+    /// webhooks and watchlists are told (K5, U11). Default 3000.
+    pub flap_ms: u64,
+    /// For how many milliseconds a connection may stay without authorisation, where its app wants
+    /// one (section 7.4). Default 30000.
+    pub sign_in_ms: u64,
+    /// How many milliseconds apart the subscribers of a channel of more than a hundred are told
+    /// their number at least (section 3.7). Default 5000.
+    pub count_interval_ms: u64,
     /// Most bytes waiting to be sent to one connection; past it, it is closed with 4100. Default
     /// 1048576.
     pub outbox_bytes: usize,
@@ -90,6 +101,10 @@ impl Default for Config {
             body_bytes: 1 << 20,
             message_bytes: 64 << 10,
             channels_per_connection: 200,
+            cache_bytes: 64 << 20,
+            flap_ms: 3_000,
+            sign_in_ms: 30_000,
+            count_interval_ms: 5_000,
             outbox_bytes: 1 << 20,
             write_stall_ms: 10_000,
             activity_grace_ms: 30_000,

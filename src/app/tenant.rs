@@ -1,9 +1,6 @@
-//! An app: one tenant of the server, with its credentials and its limits.
-//!
-//! Floor 0, plain values. It is not where apps are looked up, counted or read from a file.
-//! Invariant: a secret cannot be printed by accident, because [`AppSecret`] has no `Display` and
-//! its `Debug` says only that there is one.
+//! The app itself: credentials, switches, limits.
 
+use super::webhook::Webhook;
 use std::fmt;
 
 /// One app: what a client names in `/app/{key}` and a backend in `/apps/{id}`.
@@ -43,6 +40,65 @@ pub struct App {
     /// Whether `client-` events are relayed on public channels too, as soketi and Reverb do.
     /// Default `false`, as on pusher.com.
     pub allow_client_events_on_public: bool,
+    /// What a client is told when `max_connections` are taken (Q4). Default 4004.
+    pub quota_close: QuotaClose,
+    /// Hosts a browser's page may come from, each with `*` for any run of characters. Default
+    /// empty: every origin, and none at all, is welcome.
+    pub allowed_origins: Vec<String>,
+    /// Most events in one second from backends, over all shards; an event for several channels
+    /// counts for each. Default `None`: no limit.
+    pub backend_events_per_second: Option<u32>,
+    /// Most reading requests in one second from backends, over all shards. Default `None`.
+    pub read_requests_per_second: Option<u32>,
+    /// Most characters in a channel's name, prefix included. Default 200.
+    pub channel_name_chars: usize,
+    /// Most characters, not bytes, in an event's name. Default 200.
+    pub event_name_chars: usize,
+    /// Most channels of one publish request. Default 100.
+    pub channels_per_event: usize,
+    /// Most events of one batch. Default 10.
+    pub batch_events: usize,
+    /// Seconds a cache channel's last event is kept (C4). Default 1800.
+    pub cache_ttl_s: u32,
+    /// Whether subscribers are told how many they are (section 3.7). Default `false`.
+    pub subscription_count: bool,
+    /// Whether a second subscribe to the same channel is an error, as on pusher.com (Q7). Default
+    /// `false`: it succeeds again.
+    pub strict_subscribe: bool,
+    /// Which frames tell a client that a subscription failed (section 3.2). Default both.
+    pub subscription_errors: SubscriptionErrors,
+    /// Whether a connection must sign in or join a private or presence channel in time
+    /// (section 7.4). Default `false`.
+    pub user_authentication: bool,
+    /// Whether users are told who of their watchlist is online (section 7.3). Default `false`.
+    pub watchlist: bool,
+    /// Whether terminating a user also ends connections that are a presence member of that id
+    /// without having signed in (Q20). Default `false`.
+    pub terminate_presence_members: bool,
+    /// Who is told what happens (section 9). Default nobody.
+    pub webhooks: Vec<Webhook>,
+}
+
+/// How a connection past the app's quota is refused (Q4).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum QuotaClose {
+    /// 4004: clients stay away, as on pusher.com.
+    #[default]
+    OverQuota,
+    /// 4100: clients come back when there may be room, as with soketi.
+    OverCapacity,
+}
+
+/// How a client is told that a subscription failed (section 3.2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SubscriptionErrors {
+    /// `pusher:subscription_error`, then `pusher:error`: every official client sees one of them.
+    #[default]
+    Both,
+    /// `pusher:subscription_error` alone, as soketi sends it.
+    SubscriptionError,
+    /// `pusher:error` alone, as pusher.com sends it.
+    Error,
 }
 
 impl App {
@@ -63,6 +119,22 @@ impl App {
             presence_members: 100,
             presence_member_bytes: 2048,
             allow_client_events_on_public: false,
+            quota_close: QuotaClose::default(),
+            allowed_origins: Vec::new(),
+            backend_events_per_second: None,
+            read_requests_per_second: None,
+            channel_name_chars: 200,
+            event_name_chars: 200,
+            channels_per_event: 100,
+            batch_events: 10,
+            cache_ttl_s: 1800,
+            subscription_count: false,
+            strict_subscribe: false,
+            subscription_errors: SubscriptionErrors::default(),
+            user_authentication: false,
+            watchlist: false,
+            terminate_presence_members: false,
+            webhooks: Vec::new(),
         }
     }
 }
