@@ -127,6 +127,41 @@ fn what_was_refused_need_not_arrive() {
 }
 
 #[test]
+fn a_server_that_ends_connections_after_an_answer_loses_nothing() {
+    for (close_after_every, arguments) in [
+        (1, "fan-out --subscribers 20"),
+        (1, "fan-out --subscribers 20 --publishers 2 --pipeline 4"),
+        (7, "fan-out --subscribers 20 --publishers 2 --pipeline 4"),
+        (
+            3,
+            "fan-out --subscribers 20 --until delivered --publishers 2 --pipeline 4",
+        ),
+        (1, "fan-out --subscribers 20 --rate 300"),
+        (1, "publish --publishers 2 --pipeline 8"),
+    ] {
+        let closes = Faults {
+            close_after_every,
+            ..Faults::default()
+        };
+        let (outcome, counts) = under(closes, arguments);
+        let told = format!("{close_after_every}: {arguments}");
+        assert!(counts.last_answers > 10, "{told}");
+        assert_eq!(count(&outcome, "published"), counts.published, "{told}");
+        assert_eq!(count(&outcome, "answered"), counts.published, "{told}");
+        if counts.deliveries > 0 {
+            assert_eq!(count(&outcome, "expected"), counts.deliveries, "{told}");
+            assert_eq!(faults(&outcome), [0; 4], "{told}");
+        }
+        assert_eq!(outcome.failures, [""; 0], "{told}");
+        let note = format!(
+            "{} times the server ended a publisher's connection after an answer",
+            counts.last_answers
+        );
+        assert!(outcome.notes.contains(&note), "{told}: {:?}", outcome.notes);
+    }
+}
+
+#[test]
 fn a_subscriber_that_is_thrown_out_is_no_loss_but_a_failure() {
     let closes = Faults {
         close_at: 101,
@@ -265,7 +300,9 @@ fn connections_that_fail_are_counted_by_cause() {
     assert_eq!(at_least(&outcome, "subscribed", 0), 180);
     assert_eq!(outcome.failures, ["20 connections failed"]);
     let note = "20 connections: the upgrade was refused: HTTP/1.1 503 Full (while Upgrading)";
-    assert_eq!(outcome.notes, [note]);
+    // On a machine that is busy with other things, a note tells that the tester was the bottleneck.
+    let mut notes = outcome.notes.iter();
+    assert!(notes.any(|one| one == note), "{:?}", outcome.notes);
 }
 
 #[test]

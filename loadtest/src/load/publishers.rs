@@ -7,7 +7,7 @@ use crate::engine::clock::NEVER;
 use crate::engine::schedule::Schedule;
 use crate::engine::timing::Timing;
 use crate::engine::{Ended, SocketNo, Sockets};
-use crate::wire::http;
+use crate::wire::http::{self, Answer};
 use crate::wire::mark::Mark;
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -84,6 +84,8 @@ pub struct Publishers {
     /// Connections that the server ended after an answer.
     pub reopened: u64,
     connections: Vec<Connection>,
+    /// The server ends connections after an answer, so what is sent behind a request is dropped.
+    one_each: bool,
     request: Publish,
     /// Where nobody listens, requests are taken from here.
     pool: Option<Pool>,
@@ -102,6 +104,10 @@ struct Connection {
     turn: usize,
     /// Requests without an answer.
     under_way: VecDeque<UnderWay>,
+    /// The server said that it ends this connection: nothing more is sent on it.
+    closing: bool,
+    /// Requests that stood behind such an answer: the next connection begins with them.
+    again: VecDeque<UnderWay>,
     /// Messages that hold the next one back.
     busy: u32,
     /// What was due while the pipeline was full.
@@ -110,7 +116,7 @@ struct Connection {
     answers: u64,
     /// The last answer. Most are the same to the byte, and then need no look inside.
     last: Vec<u8>,
-    last_status: u16,
+    last_answer: Answer,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -147,6 +153,7 @@ impl Publishers {
             died: 0,
             reopened: 0,
             connections,
+            one_each: false,
             request,
             pool: None,
             channels,
@@ -220,8 +227,9 @@ impl Publishers {
     pub fn give_up(&mut self) -> u64 {
         let mut count = 0;
         for connection in &mut self.connections {
-            count += connection.under_way.len() as u64;
-            for request in connection.under_way.drain(..) {
+            let open = connection.again.drain(..);
+            for request in open.chain(connection.under_way.drain(..)) {
+                count += 1;
                 let stream = &mut self.streams[request.stream as usize];
                 let numbers = request.first..request.first + self.pace.batch;
                 stream.sent.doubtful.extend(numbers);
@@ -232,7 +240,9 @@ impl Publishers {
 
     /// Whether nothing is on its way any more.
     pub fn settled(&self) -> bool {
-        let idle = |one: &Connection| one.under_way.is_empty() && one.backlog.is_empty();
+        let idle = |one: &Connection| {
+            one.under_way.is_empty() && one.again.is_empty() && one.backlog.is_empty()
+        };
         self.connections.iter().all(idle)
     }
 
@@ -249,9 +259,13 @@ impl Publishers {
     ) -> Result<usize, Ended> {
         let publisher = (member.number - self.first_member) as usize;
         let mut used = 0;
-        while let Some((status, length)) = self.connections[publisher].answer(&bytes[used..])? {
-            used += length;
-            self.answered(publisher, status, now)?;
+        while let Some(answer) = self.connections[publisher].answer(&bytes[used..])? {
+            used += answer.length;
+            self.answered(publisher, answer.status, now)?;
+            if answer.closes {
+                self.closes(publisher);
+                return Ok(bytes.len());
+            }
         }
         self.go_on(publisher, now, sockets);
         Ok(used)
@@ -275,14 +289,36 @@ impl Publishers {
                 .sent
                 .refused
                 .extend(request.first..request.first + batch);
-            stream
-                .awaited
-                .retain(|awaited| awaited.first != request.first);
         }
         if !taken || self.pace.until == Until::Answered {
-            self.connections[publisher].busy -= 1;
+            self.release(publisher, request);
         }
         Ok(())
+    }
+
+    /// The last answer says that the server ends the connection, which is then to be waited for.
+    /// It takes nothing that was sent behind (RFC 9112, 9.6), so that may be sent again.
+    fn closes(&mut self, publisher: usize) {
+        self.one_each = true;
+        let connection = &mut self.connections[publisher];
+        connection.closing = true;
+        for request in std::mem::take(&mut connection.under_way) {
+            self.release(publisher, request);
+            self.connections[publisher].again.push_back(request);
+        }
+    }
+
+    /// A request holds the next one back no longer.
+    fn release(&mut self, publisher: usize, request: UnderWay) {
+        let awaited = &mut self.streams[request.stream as usize].awaited;
+        let place = awaited.iter().position(|one| one.first == request.first);
+        if let Some(place) = place {
+            awaited.remove(place);
+        }
+        // Whose deliveries are awaited was released by the last of them.
+        if place.is_some() || self.pace.until == Until::Answered {
+            self.connections[publisher].busy -= 1;
+        }
     }
 
     /// A subscriber got a message. Needs to be known only when the closed loop waits for it.
@@ -310,29 +346,30 @@ impl Publishers {
     /// # Errors
     /// When the server ends connections without having answered anything on them.
     pub fn ended(&mut self, member: Member, why: &Ended, sockets: &mut Sockets) -> io::Result<()> {
-        let connection = &mut self.connections[(member.number - self.first_member) as usize];
+        let publisher = (member.number - self.first_member) as usize;
+        let connection = &mut self.connections[publisher];
         connection.socket = None;
+        connection.closing = false;
         connection.last.clear();
         if connection.answers == 0 && self.running {
             let text = format!("a publisher's connection was of no use: {why}");
             return Err(io::Error::other(text));
         }
         connection.answers = 0;
-        connection.busy = 0;
         if connection.under_way.is_empty() {
             self.reopened += 1;
         } else {
             self.died += 1;
         }
-        for request in connection.under_way.drain(..) {
+        for request in std::mem::take(&mut connection.under_way) {
             let stream = &mut self.streams[request.stream as usize];
             let numbers = request.first..request.first + self.pace.batch;
             stream.sent.doubtful.extend(numbers);
-            stream.awaited.clear();
+            self.release(publisher, request);
         }
-        if self.running || !connection.backlog.is_empty() {
+        let connection = &mut self.connections[publisher];
+        if self.running || !connection.again.is_empty() || !connection.backlog.is_empty() {
             connection.socket = Some(sockets.open(member.number)?);
-            let publisher = (member.number - self.first_member) as usize;
             self.go_on(publisher, sockets.clock.now(), sockets);
         }
         Ok(())
@@ -340,42 +377,50 @@ impl Publishers {
 
     /// Fills a connection's pipeline: with what was due, or in a closed loop with the next.
     fn go_on(&mut self, publisher: usize, now: u64, sockets: &mut Sockets) {
+        let room = if self.one_each { 1 } else { self.pace.pipeline };
         loop {
             let connection = &mut self.connections[publisher];
-            let Some(socket) = connection.socket else {
+            let Some(socket) = connection.socket.filter(|_| !connection.closing) else {
                 return;
             };
-            if connection.busy >= self.pace.pipeline {
+            if connection.busy >= room || (self.one_each && !connection.under_way.is_empty()) {
                 return;
             }
-            let next = match self.pace.rate {
-                Some(_) => connection.backlog.pop_front(),
-                None => self.running.then(|| (connection.next_stream(), now)),
-            };
-            let Some((number, due)) = next else {
+            let Some(request) = self.next_request(publisher, now) else {
                 return;
             };
-            let stream = &mut self.streams[number as usize];
-            let (first, batch) = (stream.sent.count, self.pace.batch);
-            stream.sent.count += batch;
             if let Until::Delivered(subscribers) = self.pace.until {
-                let left = subscribers * batch;
+                let (first, left) = (request.first, subscribers * self.pace.batch);
+                let stream = &mut self.streams[request.stream as usize];
                 stream.awaited.push_back(Awaited { first, left });
             }
+            let connection = &mut self.connections[publisher];
             connection.busy += 1;
-            connection.under_way.push_back(UnderWay {
-                stream: number,
-                first,
-                due,
-            });
-            self.counts.published += u64::from(batch);
+            connection.under_way.push_back(request);
             let mark = Mark {
-                stream: number,
-                sequence: first,
-                due,
+                stream: request.stream,
+                sequence: request.first,
+                due: request.due,
             };
             self.write(mark, socket, now, sockets);
         }
+    }
+
+    /// What goes out next: first what has to be sent again.
+    fn next_request(&mut self, publisher: usize, now: u64) -> Option<UnderWay> {
+        let connection = &mut self.connections[publisher];
+        if let Some(request) = connection.again.pop_front() {
+            return Some(request);
+        }
+        let (stream, due) = match self.pace.rate {
+            Some(_) => connection.backlog.pop_front()?,
+            None => self.running.then(|| (connection.next_stream(), now))?,
+        };
+        let sent = &mut self.streams[stream as usize].sent;
+        let first = sent.count;
+        sent.count += self.pace.batch;
+        self.counts.published += u64::from(self.pace.batch);
+        Some(UnderWay { stream, first, due })
     }
 
     fn write(&mut self, mark: Mark, socket: SocketNo, now: u64, sockets: &mut Sockets) {
@@ -400,20 +445,19 @@ impl Connection {
         stream
     }
 
-    /// The status and the length of the next answer, if it is whole.
-    fn answer(&mut self, bytes: &[u8]) -> Result<Option<(u16, usize)>, Ended> {
+    /// The next answer, if it is whole.
+    fn answer(&mut self, bytes: &[u8]) -> Result<Option<Answer>, Ended> {
         if !self.last.is_empty() && bytes.starts_with(&self.last) {
-            return Ok(Some((self.last_status, self.last.len())));
+            return Ok(Some(self.last_answer));
         }
         if bytes.is_empty() {
             return Ok(None);
         }
         let answer = http::answer(bytes).map_err(Ended::said)?;
-        Ok(answer.map(|answer| {
+        Ok(answer.inspect(|answer| {
             self.last.clear();
             self.last.extend_from_slice(&bytes[..answer.length]);
-            self.last_status = answer.status;
-            (answer.status, answer.length)
+            self.last_answer = *answer;
         }))
     }
 }

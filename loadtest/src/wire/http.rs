@@ -3,12 +3,14 @@
 use memchr::memmem;
 
 /// One answer at the start of some bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Answer {
     /// Its status.
     pub status: u16,
     /// How many bytes it takes, its body included.
     pub length: usize,
+    /// Whether the server ends the connection behind it, and takes nothing more from it.
+    pub closes: bool,
 }
 
 /// Reads the answer that `bytes` begin with; `None` while its end has not arrived.
@@ -40,7 +42,24 @@ pub fn answer(bytes: &[u8]) -> Result<Option<Answer>, &'static str> {
     } else {
         return Err("an answer without a length");
     };
-    Ok(length.map(|length| Answer { status, length }))
+    let closes = closes(head);
+    Ok(length.map(|length| Answer {
+        status,
+        length,
+        closes,
+    }))
+}
+
+/// Whether this is the last answer of its connection: in HTTP/1.1 where it says so, before unless
+/// it says otherwise (RFC 9112, 9.3).
+fn closes(head: &[u8]) -> bool {
+    let options = header(head, b"connection:").unwrap_or_default();
+    let mut options = options.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+    if head.starts_with(b"HTTP/1.0") {
+        !options.any(|option| option.eq_ignore_ascii_case(b"keep-alive"))
+    } else {
+        options.any(|option| option.eq_ignore_ascii_case(b"close"))
+    }
 }
 
 /// More than any server's head.
@@ -114,14 +133,32 @@ mod tests {
         for (text, status) in ANSWERS {
             let length = text.len();
             let whole = [text.as_bytes(), b"HTTP/1.1 404 Next\r\n"].concat();
-            assert_eq!(
-                answer(&whole),
-                Ok(Some(Answer { status, length })),
-                "{text}"
-            );
+            let expected = Answer {
+                status,
+                length,
+                closes: false,
+            };
+            assert_eq!(answer(&whole), Ok(Some(expected)), "{text}");
             for cut in 0..length {
                 assert_eq!(answer(&whole[..cut]), Ok(None), "{cut} of {text}");
             }
+        }
+    }
+
+    #[test]
+    fn the_last_answer_of_a_connection_is_told() {
+        for (start, last) in [
+            ("HTTP/1.1 200 OK", false),
+            ("HTTP/1.1 200 OK\r\nConnection: keep-alive", false),
+            ("HTTP/1.1 200 OK\r\nConnection: closed-circuit", false),
+            ("HTTP/1.1 200 OK\r\nconnection: Close", true),
+            ("HTTP/1.1 200 OK\r\nConnection: x-y , close", true),
+            ("HTTP/1.0 200 OK", true),
+            ("HTTP/1.0 200 OK\r\nConnection: Keep-Alive", false),
+        ] {
+            let text = format!("{start}\r\nContent-Length: 0\r\n\r\n");
+            let answer = answer(text.as_bytes()).unwrap().unwrap();
+            assert_eq!(answer.closes, last, "{start}");
         }
     }
 

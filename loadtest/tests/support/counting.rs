@@ -20,6 +20,8 @@ pub struct Faults {
     pub swap_every: u64,
     /// Every so-manieth publish is answered with 503 and not delivered.
     pub refuse_every: u64,
+    /// Every so-manieth publish is the last that its connection is served: the answer says so.
+    pub close_after_every: u64,
     /// Every so-manieth client event is answered with 4301 and not delivered.
     pub refuse_event_every: u64,
     /// Instead of this delivery, its subscriber is thrown out.
@@ -36,6 +38,8 @@ pub struct Faults {
 pub struct Counts {
     pub published: u64,
     pub refused: u64,
+    /// Publishers' connections that were ended after an answer.
+    pub last_answers: u64,
     pub refused_events: u64,
     pub refused_upgrades: u64,
     /// Deliveries that were to be made, faults included.
@@ -202,6 +206,11 @@ impl State {
         let channel = body["channels"][0].as_str().unwrap();
         let one = json!({ "name": body["name"], "channel": channel, "data": body["data"] });
         self.send_all(channel, number, &event(&one));
+        if is_nth(self.counts.published, self.faults.close_after_every) {
+            self.counts.last_answers += 1;
+            self.write(number, LAST_OK);
+            return self.remove(number);
+        }
         self.write(number, OK);
     }
 
@@ -335,6 +344,8 @@ impl State {
 }
 
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
+
+const LAST_OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}";
 
 /// What subscribers get of a message.
 fn event(message: &Value) -> Vec<u8> {
