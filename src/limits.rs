@@ -22,26 +22,27 @@ pub const CLOSE_REASON_MAX: usize = CONTROL_PAYLOAD_MAX - 2;
 /// Fragments of one message. Real clients send one; a million empty ones are an attack.
 pub const FRAGMENTS_MAX: u32 = 64;
 
-/// Characters of a channel name, prefix included (what all server SDKs allow).
-pub const CHANNEL_NAME_MAX: usize = 200;
-
-/// Characters, not bytes, of an event name.
-pub const EVENT_NAME_MAX: usize = 200;
+/// Characters of an unknown event's name that its sender is told.
+pub const EVENT_NAME_SHOWN: usize = 200;
 
 /// Characters of a user id in a presence channel.
 pub const USER_ID_MAX: usize = 128;
 
-/// Channels of one publish request.
-pub const CHANNELS_PER_EVENT: usize = 100;
+/// Refused subscriptions, sign-ins and client events of one connection in a second; past them it
+/// is closed with 1008. A page may ask for all of its channels at once, with a key that is out of
+/// date.
+pub const REFUSALS_PER_SECOND: u32 = 100;
 
-/// Events of one batch.
-pub const BATCH_EVENTS: usize = 10;
-
-/// Error answers to one connection in a second; past them it is closed with 1008.
+/// Frames without sense from one connection in a second; past them it is closed with 1008. No
+/// client library sends any, and each has an answer that is longer than itself.
 pub const ERROR_ANSWERS_PER_SECOND: u32 = 10;
 
-/// Largest difference between a request's time stamp and the clock, in seconds (rule A10).
-pub const REST_CLOCK_WINDOW_S: u64 = 600;
+/// Requests of one app's backends that one shard answers in a second with why it does not believe
+/// them; past them it only says that there are too many.
+pub const FAILED_SIGNATURES_PER_SECOND: u32 = 100;
+
+/// Signatures that a shard remembers, to know a request that comes again.
+pub const SIGNATURES_KEPT: usize = 1 << 20;
 
 /// Bytes joined into one write. Past this the copy costs more than a second system call.
 pub const WRITE_JOIN_MAX: usize = 64 * 1024;
@@ -56,6 +57,7 @@ pub const HEAD_BYTES_MAX: usize = READ_CHUNK - 1;
 pub const READ_BUFFERS_KEPT: usize = 64;
 
 const _: () = assert!(CLOSE_REASON_MAX == 123);
+const _: () = assert!(REFUSALS_PER_SECOND.is_multiple_of(ERROR_ANSWERS_PER_SECOND));
 const _: () = assert!(JSON_DEPTH_WIRE < JSON_DEPTH_REST);
 const _: () = assert!(SHARDS_MAX <= 1 << 10);
 const _: () = assert!(HEAD_BYTES_MAX < READ_CHUNK);

@@ -19,7 +19,7 @@ use shardcast::limits::JSON_DEPTH_REST;
 use shardcast::protocol::auth::Signer;
 use shardcast::protocol::json::JsonReader;
 use shardcast::protocol::publish;
-use shardcast::pusher::authenticate;
+use shardcast::pusher::{Rules, Signed, authenticate};
 use shards::{APP, KEY, Peer, SECRET, Shards, masked};
 
 #[global_allocator]
@@ -210,8 +210,20 @@ fn rest() {
             let end = memchr::memmem::find(&buffer, b"\r\n\r\n").unwrap() + 4;
             let (head, body) = buffer.split_at_mut(end);
             let (head, _) = http::parse(head, &Limits::default()).unwrap().unwrap();
-            authenticate(tenant, head.method, head.path, head.query, body, NOW_S).unwrap();
-            let publication = publish::event(&mut reader, body, 10_240).unwrap();
+            let request = Signed {
+                method: head.method,
+                path: head.path,
+                query: head.query,
+                body,
+            };
+            let rules = Rules {
+                now_s: NOW_S,
+                window_s: 600,
+                prefix: "",
+            };
+            authenticate(tenant, request, rules).unwrap();
+            let limits = publish::Limits::of(&tenant.app);
+            let publication = publish::event(&mut reader, body, limits).unwrap();
             assert_eq!(publication.data.len(), size);
         });
         assert_eq!(blocks, 1, "{what}");

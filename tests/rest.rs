@@ -7,6 +7,12 @@ mod support;
 
 #[path = "rest/ask.rs"]
 mod ask;
+#[path = "rest/guard.rs"]
+mod guard;
+#[path = "rest/order.rs"]
+mod order;
+#[path = "rest/plain.rs"]
+mod plain;
 #[path = "rest/publish.rs"]
 mod publish;
 #[path = "rest/signed.rs"]

@@ -9,8 +9,8 @@ use shardcast::id::AppSlot;
 use shardcast::limits::JSON_DEPTH_REST;
 use shardcast::protocol::auth::{Signer, channel_is_signed};
 use shardcast::protocol::json::JsonReader;
-use shardcast::protocol::publish;
-use shardcast::pusher::authenticate;
+use shardcast::protocol::publish::{self, Limits};
+use shardcast::pusher::{Rules, Signed, authenticate};
 use std::hint::black_box;
 
 const NOW_S: u64 = 1_700_000_000;
@@ -57,7 +57,18 @@ fn auth(body: Vec<u8>) -> impl FnMut() {
     let query = format!("{unsigned}&auth_signature={signature}");
     move || {
         let tenant = apps.get(AppSlot(0));
-        authenticate(tenant, "POST", PATH, black_box(&query), &body, NOW_S).unwrap();
+        let request = Signed {
+            method: "POST",
+            path: PATH,
+            query: black_box(&query),
+            body: &body,
+        };
+        let rules = Rules {
+            now_s: NOW_S,
+            window_s: 600,
+            prefix: "",
+        };
+        black_box(authenticate(tenant, request, rules).unwrap());
     }
 }
 
@@ -65,8 +76,9 @@ fn auth(body: Vec<u8>) -> impl FnMut() {
 fn read(body: Vec<u8>) -> impl FnMut() {
     let mut reader = JsonReader::new(JSON_DEPTH_REST);
     let mut buffer = body.clone();
+    let limits = Limits::of(&App::new("1001", KEY, SECRET));
     move || {
         buffer.copy_from_slice(&body);
-        black_box(publish::event(&mut reader, &mut buffer, 10_240).unwrap());
+        black_box(publish::event(&mut reader, &mut buffer, limits).unwrap());
     }
 }

@@ -160,6 +160,20 @@ impl Response {
         Ok(self)
     }
 
+    /// The same with another status.
+    ///
+    /// # Panics
+    /// As [`Response::new`].
+    #[must_use]
+    pub fn with_status(mut self, status: u16) -> Self {
+        assert!(
+            (200..=599).contains(&status),
+            "not a final HTTP status: {status}"
+        );
+        self.status = status;
+        self
+    }
+
     /// Closes the connection after this response, whatever the peer asked for.
     #[must_use]
     pub fn with_close(mut self) -> Self {

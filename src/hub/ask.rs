@@ -1,6 +1,7 @@
 //! Questions about channels, and what their homes answer.
 
 use super::channel_table::ChannelName;
+use super::pass::Passed;
 use crate::id::AppSlot;
 
 /// Asked of a channel's home, or of every shard for lists.
@@ -35,6 +36,8 @@ pub enum Answer {
     Ordered,
     /// Whether a connection was admitted.
     Admitted(bool),
+    /// Whether a request may be carried out.
+    Passed(Passed),
 }
 
 /// One occupied channel of a list.

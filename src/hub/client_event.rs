@@ -7,7 +7,6 @@ use super::session::State;
 use super::state::Hub;
 use crate::app::App;
 use crate::id::{ClientId, ShardId};
-use crate::limits::{CHANNEL_NAME_MAX, EVENT_NAME_MAX};
 use crate::protocol::command::ClientEvent;
 use crate::protocol::{ChannelKind, Code};
 
@@ -99,14 +98,14 @@ fn check_frame(app: &App, channel: &str, event: &str) -> Result<(), EventRefusal
             "The app does not have client messaging enabled.",
         ));
     }
-    let kind = ChannelKind::of(channel, CHANNEL_NAME_MAX)
+    let kind = ChannelKind::of(channel, app.channel_name_chars)
         .map_err(|_| EventRefusal::told("The channel name is not allowed."))?;
     let on_public = kind.is_public() && app.allow_client_events_on_public; // Q14
     if !kind.takes_client_events() && !on_public {
         let message = "Client events are only allowed on private and presence channels.";
         return Err(EventRefusal::told(message));
     }
-    if event.chars().nth(EVENT_NAME_MAX).is_some() {
+    if event.chars().nth(app.event_name_chars).is_some() {
         return Err(EventRefusal::told("The event name is too long."));
     }
     Ok(())

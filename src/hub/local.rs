@@ -8,13 +8,19 @@ use super::presence::Presence;
 use super::session::{Session, State, Subscription};
 use super::state::Hub;
 use crate::id::{ClientId, ShardId};
-use crate::limits::{CHANNEL_NAME_MAX, ERROR_ANSWERS_PER_SECOND, EVENT_NAME_MAX};
+use crate::limits::{ERROR_ANSWERS_PER_SECOND, EVENT_NAME_SHOWN, REFUSALS_PER_SECOND};
 use crate::protocol::auth::channel_is_signed;
 use crate::protocol::command::{Command, CommandError, Subscribe};
 use crate::protocol::event::{self, SubscriptionRefusal};
 use crate::protocol::member::{Member, MemberError};
 use crate::protocol::{ChannelKind, Code, NameError};
 use crate::ws::Frame;
+
+/// What a refusal of something that clients do ask for costs, of [`REFUSALS_PER_SECOND`].
+pub(super) const REFUSAL: u32 = 1;
+
+/// What an answer to a frame without sense costs, so that it is [`ERROR_ANSWERS_PER_SECOND`].
+const NONSENSE: u32 = REFUSALS_PER_SECOND / ERROR_ANSWERS_PER_SECOND;
 
 impl Hub {
     /// Carries out what a client said. `room` is asked whether the channel's home takes more.
@@ -39,19 +45,45 @@ impl Hub {
             }
             Ok(Command::Pong) => {}
             Ok(Command::Subscribe(subscribe)) => {
-                if let Err(refusal) = self.subscribe(client, subscribe, effects) {
+                if let Err(refusal) = self.subscribe(client, subscribe, effects)
+                    && self.may_refuse(client, REFUSAL, now_ms, effects)
+                {
                     refuse(client, subscribe.channel, refusal, effects);
                 }
             }
             Ok(Command::Unsubscribe { channel }) => self.unsubscribe(client, channel, effects),
             Ok(Command::ClientEvent(event)) => {
-                if let Err(refusal) = self.client_event(client, event, now_ms, room, effects) {
+                if let Err(refusal) = self.client_event(client, event, now_ms, room, effects)
+                    && self.may_refuse(client, REFUSAL, now_ms, effects)
+                {
                     let (code, message) = (refusal.code, refusal.message);
                     tell(client, code, &message, Some(event.channel), effects);
                 }
             }
             Err(error) => self.unreadable(client, error, now_ms, effects),
         }
+    }
+
+    /// Section 2.7: whether one more refusal may be answered. What a client is refused without end
+    /// ends with its connection, as each answer is longer than what was asked.
+    pub(super) fn may_refuse(
+        &mut self,
+        client: ClientId,
+        cost: u32,
+        now_ms: u64,
+        effects: &mut Vec<Effect>,
+    ) -> bool {
+        let Some(session) = self.sessions.get_mut(client) else {
+            return false;
+        };
+        let may = session.errors.take_many(now_ms, REFUSALS_PER_SECOND, cost);
+        if !may {
+            effects.push(Effect::Close {
+                client,
+                code: Code::PolicyViolation,
+            });
+        }
+        may
     }
 
     /// Section 2.7, column ours: an error frame, and no more than ten of them a second.
@@ -62,14 +94,7 @@ impl Hub {
         now_ms: u64,
         effects: &mut Vec<Effect>,
     ) {
-        let Some(session) = self.sessions.get_mut(client) else {
-            return;
-        };
-        if !session.errors.take(now_ms, ERROR_ANSWERS_PER_SECOND) {
-            effects.push(Effect::Close {
-                client,
-                code: Code::PolicyViolation,
-            });
+        if !self.may_refuse(client, NONSENSE, now_ms, effects) {
             return;
         }
         let message = match error {
@@ -78,7 +103,7 @@ impl Hub {
             CommandError::UnknownEvent(event) => {
                 format!(
                     "Unknown event {}",
-                    event.chars().take(EVENT_NAME_MAX).collect::<String>()
+                    event.chars().take(EVENT_NAME_SHOWN).collect::<String>()
                 )
             }
             CommandError::NoChannel(event) => format!("Invalid {event}: must have a channel"),
@@ -96,14 +121,15 @@ impl Hub {
         effects: &mut Vec<Effect>,
     ) -> Result<(), SubscriptionRefusal> {
         let Subscribe { channel: name, .. } = subscribe;
-        let kind = ChannelKind::of(name, CHANNEL_NAME_MAX).map_err(|error| match error {
+        let session = self.sessions.get(client).expect("looked up by command");
+        let max = self.apps.get(session.app).app.channel_name_chars;
+        let kind = ChannelKind::of(name, max).map_err(|error| match error {
             NameError::TooLong => SubscriptionRefusal::NameTooLong,
             NameError::Empty | NameError::Character => SubscriptionRefusal::Name,
         })?;
         if kind.is_user() {
             return Err(SubscriptionRefusal::Name); // U8: nobody is signed in
         }
-        let session = self.sessions.get(client).expect("looked up by command");
         let member = self.authorize(session, kind, subscribe)?;
         let app = session.app;
         let hash = self.hash(app, name);
@@ -267,7 +293,9 @@ impl Hub {
             }
             (Some(at), Err(refusal)) => {
                 let name = self.index.get(channel).name.name.clone();
-                refuse(client, &name, refusal, effects);
+                if self.may_refuse(client, REFUSAL, self.now_ms, effects) {
+                    refuse(client, &name, refusal, effects);
+                }
                 // Who asked again meanwhile waits on: there may be room by then.
                 let session = self.sessions.get_mut(client).expect("looked up above");
                 match &mut session.subscriptions[at].state {

@@ -3,6 +3,7 @@
 
 use super::ask::{Answer, Question};
 use super::channel_table::ChannelName;
+use super::pass::Pass;
 use super::presence::Presence;
 use crate::id::{AppSlot, ShardId, SocketId, Ticket};
 use crate::protocol::ChannelKind;
@@ -25,13 +26,15 @@ pub enum Note {
     Ask(Ticket, Box<Question>),
     /// To an app's home: room for one more connection?
     Admit(Ticket, AppSlot),
+    /// To an app's home: may this request be carried out?
+    Pass(Ticket, Box<Pass>),
     /// To an app's home: so many connections are gone.
     Release(AppSlot, u32),
     /// From a home: you are in; everything after this note comes to you.
     Joined(Box<Joined>),
     /// From a home: an event for your subscribers.
     Deliver(Deliver),
-    /// From a home: the answer to [`Note::Ask`] or [`Note::Admit`].
+    /// From a home: the answer to [`Note::Ask`], [`Note::Admit`] or [`Note::Pass`].
     Answer(Ticket, Box<Answer>),
 }
 

@@ -7,6 +7,7 @@ use super::home::Home;
 use super::index::{ChannelSlot, Index, Subscriber};
 use super::note::{CountNote, Note, home_of};
 use super::options::Options;
+use super::pass::{Gates, Pass};
 use super::quota::{Bucket, Places};
 use super::session::{Session, Sessions};
 use crate::id::{AppSlot, ClientId, ShardId, SocketId, Ticket};
@@ -22,6 +23,7 @@ pub struct Hub {
     pub(super) index: Index,
     pub(super) home: Home,
     pub(super) places: Places,
+    gates: Gates,
     pub(super) encoder: TextEncoder,
     /// The time of the last tick: exact enough for whatever takes seconds.
     pub(super) now_ms: u64,
@@ -40,6 +42,7 @@ impl Hub {
             index: Index::default(),
             home: Home::default(),
             places: Places::default(),
+            gates: Gates::default(),
             encoder: TextEncoder::default(),
             now_ms: 0,
             released: Vec::new(),
@@ -74,6 +77,14 @@ impl Hub {
         effects.push(Effect::Post {
             to: self.app_home(app),
             note: Note::Admit(ticket, app),
+        });
+    }
+
+    /// Asks the app's home whether a request may be carried out; the answer comes with the ticket.
+    pub fn pass(&self, ticket: Ticket, pass: Pass, effects: &mut Vec<Effect>) {
+        effects.push(Effect::Post {
+            to: self.app_home(pass.app),
+            note: Note::Pass(ticket, Box::new(pass)),
         });
     }
 
@@ -143,6 +154,14 @@ impl Hub {
             Note::Admit(ticket, app) => {
                 let max = self.apps.get(app).app.max_connections;
                 let answer = Box::new(Answer::Admitted(self.places.admit(app, max)));
+                effects.push(Effect::Post {
+                    to: from,
+                    note: Note::Answer(ticket, answer),
+                });
+            }
+            Note::Pass(ticket, pass) => {
+                let app = &self.apps.get(pass.app).app;
+                let answer = Box::new(Answer::Passed(self.gates.pass(&pass, app)));
                 effects.push(Effect::Post {
                     to: from,
                     note: Note::Answer(ticket, answer),

@@ -2,15 +2,44 @@
 
 use super::channel_name::ChannelKind;
 use super::json::{JsonReader, Value};
+use crate::app::App;
 use crate::id::SocketId;
-use crate::limits::{BATCH_EVENTS, CHANNEL_NAME_MAX, CHANNELS_PER_EVENT, EVENT_NAME_MAX};
 use smallvec::SmallVec;
 use std::borrow::Cow;
+
+/// What an app lets its backends publish (section 10).
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Most bytes of an event's data.
+    pub data_bytes: usize,
+    /// Most characters of a channel's name.
+    pub channel_name_chars: usize,
+    /// Most characters of an event's name.
+    pub event_name_chars: usize,
+    /// Most channels of one event.
+    pub channels_per_event: usize,
+    /// Most events of one batch.
+    pub batch_events: usize,
+}
+
+impl Limits {
+    /// Those of an app.
+    #[must_use]
+    pub fn of(app: &App) -> Self {
+        Self {
+            data_bytes: app.event_data_bytes,
+            channel_name_chars: app.channel_name_chars,
+            event_name_chars: app.event_name_chars,
+            channels_per_event: app.channels_per_event,
+            batch_events: app.batch_events,
+        }
+    }
+}
 
 /// One event to publish, borrowed from the request's body.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Publication<'a> {
-    /// The event's name, 1 to 200 characters of any kind.
+    /// The event's name, characters of any kind.
     pub name: &'a str,
     /// What subscribers get, byte for byte (S12).
     pub data: Cow<'a, str>,
@@ -58,8 +87,11 @@ impl Attributes {
 pub enum PublishError {
     /// The body is no JSON object.
     NotJson,
-    /// `name` is missing, no string, empty or longer than 200 characters.
-    Name,
+    /// `name` is missing, no string, empty or too long.
+    Name {
+        /// The app's limit, in characters.
+        max: usize,
+    },
     /// `data` is missing or null.
     NoData,
     /// `data` is longer than the app allows, in bytes.
@@ -69,16 +101,22 @@ pub enum PublishError {
     },
     /// Neither `channels` nor `channel`, or not strings.
     NoChannel,
-    /// More than 100 channels.
-    TooManyChannels,
+    /// More channels than the app allows.
+    TooManyChannels {
+        /// The app's limit.
+        max: usize,
+    },
     /// A name that no channel can have.
     ChannelName,
     /// Not `digits.digits`.
     SocketId,
     /// `batch` is missing, no array, or empty.
     NoBatch,
-    /// More than 10 events in a batch.
-    BatchTooBig,
+    /// More events in a batch than the app allows.
+    BatchTooBig {
+        /// The app's limit.
+        max: usize,
+    },
 }
 
 impl PublishError {
@@ -96,9 +134,9 @@ impl std::fmt::Display for PublishError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::NotJson => f.write_str("Expected the body to be a JSON object"),
-            Self::Name => write!(
+            Self::Name { max } => write!(
                 f,
-                "Expected name parameter to be a string of 1 to {EVENT_NAME_MAX} characters"
+                "Expected name parameter to be a string of 1 to {max} characters"
             ),
             Self::NoData => f.write_str("Expected data parameter"),
             Self::DataTooBig { max } => write!(
@@ -106,16 +144,13 @@ impl std::fmt::Display for PublishError {
                 "The data content of this event exceeds the allowed maximum ({max} bytes)"
             ),
             Self::NoChannel => f.write_str("Expected channels parameter to be an array of strings"),
-            Self::TooManyChannels => {
-                write!(
-                    f,
-                    "An event can be published to at most {CHANNELS_PER_EVENT} channels"
-                )
+            Self::TooManyChannels { max } => {
+                write!(f, "An event can be published to at most {max} channels")
             }
             Self::ChannelName => f.write_str("A channel name is not allowed"),
             Self::SocketId => f.write_str("Invalid socket id"),
             Self::NoBatch => f.write_str("Expected batch parameter to be an array of events"),
-            Self::BatchTooBig => write!(f, "A batch holds at most {BATCH_EVENTS} events"),
+            Self::BatchTooBig { max } => write!(f, "A batch holds at most {max} events"),
         }
     }
 }
@@ -127,10 +162,10 @@ impl std::fmt::Display for PublishError {
 pub fn event<'a>(
     reader: &mut JsonReader,
     body: &'a mut [u8],
-    data_max: usize,
+    limits: Limits,
 ) -> Result<Publication<'a>, PublishError> {
     reader
-        .read(body, |value| publication(value, data_max, Channels::Many))
+        .read(body, |value| publication(value, limits, Channels::Many))
         .map_err(|_| PublishError::NotJson)?
 }
 
@@ -141,7 +176,7 @@ pub fn event<'a>(
 pub fn batch<'a>(
     reader: &mut JsonReader,
     body: &'a mut [u8],
-    data_max: usize,
+    limits: Limits,
 ) -> Result<Vec<Publication<'a>>, PublishError> {
     let read = |value: Value<'_, 'a>| {
         if !value.is_object() {
@@ -153,10 +188,12 @@ pub fn batch<'a>(
             .ok_or(PublishError::NoBatch)?;
         match items.len() {
             0 => Err(PublishError::NoBatch),
-            1..=BATCH_EVENTS => items
-                .map(|item| publication(item, data_max, Channels::One))
+            count if count > limits.batch_events => Err(PublishError::BatchTooBig {
+                max: limits.batch_events,
+            }),
+            _ => items
+                .map(|item| publication(item, limits, Channels::One))
                 .collect(),
-            _ => Err(PublishError::BatchTooBig),
         }
     };
     reader.read(body, read).map_err(|_| PublishError::NotJson)?
@@ -170,7 +207,7 @@ enum Channels {
 
 fn publication<'a>(
     object: Value<'_, 'a>,
-    data_max: usize,
+    limits: Limits,
     mode: Channels,
 ) -> Result<Publication<'a>, PublishError> {
     if !object.is_object() {
@@ -189,12 +226,10 @@ fn publication<'a>(
             _ => {} // R6
         }
     }
+    let max = limits.event_name_chars;
     let name = name
-        .filter(|name| !name.is_empty())
-        .ok_or(PublishError::Name)?;
-    if name.chars().nth(EVENT_NAME_MAX).is_some() {
-        return Err(PublishError::Name);
-    }
+        .filter(|name| !name.is_empty() && name.chars().nth(max).is_none())
+        .ok_or(PublishError::Name { max })?;
     let data = match data
         .filter(|data| !data.is_null())
         .ok_or(PublishError::NoData)?
@@ -206,10 +241,11 @@ fn publication<'a>(
             Cow::Owned(String::from_utf8(text).expect("made of strings and ASCII"))
         }
     };
-    if data.len() > data_max {
-        return Err(PublishError::DataTooBig { max: data_max });
+    let max = limits.data_bytes;
+    if data.len() > max {
+        return Err(PublishError::DataTooBig { max });
     }
-    let channels = channel_names(one, many.filter(|_| mode == Channels::Many))?;
+    let channels = channel_names(one, many.filter(|_| mode == Channels::Many), limits)?;
     Ok(Publication {
         name,
         data,
@@ -222,16 +258,18 @@ fn publication<'a>(
 fn channel_names<'a>(
     one: Option<Value<'_, 'a>>,
     many: Option<Value<'_, 'a>>,
+    limits: Limits,
 ) -> Result<SmallVec<[&'a str; 2]>, PublishError> {
     let mut channels = SmallVec::new();
     let mut add = |value: Value<'_, 'a>| {
         let name = value.as_str().ok_or(PublishError::NoChannel)?;
-        ChannelKind::of(name, CHANNEL_NAME_MAX).map_err(|_| PublishError::ChannelName)?;
+        ChannelKind::of(name, limits.channel_name_chars).map_err(|_| PublishError::ChannelName)?;
         if channels.contains(&name) {
             return Ok(()); // doubles count once
         }
-        if channels.len() == CHANNELS_PER_EVENT {
-            return Err(PublishError::TooManyChannels);
+        let max = limits.channels_per_event;
+        if channels.len() == max {
+            return Err(PublishError::TooManyChannels { max });
         }
         channels.push(name);
         Ok(())
@@ -275,9 +313,15 @@ mod tests {
         check(event(
             &mut JsonReader::new(JSON_DEPTH_REST),
             &mut body,
-            10_240,
+            defaults(),
         ))
     }
+
+    fn defaults() -> Limits {
+        Limits::of(&App::new("1", "key", "secret"))
+    }
+
+    const NAME: PublishError = PublishError::Name { max: 200 };
 
     fn refusal(body: &str) -> PublishError {
         with_event(body, |outcome| outcome.expect_err(body))
@@ -338,7 +382,7 @@ mod tests {
         assert_eq!(refusal(&data(10_241)).status(), 413);
         let named = |n: usize| format!(r#"{{"name":"{}","channel":"a","data":""}}"#, "ë".repeat(n));
         with_event(&named(200), |got| assert!(got.is_ok()));
-        assert_eq!(refusal(&named(201)), PublishError::Name);
+        assert_eq!(refusal(&named(201)), NAME);
         let list = |n: usize| {
             let names: Vec<String> = (0..n).map(|i| format!("\"c{i}\"")).collect();
             format!(
@@ -349,7 +393,10 @@ mod tests {
         with_event(&list(100), |got| {
             assert_eq!(got.unwrap().channels.len(), 100)
         });
-        assert_eq!(refusal(&list(101)), PublishError::TooManyChannels);
+        assert_eq!(
+            refusal(&list(101)),
+            PublishError::TooManyChannels { max: 100 }
+        );
         let doubled = list(100).replace("[\"c0\"", "[\"c0\",\"c0\"");
         with_event(&doubled, |got| assert_eq!(got.unwrap().channels.len(), 100));
         let channel =
@@ -364,15 +411,9 @@ mod tests {
             assert_eq!(refusal(body), PublishError::NotJson, "{body:?}");
         }
         let rest = r#""channel":"a","data":"""#;
-        assert_eq!(refusal(&format!("{{{rest}}}")), PublishError::Name);
-        assert_eq!(
-            refusal(&format!("{{\"name\":\"\",{rest}}}")),
-            PublishError::Name
-        );
-        assert_eq!(
-            refusal(&format!("{{\"name\":7,{rest}}}")),
-            PublishError::Name
-        );
+        assert_eq!(refusal(&format!("{{{rest}}}")), NAME);
+        assert_eq!(refusal(&format!("{{\"name\":\"\",{rest}}}")), NAME);
+        assert_eq!(refusal(&format!("{{\"name\":7,{rest}}}")), NAME);
         let start = r#"{"name":"e","data":"""#;
         for tail in [
             "}",
@@ -402,11 +443,11 @@ mod tests {
         let parse = |body: String| {
             let mut body = body.into_bytes();
             let mut reader = JsonReader::new(JSON_DEPTH_REST);
-            batch(&mut reader, &mut body, 10_240).map(|items| items.len())
+            batch(&mut reader, &mut body, defaults()).map(|items| items.len())
         };
         let list = |n: usize| format!("{{\"batch\":[{}]}}", vec![item; n].join(","));
         assert_eq!(parse(list(10)), Ok(10));
-        assert_eq!(parse(list(11)), Err(PublishError::BatchTooBig));
+        assert_eq!(parse(list(11)), Err(PublishError::BatchTooBig { max: 10 }));
         assert_eq!(parse(list(0)), Err(PublishError::NoBatch));
         assert_eq!(parse("{}".into()), Err(PublishError::NoBatch));
         assert_eq!(parse("[]".into()), Err(PublishError::NotJson));

@@ -12,7 +12,7 @@ use crate::protocol::{Code, Command};
 use std::rc::Rc;
 
 /// What the application is mounted with.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// Bytes of the largest message a client may send.
     pub message_bytes: usize,
@@ -20,12 +20,22 @@ pub struct Options {
     pub activity_grace_ms: u64,
     /// Whether `GET /` answers with the demo page.
     pub demo: bool,
+    /// What stands in front of `/app/KEY` and `/apps/ID`: empty, or `/` and more without one at
+    /// its end.
+    pub path_prefix: Box<str>,
+    /// Largest difference between a request's time stamp and the clock, in seconds (A10); 0 looks
+    /// at no clock.
+    pub rest_clock_s: u64,
+    /// Whether a signed request is served only once.
+    pub replay_guard: bool,
 }
 
 /// Mounts the application and its REST API; the returned handle takes the mesh's notes.
 pub fn mount(router: &mut Router, hub: Hub, options: Options) -> Rc<Pusher> {
     let mut pusher = None;
-    router.mount_at(&["/app/{key}", "/apps/*", "/"], |endpoint| {
+    let behind = |path| format!("{}{path}", options.path_prefix);
+    let (clients, backends) = (behind("/app/{key}"), behind("/apps/*"));
+    router.mount_at(&[&clients, &backends, "/"], |endpoint| {
         let shared = Rc::new(Pusher::new(endpoint, hub, options));
         pusher = Some(Rc::clone(&shared));
         PusherApp(shared)
@@ -67,6 +77,13 @@ impl Handler for PusherApp {
             Session::Refused(code) => {
                 tracing::debug!(client = ?client.id(), ?code, "refused");
                 self.0.endpoint.close_with(client.id(), *code);
+            }
+            Session::Origin => {
+                tracing::debug!(client = ?client.id(), "refused: its origin is not allowed");
+                let message = "Origin not allowed";
+                self.0
+                    .endpoint
+                    .close_because(client.id(), Code::Unauthorized, message);
             }
             Session::UnknownKey(key) => {
                 tracing::debug!(client = ?client.id(), key, "refused: no app has this key");

@@ -1,6 +1,8 @@
 //! From the handshake's URL to an open session, or to the code that refuses it (section 1.3).
 
 use super::fanout::Pusher;
+use super::origin;
+use crate::app::QuotaClose;
 use crate::handler::Request;
 use crate::http::query::{self, Plus};
 use crate::hub::Answer;
@@ -22,6 +24,8 @@ pub enum Session {
     Refused(Code),
     /// Same, for a key that no app has: the client is told which one it was.
     UnknownKey(Box<str>),
+    /// Same, for a page of an origin that the app does not list.
+    Origin,
 }
 
 /// Oldest protocol version a client may speak (H4).
@@ -44,7 +48,10 @@ impl Pusher {
         self.drive(|hub, effects| hub.admit(ticket, app, effects));
         match pending.answer().await {
             Answer::Admitted(true) => Session::Admitted { app, counted: true },
-            _ => Session::Refused(Code::OverQuota), // Q4
+            _ => Session::Refused(match self.hub.borrow().apps().get(app).app.quota_close {
+                QuotaClose::OverQuota => Code::OverQuota,
+                QuotaClose::OverCapacity => Code::OverCapacity,
+            }), // Q4
         }
     }
 
@@ -56,11 +63,14 @@ impl Pusher {
         let hub = self.hub.borrow();
         let app = hub.apps().by_key(&key);
         let app = app.ok_or_else(|| Session::UnknownKey(key.into()))?;
-        if hub.apps().get(app).app.enabled {
-            Ok(app)
-        } else {
-            Err(Session::Refused(Code::AppDisabled))
+        let values = &hub.apps().get(app).app;
+        if !values.enabled {
+            return Err(Session::Refused(Code::AppDisabled));
         }
+        if !origin::is_allowed(&values.allowed_origins, request.header("origin")) {
+            return Err(Session::Origin);
+        }
+        Ok(app)
     }
 
     /// Greets an admitted client.

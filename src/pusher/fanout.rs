@@ -2,7 +2,7 @@
 
 use super::tickets::Tickets;
 use crate::handler::Endpoint;
-use crate::hub::{Answer, ChannelSlot, Effect, Hub, Note, Question};
+use crate::hub::{Answer, Bucket, ChannelSlot, Effect, Hub, Note, Question};
 use crate::id::{ShardId, SocketId};
 use crate::limits::JSON_DEPTH_REST;
 use crate::protocol::Parser;
@@ -21,6 +21,8 @@ pub struct Pusher {
     pub(super) reader: RefCell<JsonReader>,
     pub(super) tickets: Rc<Tickets>,
     pub(super) options: super::app::Options,
+    /// Requests of each app that could not be believed.
+    pub(super) failures: RefCell<Vec<Bucket>>,
     work: RefCell<Work>,
 }
 
@@ -41,6 +43,7 @@ impl Pusher {
             reader: RefCell::new(JsonReader::new(JSON_DEPTH_REST)),
             tickets: Rc::default(),
             options,
+            failures: RefCell::default(),
             work: RefCell::default(),
         }
     }

@@ -8,8 +8,9 @@ mod api;
 mod app;
 mod connect;
 mod fanout;
+mod origin;
 mod tickets;
 
-pub use api::{Refused, authenticate};
+pub use api::{Refused, Rules, Signed, Verified, authenticate};
 pub use app::{Options, mount};
 pub use fanout::Pusher;

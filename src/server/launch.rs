@@ -117,6 +117,9 @@ fn setup(
         message_bytes: config.message_bytes,
         activity_grace_ms: config.activity_grace_ms,
         demo: config.demo,
+        path_prefix: config.path_prefix.as_str().into(),
+        rest_clock_s: config.rest_clock_s,
+        replay_guard: config.rest_replay_guard,
     };
     Setup {
         core,

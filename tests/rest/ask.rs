@@ -181,6 +181,7 @@ fn paths_and_methods_that_mean_nothing() {
         ("/apps/1001/channels", "GET"),
         ("/apps/1001/channels/a", "GET"),
         ("/apps/1001/channels/presence-a/users", "GET"),
+        ("/apps/1001/channels/a/events", "POST"),
     ] {
         for method in ["GET", "POST", "PUT", "DELETE", "OPTIONS", "get", "BREW"] {
             if method != allowed {

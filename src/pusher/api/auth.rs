@@ -2,7 +2,6 @@
 
 use crate::http::query::{self, Plus};
 use crate::hub::Tenant;
-use crate::limits::REST_CLOCK_WINDOW_S;
 use md5::{Digest, Md5};
 use std::borrow::Cow;
 
@@ -19,12 +18,14 @@ pub enum Refused {
     Version,
     /// `auth_timestamp` is missing or no number.
     NoTimestamp,
-    /// `auth_timestamp` is more than 600 s away from the clock (A10).
+    /// `auth_timestamp` is too far away from the clock (A10).
     Expired {
         /// What was sent.
         sent: u64,
         /// What the clock says.
         now: u64,
+        /// How far it may be away.
+        window: u64,
     },
     /// There is a body and no `body_md5`.
     NoBodyMd5,
@@ -47,10 +48,10 @@ impl std::fmt::Display for Refused {
             Self::NoVersion => f.write_str("Version required"),
             Self::Version => f.write_str("Version not supported"),
             Self::NoTimestamp => f.write_str("Timestamp required"),
-            Self::Expired { sent, now } => write!(
+            Self::Expired { sent, now, window } => write!(
                 f,
-                "Timestamp expired: Given timestamp ({sent}) not within {REST_CLOCK_WINDOW_S}s of \
-                 server time ({now})"
+                "Timestamp expired: Given timestamp ({sent}) not within {window}s of server time \
+                 ({now})"
             ),
             Self::NoBodyMd5 => f.write_str("body_md5 required"),
             Self::BodyMd5 => f.write_str("Invalid body_md5"),
@@ -63,6 +64,42 @@ impl std::fmt::Display for Refused {
     }
 }
 
+/// What was signed, as it came.
+#[derive(Clone, Copy, Debug)]
+pub struct Signed<'a> {
+    /// The method, in capitals.
+    pub method: &'a str,
+    /// The path, still percent-encoded.
+    pub path: &'a str,
+    /// The query, still percent-encoded.
+    pub query: &'a str,
+    /// The body, not parsed yet: parsing changes it.
+    pub body: &'a [u8],
+}
+
+/// What the server asks of a signature.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules<'a> {
+    /// Seconds since 1970.
+    pub now_s: u64,
+    /// Largest difference between a request's time stamp and the clock, in seconds (A10); 0 looks
+    /// at no clock (Q23).
+    pub window_s: u64,
+    /// What stands in front of `/apps`. SDKs that know of a prefix sign the path without it.
+    pub prefix: &'a str,
+}
+
+/// A request that is believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verified {
+    /// How its signer reads a `+` in the query.
+    pub plus: Plus,
+    /// The first half of its signature.
+    pub signature: u128,
+    /// The second that it was signed in.
+    pub signed_s: u64,
+}
+
 /// The parameters that carry the proof.
 #[derive(Default)]
 struct Proof<'a> {
@@ -73,20 +110,21 @@ struct Proof<'a> {
     signature: Option<Cow<'a, [u8]>>,
 }
 
-/// Checks that the app's backend signed this request within the last 600 s.
-///
-/// `path` and `query` are as they came, still percent-encoded; `now_s` is seconds since 1970.
+/// Checks that the app's backend signed this request, and not too long ago.
 ///
 /// # Errors
 /// [`Refused`], in the order of section 8.2.
 pub fn authenticate(
     tenant: &Tenant,
-    method: &str,
-    path: &str,
-    query: &str,
-    body: &[u8],
-    now_s: u64,
-) -> Result<(), Refused> {
+    request: Signed<'_>,
+    rules: Rules<'_>,
+) -> Result<Verified, Refused> {
+    let Signed {
+        method,
+        path,
+        query,
+        body,
+    } = request;
     let proof = Proof::read(query);
     let key = proof.key.ok_or(Refused::NoKey)?;
     if *key != *tenant.app.key.as_bytes() {
@@ -95,13 +133,17 @@ pub fn authenticate(
     if *proof.version.ok_or(Refused::NoVersion)? != *b"1.0" {
         return Err(Refused::Version);
     }
-    check_clock(proof.timestamp.as_deref(), now_s)?;
+    let signed_s = check_clock(proof.timestamp.as_deref(), rules)?;
     check_body(proof.body_md5.as_deref(), body)?;
     let signature = proof.signature.ok_or(Refused::NoSignature)?;
     let signature = std::str::from_utf8(&signature).unwrap_or_default();
     let mut text = Vec::with_capacity(method.len() + path.len() + query.len() + 2);
-    if any_form_is_signed(tenant, method, path, query, signature, &mut text) {
-        return Ok(());
+    if let Some(plus) = signed_form(tenant, request, rules.prefix, signature, &mut text) {
+        return Ok(Verified {
+            plus,
+            signature: u128::from_str_radix(&signature[..32], 16).expect("64 digits were verified"),
+            signed_s,
+        });
     }
     write_text(method, path, &mut text);
     query::canonical(query, Plus::Literal, &mut text);
@@ -133,15 +175,16 @@ impl<'a> Proof<'a> {
     }
 }
 
-fn check_clock(timestamp: Option<&[u8]>, now: u64) -> Result<(), Refused> {
+fn check_clock(timestamp: Option<&[u8]>, rules: Rules<'_>) -> Result<u64, Refused> {
+    let (now, window) = (rules.now_s, rules.window_s);
     let sent = timestamp
         .filter(|digits| digits.iter().all(u8::is_ascii_digit))
         .and_then(|digits| std::str::from_utf8(digits).ok()?.parse::<u64>().ok())
         .ok_or(Refused::NoTimestamp)?;
-    if now.abs_diff(sent) > REST_CLOCK_WINDOW_S {
-        return Err(Refused::Expired { sent, now });
+    if window > 0 && now.abs_diff(sent) > window {
+        return Err(Refused::Expired { sent, now, window });
     }
-    Ok(())
+    Ok(sent)
 }
 
 fn check_body(body_md5: Option<&[u8]>, body: &[u8]) -> Result<(), Refused> {
@@ -159,36 +202,44 @@ fn check_body(body_md5: Option<&[u8]>, body: &[u8]) -> Result<(), Refused> {
     }
 }
 
-/// Tries the forms that SDKs are known to sign: the path as sent and decoded (A6), `+` as itself
-/// and as a space (A5), arrays as they are and joined (A11). The first fits nearly always.
-fn any_form_is_signed(
+/// Tries the forms that SDKs are known to sign: the path as sent and decoded (A6), with and without
+/// the server's prefix, `+` as itself and as a space (A5), arrays as they are and joined (A11). The
+/// first fits nearly always.
+fn signed_form(
     tenant: &Tenant,
-    method: &str,
-    path: &str,
-    query: &str,
+    request: Signed<'_>,
+    prefix: &str,
     signature: &str,
     text: &mut Vec<u8>,
-) -> bool {
+) -> Option<Plus> {
+    let Signed {
+        method,
+        path,
+        query,
+        ..
+    } = request;
     let decoded = query::decode_path(path).filter(|decoded| **decoded != *path);
-    for path in std::iter::once(path).chain(decoded.as_deref()) {
+    let whole = std::iter::once(path).chain(decoded.as_deref());
+    let bare = whole.clone().filter_map(|path| path.strip_prefix(prefix));
+    for path in whole.chain(bare.filter(|_| !prefix.is_empty())) {
         for plus in [Plus::Literal, Plus::Space] {
             write_text(method, path, text);
             query::canonical(query, plus, text);
             if tenant.signer.verify(&[text], signature) {
-                return true;
+                return Some(plus);
             }
             write_text(method, path, text);
             if query::canonical_joined(query, plus, text)
                 && tenant.signer.verify(&[text], signature)
             {
-                return true;
+                return Some(plus);
             }
             if !query.contains('+') {
                 break;
             }
         }
     }
-    false
+    None
 }
 
 fn write_text(method: &str, path: &str, text: &mut Vec<u8>) {
@@ -229,14 +280,22 @@ mod tests {
         let tenant = tenant(&vectors["apps"][app]);
         let (path, query) = target.split_once('?').unwrap();
         let body = entry["body"].as_str().unwrap_or_default().as_bytes();
-        authenticate(
-            &tenant,
-            entry["method"].as_str().unwrap(),
+        let method = entry["method"].as_str().unwrap();
+        let request = Signed {
+            method,
             path,
             query,
             body,
-            now,
-        )
+        };
+        authenticate(&tenant, request, rules(now)).map(drop)
+    }
+
+    fn rules(now_s: u64) -> Rules<'static> {
+        Rules {
+            now_s,
+            window_s: 600,
+            prefix: "",
+        }
     }
 
     #[test]
@@ -300,6 +359,64 @@ mod tests {
     }
 
     #[test]
+    fn the_window_is_what_the_rules_say() {
+        // Q23: wider, narrower, off
+        for (window_s, sent, fine) in [
+            (1, 999, true),
+            (1, 998, false),
+            (86_400, 1000 + 86_400, true),
+            (86_400, 1000 + 86_401, false),
+            (0, 0, true),
+            (0, u64::MAX, true),
+        ] {
+            let rules = Rules {
+                window_s,
+                ..rules(1000)
+            };
+            let sent = sent.to_string();
+            let got = check_clock(Some(sent.as_bytes()), rules);
+            assert_eq!(got.is_ok(), fine, "{window_s}: {sent}");
+        }
+        let off = Rules {
+            window_s: 0,
+            ..rules(1000)
+        };
+        assert_eq!(check_clock(None, off), Err(Refused::NoTimestamp));
+        assert_eq!(check_clock(Some(b"x"), off), Err(Refused::NoTimestamp));
+    }
+
+    #[test]
+    fn a_path_is_signed_with_the_prefix_or_without() {
+        let tenant = Tenant {
+            signer: Signer::new("secret"),
+            app: App::new("1", "key", "secret"),
+        };
+        let unsigned = "auth_key=key&auth_timestamp=100&auth_version=1.0";
+        let verify = |signed: &str, sent: &str| {
+            let text = format!("GET\n{signed}\n{unsigned}");
+            let signature = tenant.signer.sign(&[text.as_bytes()]);
+            let query = format!("{unsigned}&auth_signature={signature}");
+            let request = Signed {
+                method: "GET",
+                path: sent,
+                query: &query,
+                body: b"",
+            };
+            let rules = Rules {
+                prefix: "/ws",
+                ..rules(100)
+            };
+            authenticate(&tenant, request, rules).is_ok()
+        };
+        for signed in ["/ws/apps/1/channels/a=b", "/apps/1/channels/a=b"] {
+            assert!(verify(signed, "/ws/apps/1/channels/a=b"), "{signed}");
+            assert!(verify(signed, "/ws/apps/1/channels/a%3Db"), "{signed}");
+        }
+        assert!(!verify("/channels/a=b", "/ws/apps/1/channels/a=b"));
+        assert!(!verify("/ws/apps/1/channels", "/apps/1/channels"));
+    }
+
+    #[test]
     fn md5_of_the_vectors() {
         for entry in vectors()["md5"].as_array().unwrap() {
             let body = entry["body"].as_str().unwrap().as_bytes();
@@ -320,8 +437,13 @@ mod tests {
             app,
         };
         let query = "auth_key=key&auth_timestamp=100&auth_version=1.0&auth_signature=00";
-        let refused =
-            authenticate(&tenant, "GET", "/apps/1/channels", query, b"", 100).unwrap_err();
+        let request = Signed {
+            method: "GET",
+            path: "/apps/1/channels",
+            query,
+            body: b"",
+        };
+        let refused = authenticate(&tenant, request, rules(100)).unwrap_err();
         let text = refused.to_string();
         assert!(
             text.contains(r"GET\n/apps/1/channels\nauth_key=key&auth_timestamp=100"),

@@ -1,26 +1,27 @@
 //! `POST /apps/ID/batch_events` (section 8.4): all or nothing, in the order of the list.
 
 use super::events::write_attributes;
-use super::route::{busy, error};
+use super::route::{Caller, busy};
 use crate::http::Response;
-use crate::id::AppSlot;
 use crate::protocol::publish;
 use crate::pusher::Pusher;
 
 impl Pusher {
-    pub(super) async fn post_batch(&self, app: AppSlot, body: &mut [u8]) -> Response {
-        let data_max = self.hub.borrow().apps().get(app).app.event_data_bytes;
-        let parsed = publish::batch(&mut self.reader.borrow_mut(), body, data_max);
-        let batch = match parsed {
-            Ok(batch) => batch,
-            Err(refusal) => return error(refusal.status(), &refusal.to_string()),
+    pub(super) async fn post_batch(&self, caller: &Caller, body: &mut [u8]) -> Response {
+        let app = caller.app;
+        let limits = self.publish_limits(app);
+        let parsed = publish::batch(&mut self.reader.borrow_mut(), body, limits);
+        let weight = parsed.as_ref().map_or(1, Vec::len); // one channel each
+        let (batch, leave) = match self.publishable(caller, weight, parsed).await {
+            Ok(publishable) => publishable,
+            Err(response) => return *response,
         };
         if !self.room_for(app, &batch).await {
             return busy();
         }
         self.publish_all(app, &batch).await;
         if !batch.iter().any(|publication| publication.info.any()) {
-            return Response::json(200, "{}");
+            return leave.note(Response::json(200, "{}"));
         }
         let mut out = b"{\"batch\":[".to_vec();
         for (index, publication) in batch.iter().enumerate() {
@@ -36,6 +37,6 @@ impl Pusher {
             }
         }
         out.extend_from_slice(b"]}");
-        Response::json(200, out)
+        leave.note(Response::json(200, out))
     }
 }

@@ -5,8 +5,6 @@ use super::route::{error, parameter};
 use crate::http::Response;
 use crate::hub::{Answer, Listed, Question};
 use crate::id::{AppSlot, ShardId};
-use crate::limits::CHANNEL_NAME_MAX;
-use crate::protocol::ChannelKind;
 use crate::protocol::json::quote;
 use crate::protocol::publish::Attributes;
 use crate::pusher::Pusher;
@@ -39,7 +37,7 @@ impl Pusher {
     }
 
     pub(super) async fn get_channel(&self, app: AppSlot, name: &str, query: &str) -> Response {
-        let Ok(kind) = ChannelKind::of(name, CHANNEL_NAME_MAX) else {
+        let Ok(kind) = self.kind_of(app, name) else {
             return error(400, "The channel name is not allowed");
         };
         let info = info(query);

@@ -1,14 +1,15 @@
 //! `POST /apps/ID/events` (section 8.3).
 
-use super::route::{busy, error};
+use super::pass::Leave;
+use super::plain;
+use super::route::{Caller, busy, error};
 use crate::http::Response;
-use crate::hub::{Answer, ChannelState, Question, Relay};
+use crate::hub::{Answer, ChannelState, Question, Rated, Relay};
 use crate::id::{AppSlot, ShardId};
-use crate::limits::CHANNEL_NAME_MAX;
 use crate::net::pause_ms;
-use crate::protocol::ChannelKind;
 use crate::protocol::json::{quote, write_integer};
-use crate::protocol::publish::{self, Attributes, Publication};
+use crate::protocol::publish::{self, Attributes, Limits, Publication, PublishError};
+use crate::protocol::{ChannelKind, NameError};
 use crate::pusher::Pusher;
 use smallvec::SmallVec;
 
@@ -17,12 +18,32 @@ const ROOM_TRIES: u32 = 25;
 const ROOM_PAUSE_MS: u64 = 4;
 
 impl Pusher {
-    pub(super) async fn post_event(&self, app: AppSlot, body: &mut [u8]) -> Response {
-        let data_max = self.hub.borrow().apps().get(app).app.event_data_bytes;
-        let parsed = publish::event(&mut self.reader.borrow_mut(), body, data_max);
-        let publication = match parsed {
-            Ok(publication) => publication,
-            Err(refusal) => return error(refusal.status(), &refusal.to_string()),
+    pub(super) async fn post_event(
+        &self,
+        caller: &Caller,
+        query: &str,
+        body: &mut [u8],
+    ) -> Response {
+        let mut written = Vec::new();
+        let body = match body.is_empty() {
+            true => {
+                plain::event_in_query(query, caller.verified.plus, &mut written); // R12
+                written.as_mut_slice()
+            }
+            false => body,
+        };
+        self.publish_event(caller, body).await
+    }
+
+    /// Publishes the event that a body holds.
+    pub(super) async fn publish_event(&self, caller: &Caller, body: &mut [u8]) -> Response {
+        let app = caller.app;
+        let limits = self.publish_limits(app);
+        let parsed = publish::event(&mut self.reader.borrow_mut(), body, limits);
+        let weight = parsed.as_ref().map_or(1, |event| event.channels.len());
+        let (publication, leave) = match self.publishable(caller, weight, parsed).await {
+            Ok(publishable) => publishable,
+            Err(response) => return *response,
         };
         if !self.room_for(app, std::slice::from_ref(&publication)).await {
             return busy();
@@ -30,7 +51,7 @@ impl Pusher {
         self.publish_all(app, std::slice::from_ref(&publication))
             .await;
         if !publication.info.any() {
-            return Response::json(200, "{}");
+            return leave.note(Response::json(200, "{}"));
         }
         let mut out = b"{\"channels\":{".to_vec();
         for (index, channel) in publication.channels.iter().enumerate() {
@@ -43,7 +64,38 @@ impl Pusher {
             write_attributes(channel, publication.info, state, &mut out);
         }
         out.extend_from_slice(b"}}");
-        Response::json(200, out)
+        leave.note(Response::json(200, out))
+    }
+
+    /// Rows 10 to 12 of section 8.2: the rate comes first, although what it counts is known only
+    /// from a body that makes sense. One that makes none counts once.
+    ///
+    /// # Errors
+    /// The answer to what may not be published.
+    pub(super) async fn publishable<T>(
+        &self,
+        caller: &Caller,
+        weight: usize,
+        parsed: Result<T, PublishError>,
+    ) -> Result<(T, Leave), Box<Response>> {
+        let leave = self.pass(caller, Some((Rated::Events, weight))).await?;
+        match parsed {
+            Ok(parsed) => Ok((parsed, leave)),
+            Err(refusal) => {
+                let response = error(refusal.status(), &refusal.to_string());
+                Err(Box::new(leave.note(response)))
+            }
+        }
+    }
+
+    pub(super) fn publish_limits(&self, app: AppSlot) -> Limits {
+        Limits::of(&self.hub.borrow().apps().get(app).app)
+    }
+
+    /// The kind of a channel, if the app may have one of that name.
+    pub(super) fn kind_of(&self, app: AppSlot, channel: &str) -> Result<ChannelKind, NameError> {
+        let max = self.hub.borrow().apps().get(app).app.channel_name_chars;
+        ChannelKind::of(channel, max)
     }
 
     /// Publishes in the order of the request, and waits until every home has put it in order:
@@ -130,8 +182,7 @@ pub(super) fn write_attributes(
     state: ChannelState,
     out: &mut Vec<u8>,
 ) {
-    let is_presence =
-        ChannelKind::of(channel, CHANNEL_NAME_MAX).is_ok_and(ChannelKind::is_presence);
+    let is_presence = ChannelKind::of(channel, usize::MAX).is_ok_and(ChannelKind::is_presence);
     out.push(b'{');
     if asked.user_count && is_presence {
         out.extend_from_slice(b"\"user_count\":");

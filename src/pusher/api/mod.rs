@@ -5,9 +5,11 @@ mod batch;
 mod channels;
 mod demo;
 mod events;
+mod pass;
+mod plain;
 mod route;
 mod users;
 
-pub use auth::{Refused, authenticate};
+pub use auth::{Refused, Rules, Signed, Verified, authenticate};
 
 pub(super) use route::not_found;

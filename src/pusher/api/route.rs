@@ -1,10 +1,12 @@
 //! Which endpoint a path means, and what every request has to pass first (section 8.2).
 
-use super::auth::authenticate;
+use super::auth::{Rules, Signed, Verified, authenticate};
 use crate::handler::Request;
 use crate::http::Response;
 use crate::http::query;
+use crate::hub::{Bucket, Rated};
 use crate::id::AppSlot;
+use crate::limits::FAILED_SIGNATURES_PER_SECOND;
 use crate::protocol::json::quote;
 use crate::pusher::Pusher;
 use std::borrow::Cow;
@@ -14,6 +16,8 @@ use std::borrow::Cow;
 enum Endpoint<'a> {
     Events,
     BatchEvents,
+    /// The oldest way to publish (section 8.9).
+    ChannelEvents(Cow<'a, str>),
     Channels,
     Channel(Cow<'a, str>),
     Users(Cow<'a, str>),
@@ -22,7 +26,7 @@ enum Endpoint<'a> {
 impl Endpoint<'_> {
     fn method(&self) -> &'static str {
         match self {
-            Self::Events | Self::BatchEvents => "POST",
+            Self::Events | Self::BatchEvents | Self::ChannelEvents(_) => "POST",
             Self::Channels | Self::Channel(_) | Self::Users(_) => "GET",
         }
     }
@@ -44,6 +48,9 @@ fn endpoint(path: &str) -> Option<(Cow<'_, str>, Endpoint<'_>)> {
         ("batch_events", None, ..) => Endpoint::BatchEvents,
         ("channels", None, ..) => Endpoint::Channels,
         ("channels", Some(channel), None, _) => Endpoint::Channel(name(channel)?),
+        ("channels", Some(channel), Some("events"), None) => {
+            Endpoint::ChannelEvents(name(channel)?)
+        }
         ("channels", Some(channel), Some("users"), None) => Endpoint::Users(name(channel)?),
         _ => return None,
     };
@@ -69,6 +76,13 @@ pub(super) fn busy() -> Response {
     error(503, "The server is busy").with_header("Retry-After", "1")
 }
 
+/// Who sent a request, and how that was proved.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Caller {
+    pub(super) app: AppSlot,
+    pub(super) verified: Verified,
+}
+
 impl Pusher {
     /// Answers a request to the API or to `/`.
     pub(in crate::pusher) async fn answer(&self, mut request: Request<'_>) -> Response {
@@ -76,7 +90,8 @@ impl Pusher {
         if path == "/" {
             return self.front_page(request.method());
         }
-        let Some((app_id, endpoint)) = endpoint(path) else {
+        let inner = path.strip_prefix(&*self.options.path_prefix);
+        let Some((app_id, endpoint)) = inner.and_then(endpoint) else {
             return not_found();
         };
         let method = match request.method() {
@@ -86,46 +101,117 @@ impl Pusher {
         if method != endpoint.method() {
             return error(405, "Method not allowed").with_header("Allow", endpoint.method());
         }
-        let app = match self.authenticated(&app_id, &request) {
-            Ok(app) => app,
+        let caller = match self.authenticated(&app_id, &request) {
+            Ok(caller) => caller,
             Err(response) => return *response,
         };
         let query = request.query();
-        match endpoint {
-            Endpoint::Events => self.post_event(app, request.body_mut()).await,
-            Endpoint::BatchEvents => self.post_batch(app, request.body_mut()).await,
-            Endpoint::Channels => self.get_channels(app, query).await,
-            Endpoint::Channel(name) => self.get_channel(app, &name, query).await,
-            Endpoint::Users(name) => self.get_users(app, &name).await,
+        match &endpoint {
+            Endpoint::Events => self.post_event(&caller, query, request.body_mut()).await,
+            Endpoint::BatchEvents => self.post_batch(&caller, request.body_mut()).await,
+            Endpoint::ChannelEvents(name) => {
+                self.post_channel_event(&caller, name, query, request.body())
+                    .await
+            }
+            _ => self.rated(&caller, &endpoint, query).await,
         }
     }
 
-    fn authenticated(&self, id: &str, request: &Request<'_>) -> Result<AppSlot, Box<Response>> {
+    /// What publishes nothing: one request is one, whatever it asks.
+    async fn rated(&self, caller: &Caller, endpoint: &Endpoint<'_>, query: &str) -> Response {
+        let rated = (endpoint.method() == "GET").then_some((Rated::Reads, 1));
+        let leave = match self.pass(caller, rated).await {
+            Ok(leave) => leave,
+            Err(response) => return *response,
+        };
+        let app = caller.app;
+        let response = match endpoint {
+            Endpoint::Channels => self.get_channels(app, query).await,
+            Endpoint::Channel(name) => self.get_channel(app, name, query).await,
+            Endpoint::Users(name) => self.get_users(app, name).await,
+            Endpoint::Events | Endpoint::BatchEvents | Endpoint::ChannelEvents(_) => {
+                unreachable!("publishing is counted by what is published")
+            }
+        };
+        leave.note(response)
+    }
+
+    fn authenticated(&self, id: &str, request: &Request<'_>) -> Result<Caller, Box<Response>> {
         let hub = self.hub.borrow();
         let app = hub
             .apps()
             .by_id(id)
             .ok_or_else(|| error(404, "Unknown app"))?;
         let tenant = hub.apps().get(app);
-        let now_s = self.endpoint.clock().wall_s();
-        let (path, query, body) = (request.path(), request.query(), request.body());
-        authenticate(tenant, request.method(), path, query, body, now_s)
-            .map_err(|refused| Box::new(error(401, &refused.to_string())))?;
+        let signed = Signed {
+            method: request.method(),
+            path: request.path(),
+            query: request.query(),
+            body: request.body(),
+        };
+        let rules = Rules {
+            now_s: self.endpoint.clock().wall_s(),
+            window_s: self.options.rest_clock_s,
+            prefix: &self.options.path_prefix,
+        };
+        let verified = authenticate(tenant, signed, rules)
+            .map_err(|refused| Box::new(self.unbelieved(app, &refused.to_string())))?;
         if !tenant.app.enabled {
             return Err(Box::new(error(403, "The app is not enabled")));
         }
-        Ok(app)
+        Ok(Caller { app, verified })
+    }
+
+    /// The answer to who could not prove who sent it. A flood of them is told less, and has to
+    /// connect anew each time; what is signed well is never held up by it.
+    fn unbelieved(&self, app: AppSlot, reason: &str) -> Response {
+        let now_ms = self.endpoint.clock().now_ms();
+        let mut failures = self.failures.borrow_mut();
+        if failures.len() <= app.index() {
+            failures.resize(app.index() + 1, Bucket::default());
+        }
+        if failures[app.index()].take(now_ms, FAILED_SIGNATURES_PER_SECOND) {
+            return error(401, reason);
+        }
+        error(
+            429,
+            "Too many requests that are not signed as they should be",
+        )
+        .with_header("Retry-After", "1")
+        .with_close()
     }
 }
 
-/// The value of a query parameter, its name compared without case.
+/// The value of a query parameter, its name compared without case. A list in PHP's spelling
+/// (`name[0]=a&name[1]=b`, A11) becomes one with commas.
 pub(super) fn parameter<'q>(query: &'q str, name: &str) -> Option<Cow<'q, str>> {
     let mut pairs = query::parse(query, query::Plus::Space);
-    let (_, value) = pairs.find(|(key, _)| key.eq_ignore_ascii_case(name.as_bytes()))?;
-    Some(match value {
+    let named = |(key, _): &(Cow<'_, [u8]>, _)| key.eq_ignore_ascii_case(name.as_bytes());
+    if let Some((_, value)) = pairs.find(named) {
+        return Some(text(value));
+    }
+    let pairs = query::parse(query, query::Plus::Space);
+    let items = pairs.filter(|(key, _)| is_item_of(key, name.as_bytes()));
+    let items: Vec<Cow<'q, str>> = items.map(|(_, value)| text(value)).collect();
+    (!items.is_empty()).then(|| Cow::Owned(items.join(",")))
+}
+
+/// Whether a parameter is `name[]` or `name[N]`.
+pub(super) fn is_item_of(key: &[u8], name: &[u8]) -> bool {
+    let Some((start, index)) = key.split_at_checked(name.len()) else {
+        return false;
+    };
+    let index = index
+        .strip_prefix(b"[")
+        .and_then(|rest| rest.strip_suffix(b"]"));
+    start.eq_ignore_ascii_case(name) && index.is_some_and(|n| n.iter().all(u8::is_ascii_digit))
+}
+
+fn text(value: Cow<'_, [u8]>) -> Cow<'_, str> {
+    match value {
         Cow::Borrowed(bytes) => String::from_utf8_lossy(bytes),
         Cow::Owned(bytes) => Cow::Owned(String::from_utf8_lossy(&bytes).into_owned()),
-    })
+    }
 }
 
 #[cfg(test)]
@@ -145,6 +231,10 @@ mod tests {
                 channel("presence-a=b@c"),
             ),
             ("/apps/1/channels/x/users", Endpoint::Users("x".into())),
+            (
+                "/apps/1/channels/x/events",
+                Endpoint::ChannelEvents("x".into()),
+            ),
         ] {
             assert_eq!(endpoint(path), Some(("1".into(), expected)), "{path}");
         }
@@ -172,5 +262,8 @@ mod tests {
             Some("presence-")
         );
         assert_eq!(parameter(query, "nope"), None);
+        let array = "info%5B0%5D=user_count&info[1]=subscription_count&info[x]=no&inf[0]=no";
+        let joined = "user_count,subscription_count";
+        assert_eq!(parameter(array, "info").as_deref(), Some(joined)); // A11
     }
 }

@@ -4,14 +4,12 @@ use super::route::error;
 use crate::http::Response;
 use crate::hub::{Answer, Question};
 use crate::id::AppSlot;
-use crate::limits::CHANNEL_NAME_MAX;
-use crate::protocol::ChannelKind;
 use crate::protocol::json::quote;
 use crate::pusher::Pusher;
 
 impl Pusher {
     pub(super) async fn get_users(&self, app: AppSlot, name: &str) -> Response {
-        match ChannelKind::of(name, CHANNEL_NAME_MAX) {
+        match self.kind_of(app, name) {
             Ok(kind) if kind.is_presence() => {}
             _ => return error(400, "Users can only be retrieved for presence channels"),
         }

@@ -74,6 +74,16 @@ pub struct Config {
     /// For how many milliseconds an answer to that ping is awaited, then 4201. Default 30000.
     pub pong_wait_ms: u64,
 
+    /// What stands in front of `/app/KEY` and `/apps/ID` in every path: empty, or `/` and more
+    /// without one at its end. Default empty.
+    pub path_prefix: String,
+    /// How many seconds a signed request's time stamp may be away from the clock (A10). Default
+    /// 600; 0 looks at no clock.
+    pub rest_clock_s: u64,
+    /// Whether a signed request is served only once, by remembering its signature while its time
+    /// stamp is good; that takes a `rest_clock_s` above 0. Default `false`.
+    pub rest_replay_guard: bool,
+
     /// Whether to log every connection and message. Default `false`.
     pub debug: bool,
     /// Whether the published demo credentials are accepted. Never on an address others can reach.
@@ -109,6 +119,9 @@ impl Default for Config {
             write_stall_ms: 10_000,
             activity_grace_ms: 30_000,
             pong_wait_ms: 30_000,
+            path_prefix: String::new(),
+            rest_clock_s: 600,
+            rest_replay_guard: false,
             debug: false,
             demo: false,
             apps: Vec::new(),
