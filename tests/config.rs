@@ -7,6 +7,9 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
+#[path = "config/names.rs"]
+mod names;
+
 const EX_USAGE: i32 = 64;
 const EX_CONFIG: i32 = 78;
 

@@ -5,16 +5,29 @@
 //! see. Invariant: as in `server_knobs`.
 
 use super::knob::{Accepts, Knob, Unit, Value};
-use crate::app::{App, AppSecret};
+use super::variable::Variable;
+use crate::app::{App, AppSecret, QuotaClose, SubscriptionErrors as E};
 
 const APP: &str = "Apps";
+
+/// Reverb's one setting that is two here: `all` is on public channels too.
+const CLIENT_EVENTS_FROM: &str = "REVERB_APP_ACCEPT_CLIENT_EVENTS_FROM";
+
+/// In the order of [`QuotaClose`].
+const QUOTA_CLOSES: &[&str] = &["4004", "4100"];
+
+/// In the order of [`E`].
+const SUBSCRIPTION_ERRORS: &[&str] = &["both", "subscription_error", "error"];
 
 /// Every setting of an app.
 pub(super) static APPS: &[Knob<App>] = &[
     Knob {
         key: "id",
         flag: None,
-        variable: Some("SOKETI_DEFAULT_APP_ID"),
+        variables: &[
+            Variable::same("SOKETI_DEFAULT_APP_ID"),
+            Variable::same("REVERB_APP_ID"),
+        ],
         bare: None,
         accepts: Accepts::Name { without: "/?#%" },
         group: APP,
@@ -26,7 +39,10 @@ pub(super) static APPS: &[Knob<App>] = &[
     Knob {
         key: "key",
         flag: None,
-        variable: Some("SOKETI_DEFAULT_APP_KEY"),
+        variables: &[
+            Variable::same("SOKETI_DEFAULT_APP_KEY"),
+            Variable::same("REVERB_APP_KEY"),
+        ],
         bare: None,
         accepts: Accepts::Name { without: "/?#%:" },
         group: APP,
@@ -38,7 +54,10 @@ pub(super) static APPS: &[Knob<App>] = &[
     Knob {
         key: "secret",
         flag: None,
-        variable: Some("SOKETI_DEFAULT_APP_SECRET"),
+        variables: &[
+            Variable::same("SOKETI_DEFAULT_APP_SECRET"),
+            Variable::same("REVERB_APP_SECRET"),
+        ],
         bare: None,
         accepts: Accepts::Secret,
         group: APP,
@@ -50,7 +69,7 @@ pub(super) static APPS: &[Knob<App>] = &[
     Knob {
         key: "enabled",
         flag: None,
-        variable: Some("SOKETI_DEFAULT_APP_ENABLED"),
+        variables: &[Variable::same("SOKETI_DEFAULT_APP_ENABLED")],
         bare: None,
         accepts: Accepts::Truth,
         group: APP,
@@ -62,7 +81,13 @@ pub(super) static APPS: &[Knob<App>] = &[
     Knob {
         key: "client_events",
         flag: None,
-        variable: Some("SOKETI_DEFAULT_APP_ENABLE_CLIENT_MESSAGES"),
+        variables: &[
+            Variable::same("SOKETI_DEFAULT_APP_ENABLE_CLIENT_MESSAGES"),
+            Variable::words(
+                CLIENT_EVENTS_FROM,
+                &[("all", "true"), ("members", "true"), ("none", "false")],
+            ),
+        ],
         bare: None,
         accepts: Accepts::Truth,
         group: APP,
@@ -78,7 +103,10 @@ pub(super) static APPS: &[Knob<App>] = &[
     Knob {
         key: "max_connections",
         flag: None,
-        variable: Some("SOKETI_DEFAULT_APP_MAX_CONNS"),
+        variables: &[
+            Variable::same("SOKETI_DEFAULT_APP_MAX_CONNS"),
+            Variable::same("REVERB_APP_MAX_CONNECTIONS"),
+        ],
         bare: None,
         accepts: Accepts::WholeOrOff {
             least: 1,
@@ -94,7 +122,7 @@ pub(super) static APPS: &[Knob<App>] = &[
     Knob {
         key: "activity_timeout_s",
         flag: None,
-        variable: None,
+        variables: &[Variable::same("REVERB_APP_ACTIVITY_TIMEOUT")],
         bare: None,
         accepts: Accepts::Whole {
             least: 1,
@@ -110,7 +138,9 @@ pub(super) static APPS: &[Knob<App>] = &[
     Knob {
         key: "client_events_per_second",
         flag: None,
-        variable: Some("SOKETI_DEFAULT_APP_MAX_CLIENT_EVENTS_PER_SEC"),
+        variables: &[Variable::same(
+            "SOKETI_DEFAULT_APP_MAX_CLIENT_EVENTS_PER_SEC",
+        )],
         bare: None,
         accepts: Accepts::WholeOrOff {
             least: 1,
@@ -126,7 +156,10 @@ pub(super) static APPS: &[Knob<App>] = &[
     Knob {
         key: "event_data_bytes",
         flag: None,
-        variable: None,
+        variables: &[
+            Variable::every_kilobytes("SOKETI_EVENT_MAX_SIZE_IN_KB"),
+            Variable::same("REVERB_APP_MAX_MESSAGE_SIZE"),
+        ],
         bare: None,
         accepts: Accepts::Whole {
             least: 64,
@@ -142,7 +175,7 @@ pub(super) static APPS: &[Knob<App>] = &[
     Knob {
         key: "presence_members",
         flag: None,
-        variable: None,
+        variables: &[Variable::every("SOKETI_PRESENCE_MAX_MEMBERS")],
         bare: None,
         accepts: Accepts::Whole {
             least: 1,
@@ -158,7 +191,7 @@ pub(super) static APPS: &[Knob<App>] = &[
     Knob {
         key: "presence_member_bytes",
         flag: None,
-        variable: None,
+        variables: &[Variable::every_kilobytes("SOKETI_PRESENCE_MAX_MEMBER_SIZE")],
         bare: None,
         accepts: Accepts::Whole {
             least: 64,
@@ -174,7 +207,10 @@ pub(super) static APPS: &[Knob<App>] = &[
     Knob {
         key: "allow_client_events_on_public",
         flag: None,
-        variable: None,
+        variables: &[Variable::words(
+            CLIENT_EVENTS_FROM,
+            &[("all", "true"), ("members", "false"), ("none", "false")],
+        )],
         bare: None,
         accepts: Accepts::Truth,
         group: APP,
@@ -182,6 +218,224 @@ pub(super) static APPS: &[Knob<App>] = &[
         elsewhere: &["client_events_on_public"],
         put: |a, v| a.allow_client_events_on_public = v.truth(),
         show: |a| a.allow_client_events_on_public.to_string(),
+    },
+    Knob {
+        key: "quota_close",
+        flag: None,
+        variables: &[],
+        bare: None,
+        accepts: Accepts::Word(QUOTA_CLOSES),
+        group: APP,
+        help: "Close code past max_connections: 4004, clients stay away; 4100, they come back",
+        elsewhere: &[],
+        put: |a, v| a.quota_close = [QuotaClose::OverQuota, QuotaClose::OverCapacity][v.word()],
+        show: |a| QUOTA_CLOSES[a.quota_close as usize].to_owned(),
+    },
+    Knob {
+        key: "allowed_origins",
+        flag: None,
+        variables: &[],
+        bare: None,
+        accepts: Accepts::Origins,
+        group: APP,
+        help: "Hosts whose pages may connect, such as *.example.com; none listed allows all",
+        elsewhere: &["origins", "allowedOrigins"],
+        put: |a, v| a.allowed_origins = v.origins(),
+        show: |a| list(&a.allowed_origins),
+    },
+    Knob {
+        key: "backend_events_per_second",
+        flag: None,
+        variables: &[Variable::same(
+            "SOKETI_DEFAULT_APP_MAX_BACKEND_EVENTS_PER_SEC",
+        )],
+        bare: None,
+        accepts: Accepts::WholeOrOff {
+            least: 1,
+            most: 1_000_000,
+            unit: Unit::Things,
+        },
+        group: APP,
+        help: "Events a second from backends, one for each channel; -1 is no limit",
+        elsewhere: &[
+            "max_backend_events_per_second",
+            "maxBackendEventsPerSecond",
+            "max_backend_events_per_sec",
+        ],
+        put: |a, v| a.backend_events_per_second = v.whole_or_off(),
+        show: |a| or_off(a.backend_events_per_second),
+    },
+    Knob {
+        key: "read_requests_per_second",
+        flag: None,
+        variables: &[Variable::same("SOKETI_DEFAULT_APP_MAX_READ_REQ_PER_SEC")],
+        bare: None,
+        accepts: Accepts::WholeOrOff {
+            least: 1,
+            most: 1_000_000,
+            unit: Unit::Things,
+        },
+        group: APP,
+        help: "Reading requests a second from backends; -1 is no limit",
+        elsewhere: &[
+            "max_read_requests_per_second",
+            "maxReadRequestsPerSecond",
+            "max_read_req_per_sec",
+        ],
+        put: |a, v| a.read_requests_per_second = v.whole_or_off(),
+        show: |a| or_off(a.read_requests_per_second),
+    },
+    Knob {
+        key: "channel_name_chars",
+        flag: None,
+        variables: &[Variable::every("SOKETI_CHANNEL_LIMITS_MAX_NAME_LENGTH")],
+        bare: None,
+        accepts: Accepts::Whole {
+            least: 1,
+            most: 1000,
+            unit: Unit::Things,
+        },
+        group: APP,
+        help: "Characters of a channel's name, prefix included",
+        elsewhere: &["max_channel_name_length", "maxChannelNameLength"],
+        put: |a, v| a.channel_name_chars = v.whole(),
+        show: |a| a.channel_name_chars.to_string(),
+    },
+    Knob {
+        key: "event_name_chars",
+        flag: None,
+        variables: &[Variable::every("SOKETI_EVENT_MAX_NAME_LENGTH")],
+        bare: None,
+        accepts: Accepts::Whole {
+            least: 1,
+            most: 1000,
+            unit: Unit::Things,
+        },
+        group: APP,
+        help: "Characters of an event's name",
+        elsewhere: &["max_event_name_length", "maxEventNameLength"],
+        put: |a, v| a.event_name_chars = v.whole(),
+        show: |a| a.event_name_chars.to_string(),
+    },
+    Knob {
+        key: "channels_per_event",
+        flag: None,
+        variables: &[Variable::every("SOKETI_EVENT_MAX_CHANNELS_AT_ONCE")],
+        bare: None,
+        accepts: Accepts::Whole {
+            least: 1,
+            most: 1000,
+            unit: Unit::Things,
+        },
+        group: APP,
+        help: "Channels of one publish request",
+        elsewhere: &["max_event_channels_at_once", "maxEventChannelsAtOnce"],
+        put: |a, v| a.channels_per_event = v.whole(),
+        show: |a| a.channels_per_event.to_string(),
+    },
+    Knob {
+        key: "batch_events",
+        flag: None,
+        variables: &[Variable::every("SOKETI_EVENT_MAX_BATCH_SIZE")],
+        bare: None,
+        accepts: Accepts::Whole {
+            least: 1,
+            most: 1000,
+            unit: Unit::Things,
+        },
+        group: APP,
+        help: "Events of one batch",
+        elsewhere: &["max_event_batch_size", "maxEventBatchSize"],
+        put: |a, v| a.batch_events = v.whole(),
+        show: |a| a.batch_events.to_string(),
+    },
+    Knob {
+        key: "cache_ttl_s",
+        flag: None,
+        variables: &[Variable::every("SOKETI_CHANNEL_CACHE_TTL")],
+        bare: None,
+        accepts: Accepts::Whole {
+            least: 1,
+            most: 2_592_000,
+            unit: Unit::Seconds,
+        },
+        group: APP,
+        help: "How long a cache channel keeps its last event",
+        elsewhere: &["cache_ttl", "cacheTtl"],
+        put: |a, v| a.cache_ttl_s = v.whole(),
+        show: |a| a.cache_ttl_s.to_string(),
+    },
+    Knob {
+        key: "subscription_count",
+        flag: None,
+        variables: &[],
+        bare: None,
+        accepts: Accepts::Truth,
+        group: APP,
+        help: "Whether subscribers are told how many they are",
+        elsewhere: &[],
+        put: |a, v| a.subscription_count = v.truth(),
+        show: |a| a.subscription_count.to_string(),
+    },
+    Knob {
+        key: "strict_subscribe",
+        flag: None,
+        variables: &[],
+        bare: None,
+        accepts: Accepts::Truth,
+        group: APP,
+        help: "Whether a second subscribe to the same channel is an error",
+        elsewhere: &[],
+        put: |a, v| a.strict_subscribe = v.truth(),
+        show: |a| a.strict_subscribe.to_string(),
+    },
+    Knob {
+        key: "subscription_errors",
+        flag: None,
+        variables: &[],
+        bare: None,
+        accepts: Accepts::Word(SUBSCRIPTION_ERRORS),
+        group: APP,
+        help: "Which frames tell of a failed subscription: both, subscription_error or error",
+        elsewhere: &[],
+        put: |a, v| a.subscription_errors = [E::Both, E::SubscriptionError, E::Error][v.word()],
+        show: |a| quoted(SUBSCRIPTION_ERRORS[a.subscription_errors as usize]),
+    },
+    Knob {
+        key: "user_authentication",
+        flag: None,
+        variables: &[Variable::same("SOKETI_DEFAULT_APP_USER_AUTHENTICATION")],
+        bare: None,
+        accepts: Accepts::Truth,
+        group: APP,
+        help: "Whether connections must sign in, or join a signed channel, in time",
+        elsewhere: &["enable_user_authentication", "enableUserAuthentication"],
+        put: |a, v| a.user_authentication = v.truth(),
+        show: |a| a.user_authentication.to_string(),
+    },
+    Knob {
+        key: "watchlist",
+        flag: None,
+        variables: &[],
+        bare: None,
+        accepts: Accepts::Truth,
+        group: APP,
+        help: "Whether users are told who of their watchlist is online",
+        elsewhere: &["enable_watchlist_events"],
+        put: |a, v| a.watchlist = v.truth(),
+        show: |a| a.watchlist.to_string(),
+    },
+    Knob {
+        key: "terminate_presence_members",
+        flag: None,
+        variables: &[],
+        bare: None,
+        accepts: Accepts::Truth,
+        group: APP,
+        help: "Whether terminating a user also ends presence members of that id",
+        elsewhere: &[],
+        put: |a, v| a.terminate_presence_members = v.truth(),
+        show: |a| a.terminate_presence_members.to_string(),
     },
 ];
 
@@ -195,6 +449,11 @@ fn secret(value: Value) -> AppSecret {
 /// As a TOML string; ids and keys are printable ASCII, so only two characters need escaping.
 fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+fn list(patterns: &[String]) -> String {
+    let patterns: Vec<String> = patterns.iter().map(|pattern| quoted(pattern)).collect();
+    format!("[{}]", patterns.join(", "))
 }
 
 fn or_off(limit: Option<u32>) -> String {
@@ -234,7 +493,7 @@ mod tests {
             }
             assert_eq!(put_and_show(knob, "-1").is_ok(), off, "{}", knob.key);
         }
-        assert_eq!(numbers, 6);
+        assert_eq!(numbers, 13);
     }
 
     #[test]
@@ -248,6 +507,34 @@ mod tests {
                     knob.key
                 );
             }
+        }
+    }
+
+    #[test]
+    fn words_and_lists_reach_their_fields() {
+        for (key, text, shown) in [
+            ("quota_close", "4004", "4004"),
+            ("quota_close", "4100", "4100"),
+            ("subscription_errors", "both", "\"both\""),
+            (
+                "subscription_errors",
+                "subscription_error",
+                "\"subscription_error\"",
+            ),
+            ("subscription_errors", "error", "\"error\""),
+            (
+                "allowed_origins",
+                "a.com,*.b.com",
+                "[\"a.com\", \"*.b.com\"]",
+            ),
+        ] {
+            let knob = APPS.iter().find(|k| k.key == key).unwrap();
+            assert_eq!(put_and_show(knob, text), Ok(shown.to_owned()), "{key}");
+        }
+        let app = App::new("", "", "");
+        for knob in APPS.iter().skip(3) {
+            let shown = (knob.show)(&app); // the default of an enumeration is its first word
+            assert!(!shown.is_empty(), "{}", knob.key);
         }
     }
 
@@ -267,7 +554,6 @@ mod tests {
             assert!(knob.flag.is_none() && knob.bare.is_none(), "{}", knob.key);
             for other in &APPS[i + 1..] {
                 assert_ne!(knob.key, other.key);
-                assert!(knob.variable.is_none() || knob.variable != other.variable);
             }
         }
     }

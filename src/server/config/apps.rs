@@ -17,6 +17,9 @@ pub const DEMO_APP_KEY: &str = "app-key";
 /// Secret of the demo app. It is published, so it protects nothing.
 pub const DEMO_APP_SECRET: &str = "app-secret";
 
+/// How the variables of Reverb begin.
+const REVERB: &str = "REVERB_";
+
 /// What an app cannot do without.
 const CREDENTIALS: [&str; 3] = ["id", "key", "secret"];
 
@@ -38,6 +41,7 @@ pub(super) fn has_demo_credentials(app: &App) -> bool {
 pub(super) fn build(
     file: Vec<AppSettings>,
     environment: Settings<App>,
+    every_app: &Settings<App>,
 ) -> Result<Vec<BuiltApp>, ConfigError> {
     let mut all = file;
     let described = CREDENTIALS.iter().any(|key| environment.has(key));
@@ -49,7 +53,7 @@ pub(super) fn build(
     if described {
         all.push(from);
     } else if all.is_empty() {
-        return Ok(vec![demo(from)]);
+        return Ok(vec![demo(above(every_app, from))]);
     } else if let Some((key, source)) = from.settings.first_given() {
         return Err(ConfigError {
             key: format!("apps.{key}"),
@@ -62,11 +66,18 @@ pub(super) fn build(
     }
     let built = all
         .into_iter()
-        .map(complete)
+        .map(|from| complete(above(every_app, from)))
         .collect::<Result<Vec<_>, _>>()?;
     distinct(&built, "id", |app| &app.id)?;
     distinct(&built, "key", |app| &app.key)?;
     Ok(built)
+}
+
+/// An app's own settings over what every app has.
+fn above(every_app: &Settings<App>, mut from: AppSettings) -> AppSettings {
+    let own = std::mem::replace(&mut from.settings, every_app.clone());
+    from.settings.lay_over(own);
+    from
 }
 
 fn demo(from: AppSettings) -> BuiltApp {
@@ -78,13 +89,17 @@ fn demo(from: AppSettings) -> BuiltApp {
 
 fn complete(from: AppSettings) -> Result<BuiltApp, ConfigError> {
     if let Some(missing) = CREDENTIALS.iter().find(|key| !from.settings.has(key)) {
+        let reverbs = CREDENTIALS.iter().any(|key| {
+            matches!(from.settings.source(key), Source::Variable(name) if name.starts_with(REVERB))
+        });
+        let family = if reverbs { REVERB } else { "SOKETI_" };
         let (source, what) = match &from.place {
-            Source::Default => (Source::Variable(variable(missing)), "variables"),
+            Source::Default => (Source::Variable(variable(missing, family)), "variables"),
             place => (place.clone(), "keys"),
         };
         let names = match what {
             "keys" => CREDENTIALS.map(str::to_owned),
-            _ => CREDENTIALS.map(|key| variable(key).to_owned()),
+            _ => CREDENTIALS.map(|key| variable(key, family).to_owned()),
         };
         return Err(ConfigError {
             key: format!("{}.{missing}", from.label),
@@ -101,10 +116,14 @@ fn complete(from: AppSettings) -> Result<BuiltApp, ConfigError> {
     Ok(BuiltApp { app, from })
 }
 
-fn variable(key: &str) -> &'static str {
+/// The name of a credential among soketi's or among Reverb's variables.
+fn variable(key: &str, family: &str) -> &'static str {
     let knob = APPS.iter().find(|knob| knob.key == key);
-    knob.and_then(|knob| knob.variable)
-        .expect("every credential has a variable")
+    let mut variables = knob.into_iter().flat_map(|knob| knob.variables);
+    let variable = variables.find(|variable| variable.name.starts_with(family));
+    variable
+        .expect("every credential has a variable of each")
+        .name
 }
 
 fn distinct(
@@ -138,7 +157,8 @@ mod tests {
         let pairs = variables
             .iter()
             .map(|(name, value)| (name.to_string(), value.to_string()));
-        build(file.apps, environment::read(pairs).unwrap().app)
+        let environment = environment::read(pairs).unwrap();
+        build(file.apps, environment.app, &environment.every_app)
     }
 
     fn error(text: &str, variables: &[(&str, &str)]) -> String {
@@ -246,6 +266,41 @@ mod tests {
             error.contains("SOKETI_DEFAULT_APP_SECRET") && !error.contains("canary"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn what_is_missing_is_named_as_the_rest_was() {
+        let error = error("", &[("REVERB_APP_ID", "7"), ("REVERB_APP_KEY", "k")]);
+        assert!(
+            error.starts_with("REVERB_APP_SECRET: `apps.secret`: it is missing"),
+            "{error}"
+        );
+        assert!(!error.contains("SOKETI"), "{error}");
+    }
+
+    #[test]
+    fn variables_for_every_app_are_their_defaults() {
+        let variables = [
+            ("SOKETI_EVENT_MAX_BATCH_SIZE", "20"),
+            ("SOKETI_EVENT_MAX_SIZE_IN_KB", "2"),
+            ("SOKETI_PRESENCE_MAX_MEMBER_SIZE", "1"),
+        ];
+        let own = format!("{ONE}batch_events = 30\n");
+        let apps = built(&own, &[&ENV[..], &variables].concat()).unwrap();
+        let values = |built: &BuiltApp| {
+            let app = &built.app;
+            (
+                app.batch_events,
+                app.event_data_bytes,
+                app.presence_member_bytes,
+            )
+        };
+        assert_eq!(values(&apps[0]), (30, 2048, 1024));
+        assert_eq!(values(&apps[1]), (20, 2048, 1024));
+        assert_eq!(values(&built("", &variables).unwrap()[0]), (20, 2048, 1024));
+        let from = &apps[1].from.settings;
+        let name = "SOKETI_EVENT_MAX_BATCH_SIZE";
+        assert_eq!(from.source("batch_events"), Source::Variable(name));
     }
 
     #[test]

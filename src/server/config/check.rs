@@ -23,10 +23,12 @@ pub(super) fn check(
 ) -> Result<Vec<String>, ConfigError> {
     cores(config, server, usable_cores)?;
     demo_stays_home(config, server, apps)?;
+    guard_has_a_clock(config, server)?;
     let mut warnings = Vec::new();
     for built in apps {
         event_fits(config, server, built)?;
         warnings.extend(presence_fits(config, built));
+        warnings.extend(rate_fits(built));
     }
     Ok(warnings)
 }
@@ -67,6 +69,23 @@ fn demo_stays_home(
     })
 }
 
+/// The guard remembers a signature while its time stamp is good, which without a clock is always.
+fn guard_has_a_clock(config: &Config, server: &Settings<Config>) -> Result<(), ConfigError> {
+    if !config.rest_replay_guard || config.rest_clock_s > 0 {
+        return Ok(());
+    }
+    Err(ConfigError {
+        key: "rest_replay_guard".to_owned(),
+        value: Some("true".to_owned()),
+        source: server.source("rest_replay_guard"),
+        reason: format!(
+            "signatures would have to be remembered for ever; expected false, or a rest_clock_s \
+             above 0 (set by {})",
+            server.source("rest_clock_s")
+        ),
+    })
+}
+
 /// An event of the size an app allows has to get in by either way and out again.
 fn event_fits(
     config: &Config,
@@ -94,6 +113,19 @@ fn event_fits(
             "an event of that size would not get through; expected at most {limit}, which is the \
              server's {name} ({origin}), or a larger {name}"
         ),
+    })
+}
+
+/// An event for more channels than a second's worth is refused whenever it comes.
+fn rate_fits(built: &BuiltApp) -> Option<String> {
+    let app = &built.app;
+    let rate = app.backend_events_per_second?;
+    (app.channels_per_event > rate as usize).then(|| {
+        format!(
+            "app {} takes {rate} backend events a second: one for more channels can never be \
+             published, although channels_per_event ({}) allows it",
+            app.id, app.channels_per_event
+        )
     })
 }
 

@@ -206,6 +206,9 @@ fn value_name(accepts: &Accepts) -> &'static str {
         Accepts::Address => "ADDRESS",
         Accepts::Cores => "LIST",
         Accepts::Name { .. } | Accepts::Secret => "TEXT",
+        Accepts::Word(_) => "WORD",
+        Accepts::Origins => "HOSTS",
+        Accepts::Prefix => "PATH",
     }
 }
 
@@ -224,26 +227,30 @@ fn help(knob: &Knob<Config>) -> String {
         _ => {}
     }
     notes.push(format!("file: {}", knob.key));
-    if let Some(variable) = knob.variable {
-        notes.push(format!("env: {variable}"));
+    for variable in knob.variables {
+        notes.push(format!("env: {}", variable.name));
     }
     format!("{} [{}]", knob.help, notes.join("] ["))
 }
 
 fn after_help() -> String {
     let keys = APPS.iter().map(|knob| {
-        // Credentials have no default that would mean anything here.
+        // Credentials have no default that would mean anything here, and an empty list says none.
         let default = (knob.show)(&App::new("", "", ""));
-        let note = if default.starts_with('"') {
-            String::new()
-        } else {
-            format!(" [{default}]")
+        let note = match knob.accepts {
+            Accepts::Name { .. } | Accepts::Secret | Accepts::Origins => String::new(),
+            _ => format!(" [{}]", default.trim_matches('"')),
         };
         (knob.key, format!("{}{note}", knob.help))
     });
     let variables = APPS
         .iter()
-        .filter_map(|knob| Some((knob.variable?, format!("= {}", knob.key))));
+        .flat_map(|knob| {
+            knob.variables
+                .iter()
+                .map(move |variable| (variable, knob.key))
+        })
+        .map(|(variable, key)| (variable.name, format!("= {key}{}", variable.note())));
     format!(
         "Apps:\n  From the file, any number, each a table [[apps]] with these keys:\n\n{}\n\n  \
          From the environment, one:\n\n{}\n\n  With neither, a demo app that works on this \
@@ -415,7 +422,7 @@ mod tests {
                 knob.key
             );
             assert!(
-                knob.variable.is_none_or(|name| help.contains(name)),
+                knob.variables.iter().all(|v| help.contains(v.name)),
                 "{}",
                 knob.key
             );
@@ -423,7 +430,7 @@ mod tests {
         for knob in APPS {
             assert!(help.contains(knob.key), "{}", knob.key);
             assert!(
-                knob.variable.is_none_or(|name| help.contains(name)),
+                knob.variables.iter().all(|v| help.contains(v.name)),
                 "{}",
                 knob.key
             );

@@ -1,20 +1,21 @@
-//! The environment: the variables soketi's users have.
+//! The environment: the variables that users of soketi and of Reverb have.
 //!
 //! The variables come in as pairs, so that nothing but [`process_environment`] touches the process.
 //! Invariants: an empty variable counts as unset; a variable that looks like ours but is not known
-//! is reported by name, never by value.
+//! is reported by name, never by value; two names of one setting say the same.
 
-use std::iter;
+use std::collections::BTreeMap;
 
 use super::app_knobs::APPS;
-use super::knob::Knob;
+use super::knob::{Knob, Value};
 use super::layers::{Settings, refused};
 use super::server_knobs::SERVER;
 use super::settings::Config;
+use super::variable::Variable;
 use crate::app::App;
 use crate::error::{ConfigError, Source};
 
-const PREFIX: &str = "SOKETI_";
+const PREFIXES: [&str; 2] = ["SOKETI_", "REVERB_"];
 
 /// Kubernetes makes variables of these names for a Service called `soketi`; they mean nothing to
 /// us.
@@ -26,6 +27,8 @@ pub(super) struct EnvironmentLayer {
     pub server: Settings<Config>,
     /// The settings of the one app that variables can describe.
     pub app: Settings<App>,
+    /// What every app has that does not say otherwise.
+    pub every_app: Settings<App>,
     /// Variables with our prefix that mean nothing to us, in alphabetical order.
     pub ignored: Vec<String>,
 }
@@ -45,59 +48,82 @@ pub fn process_environment() -> impl Iterator<Item = (String, String)> {
 /// Reads the variables that are ours.
 ///
 /// # Errors
-/// When the value of one is refused.
+/// When the value of one is refused, or two names of one setting disagree.
 pub(super) fn read(
     variables: impl IntoIterator<Item = (String, String)>,
 ) -> Result<EnvironmentLayer, ConfigError> {
-    let (mut server, mut app) = (Settings::new(SERVER), Settings::new(APPS));
-    let mut ignored = Vec::new();
-    for (name, value) in variables {
-        if !name.starts_with(PREFIX) || value.is_empty() {
-            continue;
-        }
-        if !take(&mut server, "", &name, &value)? && !take(&mut app, "apps.", &name, &value)? {
-            ignored.push(name);
-        }
-    }
-    ignored.retain(|name| {
-        !MADE_BY_KUBERNETES
-            .iter()
-            .any(|prefix| name.starts_with(prefix))
-    });
-    ignored.sort();
+    let is_ours = |name: &str| PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+    let mut given: BTreeMap<String, Given> = variables
+        .into_iter()
+        .filter(|(name, value)| is_ours(name) && !value.is_empty())
+        .map(|(name, value)| (name, Given { value, used: false }))
+        .collect();
+    let server = take(SERVER, "", false, &mut given)?;
+    let app = take(APPS, "apps.", false, &mut given)?;
+    let every_app = take(APPS, "apps.", true, &mut given)?;
+    let made_by_kubernetes = |name: &str| {
+        let mut prefixes = MADE_BY_KUBERNETES.iter();
+        prefixes.any(|prefix| name.starts_with(prefix))
+    };
+    let ignored = given
+        .into_iter()
+        .filter(|(name, given)| !given.used && !made_by_kubernetes(name))
+        .map(|(name, _)| name)
+        .collect();
     Ok(EnvironmentLayer {
         server,
         app,
+        every_app,
         ignored,
     })
 }
 
-/// Takes the variable when it is one of the table's; says whether it was.
+/// What a variable holds, and whether a setting has taken it.
+struct Given {
+    value: String,
+    used: bool,
+}
+
+/// Takes the variables of one table: those that set something of one app, or of every app.
 fn take<T>(
-    settings: &mut Settings<T>,
+    table: &'static [Knob<T>],
     prefix: &str,
-    name: &str,
-    value: &str,
-) -> Result<bool, ConfigError> {
-    let table: &'static [Knob<T>] = settings.table();
-    let mut named = iter::zip(0.., table)
-        .filter_map(|(place, knob)| Some((place, knob, knob.variable.filter(|v| *v == name)?)));
-    let Some((place, knob, variable)) = named.next() else {
-        return Ok(false);
-    };
-    let source = Source::Variable(variable);
-    let read = knob.accepts.read_text(value).map_err(|reason| {
-        let key = format!("{prefix}{}", knob.key);
-        refused(
-            knob,
-            key,
-            value.to_owned(),
-            source.clone(),
-            reason + hint(knob.key, value),
-        )
-    })?;
-    settings.give(place, read, source);
-    Ok(true)
+    every_app: bool,
+    given: &mut BTreeMap<String, Given>,
+) -> Result<Settings<T>, ConfigError> {
+    let mut settings = Settings::new(table);
+    for (place, knob) in table.iter().enumerate() {
+        let mut first: Option<(&Variable, Value)> = None;
+        let variables = knob.variables.iter();
+        for variable in variables.filter(|variable| variable.every_app == every_app) {
+            let Some(given) = given.get_mut(variable.name) else {
+                continue;
+            };
+            given.used = true;
+            let refuse = |reason| {
+                let (key, source) = (
+                    format!("{prefix}{}", knob.key),
+                    Source::Variable(variable.name),
+                );
+                refused(knob, key, given.value.clone(), source, reason)
+            };
+            let read = variable.read(&knob.accepts, &given.value);
+            let value = read.map_err(|reason| refuse(reason + hint(knob.key, &given.value)))?;
+            match &first {
+                None => first = Some((variable, value)),
+                Some((_, known)) if *known == value => {}
+                Some((other, _)) => {
+                    let name = other.name;
+                    let reason = format!("expected the same as in {name}, or only one of the two");
+                    return Err(refuse(reason));
+                }
+            }
+        }
+        if let Some((variable, value)) = first {
+            settings.give(place, value, Source::Variable(variable.name));
+        }
+    }
+    Ok(settings)
 }
 
 /// What to do about a value nobody wrote by hand.
@@ -156,6 +182,127 @@ mod tests {
         );
         assert_eq!(layer.server.source("port"), Source::Variable("SOKETI_PORT"));
         assert!(layer.ignored.is_empty());
+    }
+
+    #[test]
+    fn every_name_of_every_table_is_taken() {
+        let name = |knob: &Knob<App>, variable: &Variable| {
+            let accepted = ["2000", "5", "true", "all", "name"].into_iter();
+            let fits = |text: &&str| variable.read(&knob.accepts, text).is_ok();
+            let value = accepted.rev().find(fits).expect(variable.name);
+            (variable.name.to_owned(), value.to_owned())
+        };
+        for knob in APPS {
+            for variable in knob.variables {
+                let layer = read([name(knob, variable)]).unwrap();
+                let (has, other) = match variable.every_app {
+                    true => (layer.every_app.has(knob.key), layer.app.has(knob.key)),
+                    false => (layer.app.has(knob.key), layer.every_app.has(knob.key)),
+                };
+                assert!(
+                    has && !other && layer.ignored.is_empty(),
+                    "{}",
+                    variable.name
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn names_of_reverb_reach_the_same_settings() {
+        let layer = layer(&[
+            ("REVERB_SERVER_HOST", "::1"),
+            ("REVERB_SERVER_PORT", "8080"),
+            ("REVERB_SERVER_PATH", "/live"),
+            ("REVERB_MAX_REQUEST_SIZE", "20000"),
+            ("REVERB_APP_MAX_MESSAGE_SIZE", "15000"),
+            ("REVERB_APP_ID", "7"),
+            ("REVERB_APP_KEY", "k"),
+            ("REVERB_APP_SECRET", "s"),
+            ("REVERB_APP_MAX_CONNECTIONS", "9"),
+            ("REVERB_APP_ACTIVITY_TIMEOUT", "30"),
+        ])
+        .unwrap();
+        let mut config = Config::default();
+        layer.server.apply(&mut config);
+        assert_eq!((config.host.to_string(), config.port), ("::1".into(), 8080));
+        assert_eq!((config.body_bytes, config.message_bytes), (20_000, 15_000));
+        assert_eq!(config.path_prefix, "/live");
+        let mut app = App::new("", "", "");
+        layer.app.apply(&mut app);
+        let names = (&app.id[..], &app.key[..], app.secret.expose());
+        assert_eq!(names, ("7", "k", "s"));
+        assert_eq!((app.max_connections, app.activity_timeout_s), (Some(9), 30));
+        assert_eq!(app.event_data_bytes, 15_000);
+        assert!(layer.ignored.is_empty());
+    }
+
+    #[test]
+    fn one_setting_of_reverb_is_two_here() {
+        // Q14
+        for (word, client_events, on_public) in [
+            ("all", true, true),
+            ("members", true, false),
+            ("none", false, false),
+        ] {
+            let layer = layer(&[("REVERB_APP_ACCEPT_CLIENT_EVENTS_FROM", word)]).unwrap();
+            let mut app = App::new("", "", "");
+            layer.app.apply(&mut app);
+            let got = (app.client_events, app.allow_client_events_on_public);
+            assert_eq!(got, (client_events, on_public), "{word}");
+        }
+        let error = layer(&[("REVERB_APP_ACCEPT_CLIENT_EVENTS_FROM", "true")]);
+        let error = error.err().unwrap().to_string();
+        assert!(
+            error.ends_with("expected one of all, members, none."),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn two_names_of_one_setting_say_the_same_or_are_refused() {
+        let both = [("SOKETI_PORT", "7001"), ("REVERB_SERVER_PORT", "7001")];
+        let agreed = layer(&both).unwrap();
+        assert_eq!(
+            agreed.server.source("port"),
+            Source::Variable("SOKETI_PORT")
+        );
+        assert!(agreed.ignored.is_empty());
+        for (first, second) in [
+            (("SOKETI_PORT", "7001"), ("REVERB_SERVER_PORT", "7002")),
+            (("SOKETI_PATH_PREFIX", "/a"), ("REVERB_SERVER_PATH", "/b")),
+            (
+                ("SOKETI_DEFAULT_APP_ENABLE_CLIENT_MESSAGES", "0"),
+                ("REVERB_APP_ACCEPT_CLIENT_EVENTS_FROM", "all"),
+            ),
+        ] {
+            let error = layer(&[second, first]).err().unwrap().to_string();
+            assert!(error.starts_with(second.0), "{error}");
+            assert!(
+                error.contains(&format!("the same as in {}", first.0)),
+                "{error}"
+            );
+        }
+        let secrets = [
+            ("SOKETI_DEFAULT_APP_SECRET", "canary"),
+            ("REVERB_APP_SECRET", "canary2"),
+        ];
+        let error = layer(&secrets).err().unwrap();
+        assert!(
+            !format!("{error} {error:?}").contains("canary"),
+            "{error:?}"
+        ); // F29
+        let soketi = layer(&[("SOKETI_PATH_PREFIX", "/a/"), ("REVERB_SERVER_PATH", "a")]);
+        assert!(soketi.is_ok(), "two spellings of one value");
+    }
+
+    #[test]
+    fn names_that_are_no_settings_here_are_reported_whosever_they_are() {
+        let layer = layer(&[("REVERB_SCALING_ENABLED", "true"), ("REVERB_HOST", "x")]);
+        assert_eq!(
+            layer.unwrap().ignored,
+            ["REVERB_HOST", "REVERB_SCALING_ENABLED"]
+        );
     }
 
     #[test]

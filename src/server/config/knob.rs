@@ -13,10 +13,15 @@ use std::net::{IpAddr, Ipv4Addr};
 use toml::de::DeValue;
 
 use super::cpu_list;
+use super::variable::Variable;
 use crate::app::AppSecret;
 
 /// Most characters in an app's id or key.
 pub(super) const NAME_CHARS_MAX: usize = 128;
+/// Most characters in a path prefix.
+const PREFIX_CHARS_MAX: usize = 128;
+/// Most patterns in a list.
+const PATTERNS_MAX: usize = 100;
 /// Most bytes in an app's secret.
 pub(super) const SECRET_BYTES_MAX: usize = 512;
 
@@ -26,8 +31,8 @@ pub(super) struct Knob<T: 'static> {
     pub key: &'static str,
     /// Its flag without dashes, when it has one.
     pub flag: Option<&'static str>,
-    /// Its environment variable, when it has one.
-    pub variable: Option<&'static str>,
+    /// Its environment variables; one that two servers' users know differently has several.
+    pub variables: &'static [Variable],
     /// What the flag means when no value follows it; `None` when one must follow.
     pub bare: Option<&'static str>,
     /// Which values it takes.
@@ -60,6 +65,12 @@ pub(super) enum Accepts {
     Name { without: &'static str },
     /// An app's secret.
     Secret,
+    /// One of some words; a word may be a number.
+    Word(&'static [&'static str]),
+    /// A list of patterns for origins, as text with commas between.
+    Origins,
+    /// What stands in front of every path.
+    Prefix,
 }
 
 /// What a number counts.
@@ -87,6 +98,27 @@ pub(super) enum Value {
     Cores(Vec<usize>),
     Name(String),
     Secret(AppSecret),
+    /// Which of the words.
+    Word(usize),
+    Origins(Vec<String>),
+}
+
+impl PartialEq for Value {
+    fn eq(&self, other: &Value) -> bool {
+        use Value as V;
+        match (self, other) {
+            (V::Whole(a), V::Whole(b)) => a == b,
+            (V::Off, V::Off) => true,
+            (V::Truth(a), V::Truth(b)) => a == b,
+            (V::Address(a), V::Address(b)) => a == b,
+            (V::Cores(a), V::Cores(b)) => a == b,
+            (V::Name(a), V::Name(b)) => a == b,
+            (V::Secret(a), V::Secret(b)) => a.expose() == b.expose(),
+            (V::Word(a), V::Word(b)) => a == b,
+            (V::Origins(a), V::Origins(b)) => a == b,
+            _ => false,
+        }
+    }
 }
 
 impl Value {
@@ -120,7 +152,23 @@ impl Value {
         }
     }
 
-    /// The id or key. Panics when the table is wrong.
+    /// Which of the words it is. Panics when the table is wrong.
+    pub(super) fn word(self) -> usize {
+        match self {
+            Value::Word(place) => place,
+            _ => unreachable!("the table gives this setting a word"),
+        }
+    }
+
+    /// The patterns. Panics when the table is wrong.
+    pub(super) fn origins(self) -> Vec<String> {
+        match self {
+            Value::Origins(patterns) => patterns,
+            _ => unreachable!("the table gives this setting a list of origins"),
+        }
+    }
+
+    /// The id, key or prefix. Panics when the table is wrong.
     pub(super) fn name(self) -> String {
         match self {
             Value::Name(name) => name,
@@ -159,6 +207,12 @@ impl Accepts {
             Accepts::Cores => cpu_list::parse(text).map(Value::Cores),
             Accepts::Name { without } => name(text, without).ok_or_else(|| self.expected()),
             Accepts::Secret => secret(text).map(Value::Secret).map_err(str::to_owned),
+            Accepts::Word(words) => {
+                let place = words.iter().position(|word| *word == text.trim());
+                place.map(Value::Word).ok_or_else(|| self.expected())
+            }
+            Accepts::Origins => origins(text.split(',')).ok_or_else(|| self.expected()),
+            Accepts::Prefix => prefix(text).ok_or_else(|| self.expected()),
         }
     }
 
@@ -176,7 +230,21 @@ impl Accepts {
             (A::Whole { .. } | A::WholeOrOff { .. } | A::Truth, V::String(_)) => {
                 Err(format!("{}, without quotes", self.expected()))
             }
-            (A::Address | A::Cores | A::Name { .. } | A::Secret, V::String(s)) => self.read_text(s),
+            (A::Word(_), V::Integer(n)) if n.radix() == 10 => self.read_text(n.as_str()),
+            (
+                A::Address | A::Cores | A::Name { .. } | A::Secret | A::Word(_) | A::Prefix,
+                V::String(s),
+            ) => self.read_text(s),
+            (A::Origins, V::Array(items)) => {
+                let texts = items.iter().map(|item| item.get_ref().as_str());
+                let texts: Option<Vec<&str>> = texts.collect();
+                texts
+                    .and_then(|texts| origins(texts.into_iter()))
+                    .ok_or_else(|| self.expected())
+            }
+            (A::Origins, V::String(_)) => {
+                Err(format!("{}, as an array of strings", self.expected()))
+            }
             (A::Cores, V::Array(items)) => {
                 let number = |item: &toml::Spanned<DeValue<'_>>| match item.get_ref() {
                     V::Integer(n) => usize::from_str_radix(n.as_str(), n.radix()).ok(),
@@ -185,7 +253,7 @@ impl Accepts {
                 let cores: Option<Vec<usize>> = items.iter().map(number).collect();
                 cpu_list::unique(cores.ok_or_else(|| self.expected())?).map(Value::Cores)
             }
-            (A::Address | A::Name { .. } | A::Secret, _) => {
+            (A::Address | A::Name { .. } | A::Secret | A::Prefix, _) => {
                 Err(format!("{}, in quotes", self.expected()))
             }
             _ => Err(self.expected()),
@@ -232,6 +300,15 @@ impl Accepts {
                 )
             }
             Accepts::Secret => format!("expected 1 to {SECRET_BYTES_MAX} bytes of text"),
+            Accepts::Word(words) => format!("expected one of {}", words.join(", ")),
+            Accepts::Origins => format!(
+                "expected at most {PATTERNS_MAX} hosts, each as app.example.com, *.example.com, \
+                 localhost:3000 or https://app.example.com"
+            ),
+            Accepts::Prefix => format!(
+                "expected a path such as /realtime of at most {PREFIX_CHARS_MAX} letters, digits \
+                 and - . _ ~ between single slashes"
+            ),
         }
     }
 }
@@ -255,6 +332,40 @@ fn name(text: &str, without: &str) -> Option<Value> {
             .chars()
             .all(|c| c.is_ascii_graphic() && !without.contains(c));
     fits.then(|| Value::Name(text.to_owned()))
+}
+
+fn origins<'t>(patterns: impl Iterator<Item = &'t str>) -> Option<Value> {
+    let patterns: Vec<String> = patterns.map(|pattern| pattern.trim().to_owned()).collect();
+    let is_fit = |pattern: &String| {
+        let place = pattern
+            .split_once("://")
+            .map_or(&pattern[..], |(_, place)| place);
+        (1..=NAME_CHARS_MAX).contains(&pattern.len())
+            && !place.is_empty()
+            && place
+                .bytes()
+                .all(|b| b.is_ascii_graphic() && !b"/?#@,\"'\\".contains(&b))
+    };
+    let fits = patterns.len() <= PATTERNS_MAX && patterns.iter().all(is_fit);
+    fits.then_some(Value::Origins(patterns))
+}
+
+/// With one slash in front and none behind, however it was written.
+fn prefix(text: &str) -> Option<Value> {
+    let text = text.trim();
+    let inner = text.strip_prefix('/').unwrap_or(text);
+    let inner = inner.strip_suffix('/').unwrap_or(inner);
+    if inner.is_empty() {
+        return Some(Value::Name(String::new()));
+    }
+    let is_segment = |segment: &str| {
+        !matches!(segment, "" | "." | "..")
+            && segment
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b))
+    };
+    let fits = inner.len() <= PREFIX_CHARS_MAX && inner.split('/').all(is_segment);
+    fits.then(|| Value::Name(format!("/{inner}")))
 }
 
 /// The reasons are fixed texts, so nothing of a secret can get into one.
@@ -422,6 +533,74 @@ mod tests {
         assert!(!reason.contains("12345"), "{reason}");
         let one_past = Accepts::Secret.read_text(&"s".repeat(SECRET_BYTES_MAX + 1));
         assert!(one_past.is_err_and(|r| r.contains(&SECRET_BYTES_MAX.to_string())));
+    }
+
+    #[test]
+    fn a_prefix_has_one_slash_in_front_and_none_behind() {
+        let read = |text: &str| Accepts::Prefix.read_text(text).ok().map(Value::name);
+        for text in ["/ws", "ws", "/ws/", "ws/", " /ws "] {
+            assert_eq!(read(text).as_deref(), Some("/ws"), "{text}");
+        }
+        assert_eq!(read("a/b-c.d_e~f").as_deref(), Some("/a/b-c.d_e~f"));
+        assert_eq!(read("").as_deref(), Some(""));
+        assert_eq!(read("/").as_deref(), Some(""));
+        let longest = "a".repeat(PREFIX_CHARS_MAX);
+        assert!(read(&longest).is_some() && read(&format!("{longest}a")).is_none());
+        for text in [
+            "//ws", "/a//b", "/{key}", "/*", "/a b", "/..", "/%41", "/a?b", "/é",
+        ] {
+            assert_eq!(read(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn origins_are_a_list_of_hosts() {
+        let read = |text: &str| {
+            Accepts::Origins
+                .read_toml(&toml(text))
+                .ok()
+                .map(Value::origins)
+        };
+        assert_eq!(read("[]"), Some(vec![]));
+        let list = "['a.com', '*.b.com', 'localhost:3000', 'https://c.com', '*', '[::1]']";
+        assert_eq!(read(list).map(|list| list.len()), Some(6));
+        for text in [
+            "'a.com'",
+            "[1]",
+            "['']",
+            "['a b']",
+            "['https://']",
+            "['a.com/x']",
+            "7",
+        ] {
+            assert_eq!(read(text), None, "{text}");
+        }
+        let many = |n: usize| format!("[{}]", vec!["'a'"; n].join(","));
+        assert!(read(&many(PATTERNS_MAX)).is_some());
+        assert!(read(&many(PATTERNS_MAX + 1)).is_none());
+        let text = Accepts::Origins
+            .read_text("a.com, *.b.com")
+            .map(Value::origins);
+        assert_eq!(text, Ok(vec!["a.com".to_owned(), "*.b.com".to_owned()]));
+    }
+
+    #[test]
+    fn a_word_is_one_of_the_list() {
+        let word = Accepts::Word(&["4004", "4100", "off"]);
+        assert_eq!(word.read_text("4100").map(Value::word), Ok(1));
+        assert_eq!(word.read_toml(&toml("4004")).map(Value::word), Ok(0));
+        assert_eq!(word.read_toml(&toml("'off'")).map(Value::word), Ok(2));
+        let expected = Err("expected one of 4004, 4100, off".to_owned());
+        for text in ["4005", "", "Off"] {
+            assert_eq!(word.read_text(text).map(Value::word), expected, "{text}");
+        }
+        for text in ["true", "0x4004", "4004.0"] {
+            assert_eq!(
+                word.read_toml(&toml(text)).map(Value::word),
+                expected,
+                "{text}"
+            );
+        }
     }
 
     #[test]

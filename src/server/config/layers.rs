@@ -32,6 +32,16 @@ pub(super) struct AppSettings {
     pub settings: Settings<App>,
 }
 
+// By hand, since the settings of a `T` can be cloned whatever `T` is.
+impl<T> Clone for Settings<T> {
+    fn clone(&self) -> Settings<T> {
+        Settings {
+            table: self.table,
+            given: self.given.clone(),
+        }
+    }
+}
+
 impl<T> Settings<T> {
     /// Nothing given yet.
     pub(super) fn new(table: &'static [Knob<T>]) -> Settings<T> {

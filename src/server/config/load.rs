@@ -95,7 +95,7 @@ pub fn load(
     server.lay_over(variables.server);
     server.lay_over(flags.server);
 
-    let built = apps::build(file_apps, variables.app)?;
+    let built = apps::build(file_apps, variables.app, &variables.every_app)?;
     let mut config = Config::default();
     server.apply(&mut config);
     let mut warnings = check::check(&config, &server, &built, usable_cores)?;
@@ -305,6 +305,36 @@ mod tests {
             "{:?}",
             got.warnings
         );
+    }
+
+    #[test]
+    fn a_guard_without_a_clock_is_refused() {
+        let guard = "--rest-replay-guard";
+        assert!(loaded(&[guard], &[]).is_ok_and(|got| got.config.rest_replay_guard));
+        assert!(loaded(&[guard, "--rest-clock-s", "1"], &[]).is_ok());
+        let error = error(&[guard, "--rest-clock-s", "0"], &[]);
+        assert!(
+            error.starts_with("shardcast: --rest-replay-guard: `rest_replay_guard`"),
+            "{error}"
+        );
+        assert!(
+            error.contains("rest_clock_s above 0 (set by --rest-clock-s)"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_rate_that_some_events_can_never_keep_is_a_warning() {
+        let app = "[[apps]]\nid='1'\nkey='k'\nsecret='s'\nbackend_events_per_second = 99\n";
+        let file = ConfigFile::new("rate", app);
+        let got = loaded(&[&file.flag()], &[]).unwrap();
+        assert!(
+            got.warnings[0].contains("channels_per_event (100)"),
+            "{:?}",
+            got.warnings
+        );
+        let fine = ConfigFile::new("rate-fine", &app.replace("99", "100"));
+        assert!(loaded(&[&fine.flag()], &[]).unwrap().warnings.is_empty());
     }
 
     #[test]

@@ -30,6 +30,7 @@ mod print;
 mod server_knobs;
 mod settings;
 mod suggest;
+mod variable;
 
 pub use apps::{DEMO_APP_ID, DEMO_APP_KEY, DEMO_APP_SECRET};
 #[cfg(feature = "loadtest")]

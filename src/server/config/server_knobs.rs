@@ -7,6 +7,7 @@ use std::net::IpAddr;
 
 use super::knob::{Accepts, Knob, Unit, Value};
 use super::settings::Config;
+use super::variable::Variable;
 use crate::limits::{HEAD_BYTES_MAX, SHARDS_MAX};
 
 const LISTENING: &str = "Listening";
@@ -19,7 +20,10 @@ pub(super) static SERVER: &[Knob<Config>] = &[
     Knob {
         key: "host",
         flag: Some("host"),
-        variable: Some("SOKETI_HOST"),
+        variables: &[
+            Variable::same("SOKETI_HOST"),
+            Variable::same("REVERB_SERVER_HOST"),
+        ],
         bare: None,
         accepts: Accepts::Address,
         group: LISTENING,
@@ -31,7 +35,10 @@ pub(super) static SERVER: &[Knob<Config>] = &[
     Knob {
         key: "port",
         flag: Some("port"),
-        variable: Some("SOKETI_PORT"),
+        variables: &[
+            Variable::same("SOKETI_PORT"),
+            Variable::same("REVERB_SERVER_PORT"),
+        ],
         bare: None,
         accepts: Accepts::Whole {
             least: 0,
@@ -45,9 +52,24 @@ pub(super) static SERVER: &[Knob<Config>] = &[
         show: |c| c.port.to_string(),
     },
     Knob {
+        key: "path_prefix",
+        flag: Some("path-prefix"),
+        variables: &[
+            Variable::same("SOKETI_PATH_PREFIX"),
+            Variable::same("REVERB_SERVER_PATH"),
+        ],
+        bare: None,
+        accepts: Accepts::Prefix,
+        group: LISTENING,
+        help: "What stands in front of /app/KEY and /apps/ID in every path, such as /realtime",
+        elsewhere: &["path", "prefix"],
+        put: |c, v| c.path_prefix = v.name(),
+        show: |c| format!("\"{}\"", c.path_prefix),
+    },
+    Knob {
         key: "backlog",
         flag: Some("backlog"),
-        variable: None,
+        variables: &[],
         bare: None,
         accepts: Accepts::Whole {
             least: 1,
@@ -64,7 +86,7 @@ pub(super) static SERVER: &[Knob<Config>] = &[
     Knob {
         key: "accept_per_second",
         flag: Some("accept-per-second"),
-        variable: None,
+        variables: &[],
         bare: None,
         accepts: Accepts::WholeOrOff {
             least: 1,
@@ -80,7 +102,7 @@ pub(super) static SERVER: &[Knob<Config>] = &[
     Knob {
         key: "shards",
         flag: Some("shards"),
-        variable: None,
+        variables: &[],
         bare: None,
         accepts: Accepts::Whole {
             least: 1,
@@ -96,7 +118,7 @@ pub(super) static SERVER: &[Knob<Config>] = &[
     Knob {
         key: "cores",
         flag: Some("cores"),
-        variable: None,
+        variables: &[],
         bare: None,
         accepts: Accepts::Cores,
         group: SHARDS,
@@ -108,7 +130,7 @@ pub(super) static SERVER: &[Knob<Config>] = &[
     Knob {
         key: "spin_us",
         flag: Some("spin"),
-        variable: None,
+        variables: &[],
         bare: Some("50"),
         accepts: Accepts::Whole {
             least: 0,
@@ -125,7 +147,7 @@ pub(super) static SERVER: &[Knob<Config>] = &[
     Knob {
         key: "ring_depth",
         flag: Some("ring-depth"),
-        variable: None,
+        variables: &[],
         bare: None,
         accepts: Accepts::Whole {
             least: 8,
@@ -141,7 +163,7 @@ pub(super) static SERVER: &[Knob<Config>] = &[
     Knob {
         key: "send_ring",
         flag: Some("send-ring"),
-        variable: None,
+        variables: &[],
         bare: Some("true"),
         accepts: Accepts::Truth,
         group: SHARDS,
@@ -153,7 +175,7 @@ pub(super) static SERVER: &[Knob<Config>] = &[
     Knob {
         key: "mesh_slots",
         flag: Some("mesh-slots"),
-        variable: None,
+        variables: &[],
         bare: None,
         accepts: Accepts::Whole {
             least: 16,
@@ -169,7 +191,7 @@ pub(super) static SERVER: &[Knob<Config>] = &[
     Knob {
         key: "head_timeout_ms",
         flag: Some("head-timeout-ms"),
-        variable: None,
+        variables: &[],
         bare: None,
         accepts: Accepts::Whole {
             least: 100,
@@ -185,7 +207,7 @@ pub(super) static SERVER: &[Knob<Config>] = &[
     Knob {
         key: "keep_alive_ms",
         flag: Some("keep-alive-ms"),
-        variable: None,
+        variables: &[],
         bare: None,
         accepts: Accepts::Whole {
             least: 1000,
@@ -201,7 +223,7 @@ pub(super) static SERVER: &[Knob<Config>] = &[
     Knob {
         key: "head_bytes",
         flag: Some("head-bytes"),
-        variable: None,
+        variables: &[],
         bare: None,
         accepts: Accepts::Whole {
             least: 1024,
@@ -217,7 +239,7 @@ pub(super) static SERVER: &[Knob<Config>] = &[
     Knob {
         key: "body_bytes",
         flag: Some("body-bytes"),
-        variable: None,
+        variables: &[Variable::same("REVERB_MAX_REQUEST_SIZE")],
         bare: None,
         accepts: Accepts::Whole {
             least: 1024,
@@ -233,7 +255,7 @@ pub(super) static SERVER: &[Knob<Config>] = &[
     Knob {
         key: "message_bytes",
         flag: Some("message-bytes"),
-        variable: None,
+        variables: &[Variable::same("REVERB_APP_MAX_MESSAGE_SIZE")],
         bare: None,
         accepts: Accepts::Whole {
             least: 1024,
@@ -249,7 +271,7 @@ pub(super) static SERVER: &[Knob<Config>] = &[
     Knob {
         key: "channels_per_connection",
         flag: Some("channels-per-connection"),
-        variable: None,
+        variables: &[],
         bare: None,
         accepts: Accepts::Whole {
             least: 1,
@@ -263,9 +285,101 @@ pub(super) static SERVER: &[Knob<Config>] = &[
         show: |c| c.channels_per_connection.to_string(),
     },
     Knob {
+        key: "cache_bytes",
+        flag: Some("cache-bytes"),
+        variables: &[],
+        bare: None,
+        accepts: Accepts::Whole {
+            least: 65536,
+            most: 1_099_511_627_776,
+            unit: Unit::Bytes,
+        },
+        group: LIMITS,
+        help: "Size of the cached events of all cache channels, then the oldest go",
+        elsewhere: &["cache_size"],
+        put: |c, v| c.cache_bytes = v.whole(),
+        show: |c| c.cache_bytes.to_string(),
+    },
+    Knob {
+        key: "flap_ms",
+        flag: Some("flap-ms"),
+        variables: &[],
+        bare: None,
+        accepts: Accepts::Whole {
+            least: 0,
+            most: 600_000,
+            unit: Unit::Milliseconds,
+        },
+        group: LIMITS,
+        help: "Time to come back before webhooks and watchlists are told that one is gone",
+        elsewhere: &[],
+        put: |c, v| c.flap_ms = v.whole(),
+        show: |c| c.flap_ms.to_string(),
+    },
+    Knob {
+        key: "sign_in_ms",
+        flag: Some("sign-in-ms"),
+        variables: &[Variable::same("SOKETI_USER_AUTHENTICATION_TIMEOUT")],
+        bare: None,
+        accepts: Accepts::Whole {
+            least: 100,
+            most: 3_600_000,
+            unit: Unit::Milliseconds,
+        },
+        group: LIMITS,
+        help: "Time to sign in, for apps with user_authentication",
+        elsewhere: &["user_authentication_timeout"],
+        put: |c, v| c.sign_in_ms = v.whole(),
+        show: |c| c.sign_in_ms.to_string(),
+    },
+    Knob {
+        key: "count_interval_ms",
+        flag: Some("count-interval-ms"),
+        variables: &[],
+        bare: None,
+        accepts: Accepts::Whole {
+            least: 100,
+            most: 600_000,
+            unit: Unit::Milliseconds,
+        },
+        group: LIMITS,
+        help: "Time between two counts that the subscribers of a large channel are told, at least",
+        elsewhere: &[],
+        put: |c, v| c.count_interval_ms = v.whole(),
+        show: |c| c.count_interval_ms.to_string(),
+    },
+    Knob {
+        key: "rest_clock_s",
+        flag: Some("rest-clock-s"),
+        variables: &[],
+        bare: None,
+        accepts: Accepts::Whole {
+            least: 0,
+            most: 31_536_000,
+            unit: Unit::Seconds,
+        },
+        group: LIMITS,
+        help: "How far a signed request's time stamp may be from the clock; 0: any",
+        elsewhere: &["clock_tolerance"],
+        put: |c, v| c.rest_clock_s = v.whole(),
+        show: |c| c.rest_clock_s.to_string(),
+    },
+    Knob {
+        key: "rest_replay_guard",
+        flag: Some("rest-replay-guard"),
+        variables: &[],
+        bare: Some("true"),
+        accepts: Accepts::Truth,
+        group: LIMITS,
+        help: "Serve each signed request only once; two equal ones in one second are one",
+        elsewhere: &["replay_guard"],
+        put: |c, v| c.rest_replay_guard = v.truth(),
+        show: |c| c.rest_replay_guard.to_string(),
+    },
+    Knob {
         key: "outbox_bytes",
         flag: Some("outbox-bytes"),
-        variable: None,
+        variables: &[],
         bare: None,
         accepts: Accepts::Whole {
             least: 16_384,
@@ -281,7 +395,7 @@ pub(super) static SERVER: &[Knob<Config>] = &[
     Knob {
         key: "write_stall_ms",
         flag: Some("write-stall-ms"),
-        variable: None,
+        variables: &[],
         bare: None,
         accepts: Accepts::Whole {
             least: 100,
@@ -297,7 +411,7 @@ pub(super) static SERVER: &[Knob<Config>] = &[
     Knob {
         key: "activity_grace_ms",
         flag: Some("activity-grace-ms"),
-        variable: None,
+        variables: &[],
         bare: None,
         accepts: Accepts::Whole {
             least: 100,
@@ -313,7 +427,7 @@ pub(super) static SERVER: &[Knob<Config>] = &[
     Knob {
         key: "pong_wait_ms",
         flag: Some("pong-wait-ms"),
-        variable: None,
+        variables: &[],
         bare: None,
         accepts: Accepts::Whole {
             least: 100,
@@ -329,7 +443,7 @@ pub(super) static SERVER: &[Knob<Config>] = &[
     Knob {
         key: "debug",
         flag: Some("debug"),
-        variable: Some("SOKETI_DEBUG"),
+        variables: &[Variable::same("SOKETI_DEBUG")],
         bare: Some("true"),
         accepts: Accepts::Truth,
         group: OPERATION,
@@ -409,7 +523,7 @@ mod tests {
                 );
             }
         }
-        assert_eq!(numbers, 17);
+        assert_eq!(numbers, 22);
     }
 
     #[test]
@@ -418,6 +532,8 @@ mod tests {
             ("host", "::1", "\"::1\""),
             ("cores", "1,3", "[1, 3]"),
             ("debug", "1", "true"),
+            ("path_prefix", "ws/", "\"/ws\""),
+            ("rest_replay_guard", "1", "true"),
         ];
         for (key, text, shown) in texts {
             let knob = SERVER.iter().find(|k| k.key == key).unwrap();
@@ -454,7 +570,6 @@ mod tests {
             for other in &SERVER[i + 1..] {
                 assert_ne!(knob.key, other.key);
                 assert_ne!(knob.flag, other.flag);
-                assert!(knob.variable.is_none() || knob.variable != other.variable);
             }
             if let Some(bare) = knob.bare {
                 assert!(put_and_show(knob, bare).is_ok(), "{}", knob.key);
