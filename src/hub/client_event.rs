@@ -1,6 +1,7 @@
 //! Client events (section 6): who may send what where, and on to the channel's home.
 
 use super::effect::Effect;
+use super::local::REFUSAL;
 use super::note::home_of;
 use super::publish::Relay;
 use super::session::State;
@@ -14,6 +15,8 @@ use crate::protocol::{ChannelKind, Code};
 pub(super) struct EventRefusal {
     pub(super) code: Option<Code>,
     pub(super) message: String,
+    /// What it takes of the refusals that a client may have in a second.
+    pub(super) cost: u32,
 }
 
 impl EventRefusal {
@@ -21,6 +24,7 @@ impl EventRefusal {
         Self {
             code: Some(Code::ClientEventRefused),
             message: message.into(),
+            cost: REFUSAL,
         }
     }
 
@@ -31,6 +35,7 @@ impl EventRefusal {
         Self {
             code: None,
             message,
+            cost: REFUSAL,
         }
     }
 }
@@ -72,9 +77,8 @@ impl Hub {
         }
         let to = home_of(hash, self.options.shards);
         if !room(to) {
-            return Err(EventRefusal::told(
-                "The server is busy; the event was not sent.",
-            ));
+            let busy = EventRefusal::told("The server is busy; the event was not sent.");
+            return Err(EventRefusal { cost: 0, ..busy }); // no fault of the client
         }
         let (app, except) = (session.app, Some(session.socket_id)); // CE1
         let relay = Relay {

@@ -54,7 +54,7 @@ impl Hub {
             Ok(Command::Unsubscribe { channel }) => self.unsubscribe(client, channel, effects),
             Ok(Command::ClientEvent(event)) => {
                 if let Err(refusal) = self.client_event(client, event, now_ms, room, effects)
-                    && self.may_refuse(client, REFUSAL, now_ms, effects)
+                    && self.may_refuse(client, refusal.cost, now_ms, effects)
                 {
                     let (code, message) = (refusal.code, refusal.message);
                     tell(client, code, &message, Some(event.channel), effects);

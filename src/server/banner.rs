@@ -45,16 +45,16 @@ impl Banner<'_> {
     }
 
     fn listening(&self, text: &mut String, paint: &Paint) {
-        let near = self.near();
+        let (near, prefix) = (self.near(), &self.config.path_prefix);
         line(
             text,
             "listening",
-            &paint.bold(&format!("ws://{near}/app/<key>")),
+            &paint.bold(&format!("ws://{near}{prefix}/app/<key>")),
         );
         line(
             text,
             "",
-            &paint.bold(&format!("http://{near}/apps/<id>/events")),
+            &paint.bold(&format!("http://{near}{prefix}/apps/<id>/events")),
         );
         if self.address.ip().is_unspecified() {
             // Whether `::` takes IPv4 too is up to the system.
@@ -108,9 +108,13 @@ impl Banner<'_> {
             line(text, "try it", &format!("open {page} in a browser"));
         }
         let key = self.config.apps.first().map_or("<key>", |app| &app.key);
+        let path = match &*self.config.path_prefix {
+            "" => String::new(),
+            prefix => format!("wsPath: {prefix:?}, "),
+        };
         let client = format!(
-            "new Pusher({key:?}, {{ wsHost: {:?}, wsPort: {}, forceTLS: false, cluster: \"\", \
-             enabledTransports: [\"ws\"] }})",
+            "new Pusher({key:?}, {{ wsHost: {:?}, wsPort: {}, {path}forceTLS: false, \
+             cluster: \"\", enabledTransports: [\"ws\"] }})",
             near_host(self.address.ip()),
             near.port(),
         );
@@ -276,6 +280,23 @@ mod tests {
             "1 shard on core 3\n",
             "new Pusher(\"k7\"",
             "wsPort: 80,",
+        ] {
+            assert!(text.contains(part), "{part} is not in\n{text}");
+        }
+    }
+
+    #[test]
+    fn a_prefix_stands_in_every_address() {
+        let config = Config {
+            path_prefix: "/live".into(),
+            ..demo()
+        };
+        let text = rendered("127.0.0.1:6001", &config, &placement(), false);
+        for part in [
+            "ws://127.0.0.1:6001/live/app/<key>",
+            "http://127.0.0.1:6001/live/apps/<id>/events",
+            "wsPort: 6001, wsPath: \"/live\", forceTLS",
+            "open http://127.0.0.1:6001/ in a browser",
         ] {
             assert!(text.contains(part), "{part} is not in\n{text}");
         }

@@ -20,14 +20,16 @@ impl Pusher {
         Response::new(
             200,
             "text/html; charset=utf-8",
-            page(&hub.apps().get(AppSlot(0)).app),
+            page(&hub.apps().get(AppSlot(0)).app, &self.options.path_prefix),
         )
     }
 }
 
-/// The page for one app. The demo credentials are public: they stand in the README.
-fn page(app: &App) -> String {
-    PAGE.replace("{{KEY}}", &app.key)
+/// The page for one app, which is served behind a prefix. The demo credentials are public: they
+/// stand in the README.
+fn page(app: &App, prefix: &str) -> String {
+    PAGE.replace("{{PREFIX}}", prefix)
+        .replace("{{KEY}}", &app.key)
         .replace("{{ID}}", &app.id)
         .replace("{{SECRET}}", app.secret.expose())
 }
@@ -38,8 +40,8 @@ mod tests {
 
     #[test]
     fn the_page_knows_its_app() {
-        let page = page(&App::new("1001", "app-key", "app-secret"));
-        for text in ["1001", "app-key", "app-secret"] {
+        let page = page(&App::new("1001", "app-key", "app-secret"), "/live");
+        for text in ["1001", "app-key", "app-secret", "data-prefix=\"/live\""] {
             assert!(page.contains(text), "{text}");
         }
         assert!(!page.contains("{{"), "every place is filled in");
