@@ -139,9 +139,11 @@ pub fn authenticate(
     let signature = std::str::from_utf8(&signature).unwrap_or_default();
     let mut text = Vec::with_capacity(method.len() + path.len() + query.len() + 2);
     if let Some(plus) = signed_form(tenant, request, rules.prefix, signature, &mut text) {
+        let mut half = [0; 16];
+        hex::decode_to_slice(&signature[..32], &mut half).expect("64 digits were verified");
         return Ok(Verified {
             plus,
-            signature: u128::from_str_radix(&signature[..32], 16).expect("64 digits were verified"),
+            signature: u128::from_be_bytes(half),
             signed_s,
         });
     }

@@ -209,6 +209,48 @@ mod tests {
     }
 
     #[test]
+    fn names_of_soketi_reach_the_setting_they_mean() {
+        let layer = layer(&[
+            ("SOKETI_PATH_PREFIX", "/live"),
+            ("SOKETI_USER_AUTHENTICATION_TIMEOUT", "5000"),
+            ("SOKETI_DEFAULT_APP_USER_AUTHENTICATION", "true"),
+            ("SOKETI_DEFAULT_APP_MAX_BACKEND_EVENTS_PER_SEC", "5"),
+            ("SOKETI_DEFAULT_APP_MAX_READ_REQ_PER_SEC", "-1"),
+            ("SOKETI_CHANNEL_CACHE_TTL", "60"),
+            ("SOKETI_CHANNEL_LIMITS_MAX_NAME_LENGTH", "90"),
+            ("SOKETI_EVENT_MAX_BATCH_SIZE", "11"),
+            ("SOKETI_EVENT_MAX_CHANNELS_AT_ONCE", "12"),
+            ("SOKETI_EVENT_MAX_NAME_LENGTH", "13"),
+            ("SOKETI_EVENT_MAX_SIZE_IN_KB", "14"),
+            ("SOKETI_PRESENCE_MAX_MEMBERS", "15"),
+            ("SOKETI_PRESENCE_MAX_MEMBER_SIZE", "16"),
+        ])
+        .unwrap();
+        assert!(layer.ignored.is_empty());
+        let mut config = Config::default();
+        layer.server.apply(&mut config);
+        assert_eq!(
+            (&config.path_prefix[..], config.sign_in_ms),
+            ("/live", 5000)
+        );
+        let mut app = App::new("", "", "");
+        layer.app.apply(&mut app);
+        assert!(app.user_authentication);
+        let rates = (app.backend_events_per_second, app.read_requests_per_second);
+        assert_eq!(rates, (Some(5), None));
+        let mut every = App::new("", "", "");
+        layer.every_app.apply(&mut every);
+        assert_eq!((every.cache_ttl_s, every.channel_name_chars), (60, 90));
+        assert_eq!((every.batch_events, every.channels_per_event), (11, 12));
+        assert_eq!(
+            (every.event_name_chars, every.event_data_bytes),
+            (13, 14 << 10)
+        );
+        let presence = (every.presence_members, every.presence_member_bytes);
+        assert_eq!(presence, (15, 16 << 10));
+    }
+
+    #[test]
     fn names_of_reverb_reach_the_same_settings() {
         let layer = layer(&[
             ("REVERB_SERVER_HOST", "::1"),
