@@ -264,7 +264,7 @@ fn each_app_has_its_own_patience() {
     let calm = App::new("2", "calm-key", "calm-secret");
     let server = TestServer::start(Config {
         activity_grace_ms: 100,
-        pong_wait_ms: 300,
+        pong_wait_ms: 1000,
         ..config([hasty, calm])
     });
     let mut quiet = Client::connect(server.address(), "calm-key");
