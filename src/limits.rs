@@ -25,8 +25,12 @@ pub const FRAGMENTS_MAX: u32 = 64;
 /// Characters of an unknown event's name that its sender is told.
 pub const EVENT_NAME_SHOWN: usize = 200;
 
-/// Characters of a user id in a presence channel.
+/// Characters of a user id, signed in or in a presence channel. A user's own channel has to have
+/// a legal name.
 pub const USER_ID_MAX: usize = 128;
+
+/// Users that one connection may watch (U12).
+pub const WATCHLIST_MAX: usize = 100;
 
 /// Refused subscriptions, sign-ins and client events of one connection in a second; past them it
 /// is closed with 1008. A page may ask for all of its channels at once, with a key that is out of

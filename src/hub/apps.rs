@@ -1,6 +1,6 @@
 //! The apps as one shard sees them: the values of [`App`] with the keyed signer made once.
 
-use crate::app::App;
+use crate::app::{App, WebhookKind};
 use crate::id::AppSlot;
 use crate::protocol::auth::Signer;
 use hashbrown::HashMap;
@@ -12,6 +12,23 @@ pub struct Tenant {
     pub app: App,
     /// Signs and verifies with the app's secret.
     pub signer: Signer,
+    /// Whether anybody wants to know who is online.
+    pub tracks_users: bool,
+}
+
+impl Tenant {
+    /// Makes the app ready.
+    #[must_use]
+    pub fn new(app: App) -> Self {
+        let wants = |kind| app.webhooks.iter().any(|hook| hook.wants(kind, None));
+        Self {
+            signer: Signer::new(app.secret.expose()),
+            tracks_users: app.watchlist
+                || wants(WebhookKind::UserOnline)
+                || wants(WebhookKind::UserOffline),
+            app,
+        }
+    }
 }
 
 /// All apps; slots are the same on every shard because all are built from the same list.
@@ -35,10 +52,7 @@ impl AppTable {
             let id = table.by_id.insert(app.id.clone(), slot);
             let key = table.by_key.insert(app.key.clone(), slot);
             assert!(id.is_none() && key.is_none(), "app ids and keys are unique");
-            table.tenants.push(Tenant {
-                signer: Signer::new(app.secret.expose()),
-                app,
-            });
+            table.tenants.push(Tenant::new(app));
         }
         table
     }
@@ -74,5 +88,39 @@ impl AppTable {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.tenants.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::Webhook;
+
+    #[test]
+    fn users_are_tracked_where_somebody_wants_to_know() {
+        let tracks = |change: &dyn Fn(&mut App)| {
+            let mut app = App::new("1", "key", "secret");
+            change(&mut app);
+            Tenant::new(app).tracks_users
+        };
+        let told_of = |kind| {
+            let hook = Webhook::new("http://127.0.0.1/");
+            let events = vec![kind];
+            vec![Webhook { events, ..hook }]
+        };
+        assert!(!tracks(&|_| {}));
+        assert!(!tracks(
+            &|app| app.webhooks = vec![Webhook::new("http://127.0.0.1/")]
+        ));
+        assert!(!tracks(
+            &|app| app.webhooks = told_of(WebhookKind::MemberAdded)
+        ));
+        assert!(tracks(
+            &|app| app.webhooks = told_of(WebhookKind::UserOnline)
+        ));
+        assert!(tracks(
+            &|app| app.webhooks = told_of(WebhookKind::UserOffline)
+        ));
+        assert!(tracks(&|app| app.watchlist = true));
     }
 }

@@ -14,6 +14,9 @@ pub enum Question {
     /// Nothing but an answer: what was sent to this shard before has been put in order when it
     /// comes.
     Ordered,
+    /// Has the connections of the user with this channel ended (section 7.5), and is answered when
+    /// all shards concerned have been told.
+    Terminate(ChannelName),
     /// The occupied channels this shard is home of (section 8.5).
     Channels {
         /// Of this app only.
@@ -32,7 +35,7 @@ pub enum Answer {
     Users(Vec<Box<str>>),
     /// To [`Question::Channels`].
     Channels(Vec<Listed>),
-    /// To [`Question::Ordered`].
+    /// To [`Question::Ordered`] and [`Question::Terminate`].
     Ordered,
     /// Whether a connection was admitted.
     Admitted(bool),

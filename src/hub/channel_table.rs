@@ -73,11 +73,11 @@ impl<T: Named> ChannelTable<T> {
         slot
     }
 
-    /// Frees a channel; references to it become stale.
+    /// Takes a channel out; references to it become stale.
     ///
     /// # Panics
     /// When it was freed before.
-    pub fn remove(&mut self, slot: u32) {
+    pub fn remove(&mut self, slot: u32) -> Box<T> {
         let entry = &mut self.slots[slot as usize];
         entry.generation = entry.generation.wrapping_add(1);
         let gone = entry
@@ -90,6 +90,7 @@ impl<T: Named> ChannelTable<T> {
         found.expect("live channels are found by name").remove();
         self.free.push(slot);
         self.release_memory();
+        gone
     }
 
     /// The channel of a live slot.

@@ -3,8 +3,25 @@
 //! Nothing is ever taken out early: whoever asked for a deadline says in it which channel or client
 //! it is for, by a reference that goes stale, and does nothing when it has.
 
+use crate::id::ClientId;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+
+/// What may be due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Deadline {
+    /// A connection that must be authorised by now (section 7.4).
+    Authorize(ClientId),
+    /// A user that has gone may be told of as offline (U11).
+    UserOffline {
+        /// Place in its home's table.
+        slot: u32,
+        /// Which user of that place.
+        generation: u32,
+        /// Which of its departures.
+        departure: u32,
+    },
+}
 
 /// Things that are due at a time.
 #[derive(Debug)]

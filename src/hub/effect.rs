@@ -40,6 +40,15 @@ pub enum Effect {
         /// Why.
         code: Code,
     },
+    /// Same, with a message of its own.
+    CloseBecause {
+        /// A client of this shard.
+        client: ClientId,
+        /// Why.
+        code: Code,
+        /// Why, for people.
+        message: &'static str,
+    },
     /// The answer to a question that was asked with this ticket.
     Answered {
         /// Who waits for it.

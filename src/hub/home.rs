@@ -8,6 +8,7 @@ use super::note::{CountNote, Deliver, HomeRef, Join, Joined, LocalRef, Note, Par
 use super::presence::{Arrival, Members};
 use crate::id::{AppSlot, ShardId, SocketId};
 use crate::protocol::event::{self, SubscriptionRefusal};
+use crate::protocol::user::user_of;
 use crate::ws::frame::TextEncoder;
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -113,26 +114,30 @@ impl Home {
         }
     }
 
-    /// Notes how many subscribers a shard has; frees a channel that nobody listens to.
-    pub fn count(&mut self, from: ShardId, note: CountNote) {
+    /// Notes how many subscribers a shard has; frees a channel that nobody listens to, and returns
+    /// its name.
+    pub fn count(&mut self, from: ShardId, note: CountNote) -> Option<ChannelName> {
         let HomeRef { slot, generation } = note.home;
-        let Some(slot) = self.channels.resolve(slot, generation) else {
-            return;
-        };
+        let slot = self.channels.resolve(slot, generation)?;
         let channel = self.channels.get_mut(slot);
         let at = channel
             .interests
             .iter()
-            .position(|interest| interest.shard == from);
-        let Some(at) = at else { return };
+            .position(|interest| interest.shard == from)?;
         if note.count > 0 {
             channel.interests[at].count = note.count;
-            return;
+            return None;
         }
         channel.interests.swap_remove(at);
-        if channel.interests.is_empty() {
-            self.channels.remove(slot);
-        }
+        let is_last = channel.interests.is_empty();
+        is_last.then(|| self.channels.remove(slot).name)
+    }
+
+    /// The shards that listen to a channel.
+    pub fn listeners(&self, channel: &ChannelName) -> impl Iterator<Item = ShardId> {
+        let channel = self.find(channel).map(|slot| self.channels.get(slot));
+        let interests = channel.into_iter().flat_map(|channel| &channel.interests);
+        interests.map(|interest| interest.shard)
     }
 
     /// Sends an event to each shard that listens, and to no other.
@@ -162,12 +167,13 @@ impl Home {
         ids.map(Iterator::collect).unwrap_or_default()
     }
 
-    /// The occupied channels of an app whose names begin with `prefix`.
+    /// The occupied channels of an app whose names begin with `prefix`, without users' own (U9).
     #[must_use]
     fn list(&self, app: AppSlot, prefix: &str) -> Vec<Listed> {
         self.channels
             .iter()
             .filter(|channel| channel.name.app == app && channel.name.name.starts_with(prefix))
+            .filter(|channel| user_of(&channel.name.name).is_none())
             .map(|channel| (channel.state(), &channel.name.name))
             .filter(|(state, _)| state.subscriptions > 0)
             .map(|(state, name)| Listed {
@@ -183,7 +189,7 @@ impl Home {
         match question {
             Question::Channel(channel) => Answer::Channel(self.state_of(channel)),
             Question::Users(channel) => Answer::Users(self.users_of(channel)),
-            Question::Ordered => Answer::Ordered,
+            Question::Ordered | Question::Terminate(_) => Answer::Ordered,
             Question::Channels { app, prefix } => Answer::Channels(self.list(*app, prefix)),
         }
     }

@@ -92,7 +92,7 @@ impl Index {
 
     /// Frees a channel; references to it become stale.
     pub fn remove(&mut self, channel: ChannelSlot) {
-        self.channels.remove(channel.0);
+        drop(self.channels.remove(channel.0));
     }
 
     /// The channel of a live slot.

@@ -13,6 +13,7 @@ use crate::protocol::auth::channel_is_signed;
 use crate::protocol::command::{Command, CommandError, Subscribe};
 use crate::protocol::event::{self, SubscriptionRefusal};
 use crate::protocol::member::{Member, MemberError};
+use crate::protocol::user::user_of;
 use crate::protocol::{ChannelKind, Code, NameError};
 use crate::ws::Frame;
 
@@ -52,6 +53,7 @@ impl Hub {
                 }
             }
             Ok(Command::Unsubscribe { channel }) => self.unsubscribe(client, channel, effects),
+            Ok(Command::SignIn(sign_in)) => self.sign_in(client, sign_in, now_ms, effects),
             Ok(Command::ClientEvent(event)) => {
                 if let Err(refusal) = self.client_event(client, event, now_ms, room, effects)
                     && self.may_refuse(client, refusal.cost, now_ms, effects)
@@ -121,15 +123,15 @@ impl Hub {
         effects: &mut Vec<Effect>,
     ) -> Result<(), SubscriptionRefusal> {
         let Subscribe { channel: name, .. } = subscribe;
+        if user_of(name).is_some() {
+            return self.subscribe_to_own(client, name, effects); // U8
+        }
         let session = self.sessions.get(client).expect("looked up by command");
         let max = self.apps.get(session.app).app.channel_name_chars;
         let kind = ChannelKind::of(name, max).map_err(|error| match error {
             NameError::TooLong => SubscriptionRefusal::NameTooLong,
             NameError::Empty | NameError::Character => SubscriptionRefusal::Name,
         })?;
-        if kind.is_user() {
-            return Err(SubscriptionRefusal::Name); // U8: nobody is signed in
-        }
         let member = self.authorize(session, kind, subscribe)?;
         let app = session.app;
         let hash = self.hash(app, name);
@@ -137,7 +139,9 @@ impl Hub {
         if let Some(at) = known.and_then(|channel| session.find(channel)) {
             return self.subscribe_again(client, at, member, effects); // Q7
         }
-        if session.subscriptions.len() >= self.options.channels_per_connection {
+        // Its own channel is not one it asked for.
+        let count = session.subscriptions.len() - usize::from(session.user.is_some());
+        if count >= self.options.channels_per_connection {
             return Err(SubscriptionRefusal::TooManyChannels); // S8
         }
         let channel = known.unwrap_or_else(|| {
@@ -148,27 +152,40 @@ impl Hub {
             };
             self.index.insert(name, kind)
         });
+        self.enter(client, channel, 1, member, effects);
+        Ok(())
+    }
+
+    /// Begins a subscription that will be answered `owed` times, and asks the channel's home to
+    /// let it in where the home has not let this shard in already.
+    pub(super) fn enter(
+        &mut self,
+        client: ClientId,
+        channel: ChannelSlot,
+        owed: u32,
+        member: Option<Member>,
+        effects: &mut Vec<Effect>,
+    ) {
         let session = self.sessions.get_mut(client).expect("looked up by command");
         session.epoch = session.epoch.wrapping_add(1);
         let epoch = session.epoch;
         session.subscriptions.push(Subscription {
             channel,
-            state: State::Waiting { owed: 1 },
+            state: State::Waiting { owed },
             epoch,
             user_id: member.as_ref().map(|member| member.user_id.clone()),
         });
         let entry = self.index.get_mut(channel);
         entry.waiting.push(client);
-        if kind.is_presence() || entry.home.is_none() && entry.joins_open == 0 {
+        if entry.kind.is_presence() || entry.home.is_none() && entry.joins_open == 0 {
             let presence = member.map(|member| (Presence { client, epoch }, member));
             self.join(channel, presence, effects);
         } else if entry.home.is_some() {
             self.activate_waiting(channel, effects);
         }
-        Ok(())
     }
 
-    /// Checks signature and member data (section 4.1, P6 to P8).
+    /// Checks signature and member data (section 4.1, P6 to P9).
     fn authorize(
         &self,
         session: &Session,
@@ -193,11 +210,16 @@ impl Hub {
         if !kind.is_presence() {
             return Ok(None);
         }
-        let channel_data = channel_data.ok_or(SubscriptionRefusal::Member)?;
-        let member = Member::parse(channel_data).map_err(|error| match error {
-            MemberError::UserId | MemberError::UserInfo => SubscriptionRefusal::Member,
-            MemberError::UserIdTooLong => SubscriptionRefusal::MemberTooBig,
-        })?;
+        let member = match (channel_data, &session.user) {
+            (Some(channel_data), _) => {
+                Member::parse(channel_data).map_err(|error| match error {
+                    MemberError::UserId | MemberError::UserInfo => SubscriptionRefusal::Member,
+                    MemberError::UserIdTooLong => SubscriptionRefusal::MemberTooBig,
+                })?
+            }
+            (None, Some(user)) => user.member(), // P9
+            (None, None) => return Err(SubscriptionRefusal::Member),
+        };
         if member.user_info.as_ref().map_or(0, |text| text.len()) > tenant.app.presence_member_bytes
         {
             return Err(SubscriptionRefusal::MemberTooBig);
@@ -206,7 +228,7 @@ impl Hub {
     }
 
     /// Q7: success again, no count change, nobody else is told.
-    fn subscribe_again(
+    pub(super) fn subscribe_again(
         &mut self,
         client: ClientId,
         at: usize,
@@ -333,6 +355,7 @@ impl Hub {
         if let State::Waiting { .. } = subscription.state {
             let channel = self.index.get_mut(subscription.channel);
             channel.waiting.retain(|waiting| *waiting != client);
+            session.is_authorized |= channel.kind.needs_auth();
             let position = channel.subscribers.len() as u32;
             channel.subscribers.push(Subscriber {
                 client,
@@ -365,8 +388,10 @@ impl Hub {
         let channel = self
             .index
             .find(session.app, self.hash(session.app, name), name);
+        // S9: silence otherwise. Who is signed in stays in its own channel (U9).
+        let channel = channel.filter(|channel| !self.index.get(*channel).kind.is_user());
         if let Some(at) = channel.and_then(|channel| session.find(channel)) {
-            self.leave(client, at, effects); // S9: silence otherwise
+            self.leave(client, at, effects);
         }
     }
 
@@ -454,7 +479,7 @@ fn refuse(
     tell(client, None, refusal.message(), Some(channel), effects);
 }
 
-fn tell(
+pub(super) fn tell(
     client: ClientId,
     code: Option<Code>,
     message: &str,

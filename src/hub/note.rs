@@ -30,10 +30,18 @@ pub enum Note {
     Pass(Ticket, Box<Pass>),
     /// To an app's home: so many connections are gone.
     Release(AppSlot, u32),
+    /// To a user's home: is it online, now and from now on?
+    Watch(Box<Watch>),
+    /// To a user's home: nobody here watches it any more.
+    Unwatch(Box<ChannelName>),
     /// From a home: you are in; everything after this note comes to you.
     Joined(Box<Joined>),
     /// From a home: an event for your subscribers.
     Deliver(Deliver),
+    /// From a home: the answer to [`Note::Watch`], and each change after it.
+    Status(Status),
+    /// From a user's home: end the connections of the user with this channel (section 7.5).
+    Terminate(Box<ChannelName>),
     /// From a home: the answer to [`Note::Ask`], [`Note::Admit`] or [`Note::Pass`].
     Answer(Ticket, Box<Answer>),
 }
@@ -131,6 +139,24 @@ pub struct Deliver {
     pub frame: Arc<[u8]>,
     /// The connection that does not get it.
     pub except: Option<SocketId>,
+}
+
+/// See [`Note::Watch`].
+#[derive(Debug)]
+pub struct Watch {
+    /// The watched user's own channel.
+    pub channel: ChannelName,
+    /// Where the user is in the table of the asking shard.
+    pub local: LocalRef,
+}
+
+/// See [`Note::Status`].
+#[derive(Clone, Copy, Debug)]
+pub struct Status {
+    /// The user in the table of the shard that asked.
+    pub local: LocalRef,
+    /// Whether it is online.
+    pub online: bool,
 }
 
 /// The home of a hash among so many shards.

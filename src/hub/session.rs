@@ -2,6 +2,7 @@
 
 use super::index::ChannelSlot;
 use super::quota::Bucket;
+use super::user::SignedIn;
 use crate::id::{AppSlot, ClientId, SocketId};
 use smallvec::SmallVec;
 
@@ -16,6 +17,10 @@ pub struct Session {
     pub socket_id: SocketId,
     /// Whether it holds a counted place of its app.
     pub counted: bool,
+    /// Whether it has signed in, or been let into a private or presence channel (section 7.4).
+    pub is_authorized: bool,
+    /// Who has signed in.
+    pub user: Option<Box<SignedIn>>,
     /// What it is subscribed to or waits for.
     pub subscriptions: SmallVec<[Subscription; 1]>,
     /// Counts its subscriptions, so that two to one channel are told apart.
@@ -27,7 +32,7 @@ pub struct Session {
 }
 
 // Held for every connection (docs/memory.md).
-const _: () = assert!(size_of::<Session>() <= 112);
+const _: () = assert!(size_of::<Session>() <= 120);
 
 /// One subscription of a connection.
 #[derive(Debug)]
@@ -114,6 +119,11 @@ impl Sessions {
         self.get(client)?;
         self.live -= 1;
         self.slots[client.slot() as usize].take()
+    }
+
+    /// Every session.
+    pub fn iter(&self) -> impl Iterator<Item = &Session> {
+        self.slots.iter().flatten().map(|session| &**session)
     }
 
     /// How many sessions there are.

@@ -2,15 +2,20 @@
 
 use super::apps::AppTable;
 use super::ask::{Answer, Question};
+use super::channel_table::ChannelName;
+use super::deadlines::{Deadline, Deadlines};
 use super::effect::Effect;
 use super::home::Home;
 use super::index::{ChannelSlot, Index, Subscriber};
 use super::note::{CountNote, Note, home_of};
+use super::online::OnlineTable;
 use super::options::Options;
 use super::pass::{Gates, Pass};
 use super::quota::{Bucket, Places};
 use super::session::{Session, Sessions};
+use super::watch::WatchTable;
 use crate::id::{AppSlot, ClientId, ShardId, SocketId, Ticket};
+use crate::protocol::user::user_of;
 use crate::ws::frame::TextEncoder;
 use std::rc::Rc;
 
@@ -22,6 +27,11 @@ pub struct Hub {
     pub(super) sessions: Sessions,
     pub(super) index: Index,
     pub(super) home: Home,
+    /// Users this shard is home of.
+    pub(super) online: OnlineTable,
+    /// Users that clients of this shard watch.
+    pub(super) watched: WatchTable,
+    pub(super) deadlines: Deadlines<Deadline>,
     pub(super) places: Places,
     gates: Gates,
     pub(super) encoder: TextEncoder,
@@ -41,6 +51,9 @@ impl Hub {
             sessions: Sessions::default(),
             index: Index::default(),
             home: Home::default(),
+            online: OnlineTable::default(),
+            watched: WatchTable::default(),
+            deadlines: Deadlines::default(),
             places: Places::default(),
             gates: Gates::default(),
             encoder: TextEncoder::default(),
@@ -62,8 +75,18 @@ impl Hub {
     }
 
     /// Time goes on: called some times a second, and before anything else.
-    pub fn tick(&mut self, now_ms: u64, _effects: &mut Vec<Effect>) {
+    pub fn tick(&mut self, now_ms: u64, effects: &mut Vec<Effect>) {
         self.now_ms = now_ms;
+        while let Some(due) = self.deadlines.next_due(now_ms) {
+            match due {
+                Deadline::Authorize(client) => self.check_authorized(client, effects),
+                Deadline::UserOffline {
+                    slot,
+                    generation,
+                    departure,
+                } => self.user_stayed_away((slot, generation), departure, effects),
+            }
+        }
     }
 
     /// Whether a connection needs [`Hub::admit`]'s answer before it may open.
@@ -106,11 +129,14 @@ impl Hub {
             app,
             socket_id,
             counted,
+            is_authorized: false,
+            user: None,
             subscriptions: smallvec::SmallVec::new(),
             epoch: 0,
             client_events: Bucket::default(),
             errors: Bucket::default(),
         });
+        self.expect_authorization(client, app);
     }
 
     /// A connection is gone: all its subscriptions end in one step (S10).
@@ -122,10 +148,14 @@ impl Hub {
         while let Some(at) = last(self) {
             self.leave(client, at, effects);
         }
-        if let Some(session) = self.sessions.remove(client)
-            && session.counted
-        {
+        let Some(session) = self.sessions.remove(client) else {
+            return;
+        };
+        if session.counted {
             self.release(session.app);
+        }
+        if let Some(user) = session.user {
+            self.unwatch_all(client, &user.watched, effects);
         }
     }
 
@@ -134,17 +164,30 @@ impl Hub {
         match note {
             Note::Join(join) => {
                 let members_max = self.apps.get(join.channel.app).app.presence_members;
+                if join.kind.is_user() {
+                    self.user_came(&join.channel, effects);
+                }
                 self.home
                     .join(from, *join, members_max, &mut self.encoder, effects);
             }
             Note::Part(part) => self.home.part(&part, &mut self.encoder, effects),
             Note::Counts(counts) => {
                 for count in counts {
-                    self.home.count(from, count);
+                    let vacated = self.home.count(from, count);
+                    if let Some(channel) = vacated.filter(|it| user_of(&it.name).is_some()) {
+                        self.user_left(&channel);
+                    }
                 }
             }
+            Note::Watch(watch) => self.watch_user(from, &watch, effects),
+            Note::Unwatch(channel) => self.unwatch_user(from, &channel),
+            Note::Status(status) => self.status(status, effects),
+            Note::Terminate(user) => self.terminate(&user, effects),
             Note::Publish(publish) => self.home.publish(&publish, effects),
             Note::Ask(ticket, question) => {
+                if let Question::Terminate(user) = &*question {
+                    self.pass_on_termination(user, effects);
+                }
                 let answer = Box::new(self.home.answer(&question));
                 effects.push(Effect::Post {
                     to: from,
@@ -246,6 +289,13 @@ impl Hub {
         self.sessions.get(client).map(|session| session.socket_id)
     }
 
+    /// Users this shard is home of, and users watched from here: both zero when everybody has left
+    /// and has been away for long enough.
+    #[must_use]
+    pub fn user_sizes(&self) -> [usize; 2] {
+        [self.online.len(), self.watched.len()]
+    }
+
     /// Live sessions, local channels, channels at home, taken places: all zero when everybody
     /// has left.
     #[must_use]
@@ -257,6 +307,20 @@ impl Hub {
             self.home.len(),
             places,
         ]
+    }
+
+    /// To the shards that have connections of the user; to all where one may be a presence member
+    /// without having signed in (Q20).
+    fn pass_on_termination(&self, user: &ChannelName, effects: &mut Vec<Effect>) {
+        let mut post = |to| {
+            let note = Note::Terminate(Box::new(user.clone()));
+            effects.push(Effect::Post { to, note });
+        };
+        if self.apps.get(user.app).app.terminate_presence_members {
+            (0..self.options.shards).map(ShardId).for_each(post);
+        } else {
+            self.home.listeners(user).for_each(&mut post);
+        }
     }
 
     fn app_home(&self, app: AppSlot) -> ShardId {

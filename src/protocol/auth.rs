@@ -1,4 +1,4 @@
-//! Signatures: channel subscriptions (section 4.1) and REST requests (section 4.3).
+//! Signatures: channel subscriptions (section 4.1), sign-ins (4.2) and REST requests (4.3).
 //!
 //! A [`Signer`] holds the app's keyed HMAC state, so that a check costs the hashing of the text
 //! and no more. Digests are compared in constant time; the text that was signed is always the
@@ -67,18 +67,35 @@ pub fn channel_is_signed(
     channel: &str,
     channel_data: Option<&str>,
 ) -> bool {
-    let Some((auth_key, signature)) = auth.split_once(':') else {
+    let Some(signature) = signature_of(auth, key) else {
         return false;
     };
-    if auth_key != key {
-        return false;
-    }
     let (separator, data) = match channel_data {
         Some(data) => (":", data),
         None => ("", ""),
     };
     let parts = [socket_id, ":", channel, separator, data].map(str::as_bytes);
     signer.verify(&parts, signature)
+}
+
+/// Whether `auth` (`KEY:SIGNATURE`) lets the connection `socket_id` sign in as the user of
+/// `user_data`.
+#[must_use]
+pub fn user_is_signed(
+    signer: &Signer,
+    key: &str,
+    auth: &str,
+    socket_id: &str,
+    user_data: &str,
+) -> bool {
+    let parts = [socket_id, "::user::", user_data].map(str::as_bytes);
+    signature_of(auth, key).is_some_and(|signature| signer.verify(&parts, signature))
+}
+
+/// The signature, if the key in front of it is the app's (A2).
+fn signature_of<'a>(auth: &'a str, key: &str) -> Option<&'a str> {
+    let (auth_key, signature) = auth.split_once(':')?;
+    (auth_key == key).then_some(signature)
 }
 
 #[cfg(test)]
@@ -123,6 +140,31 @@ mod tests {
             let app = &vectors["apps"][entry["app"].as_str().unwrap()];
             assert!(!accepts(entry, app), "{entry}");
         }
+    }
+
+    #[test]
+    fn every_user_signature_of_the_vectors() {
+        // Section 4.2. The last three are signed well and are no users.
+        let vectors = vectors();
+        let accepts = |entry: &Value| {
+            let app = &vectors["apps"][entry["app"].as_str().unwrap()];
+            let text = |value: &Value| value.as_str().unwrap().to_owned();
+            let signer = Signer::new(&text(&app["secret"]));
+            let (key, auth) = (text(&app["key"]), text(&entry["auth"]));
+            let (socket_id, user_data) = (text(&entry["socket_id"]), text(&entry["user_data"]));
+            user_is_signed(&signer, &key, &auth, &socket_id, &user_data)
+        };
+        let entries = vectors["user_auth"].as_array().unwrap();
+        assert_eq!(entries.len(), 5);
+        assert!(entries.iter().all(accepts));
+        let negative = vectors["user_auth_negative"].as_array().unwrap();
+        let accepted: Vec<&str> = negative
+            .iter()
+            .filter(|entry| accepts(entry))
+            .map(|entry| entry["id"].as_str().unwrap())
+            .collect();
+        assert_eq!(negative.len(), 6);
+        assert_eq!(accepted, ["no-id", "numeric-id", "empty-id"]);
     }
 
     #[test]

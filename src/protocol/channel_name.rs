@@ -129,7 +129,8 @@ impl ChannelKind {
     }
 }
 
-fn is_legal(name: &str) -> bool {
+/// Whether there is at least one character, and none that names may not have.
+pub(super) fn is_legal(name: &str) -> bool {
     !name.is_empty()
         && name.bytes().all(|byte| {
             byte.is_ascii_alphanumeric()

@@ -43,6 +43,8 @@ pub enum Code {
     PongTimeout,
     /// 4301: a client event was refused (told in a frame only).
     ClientEventRefused,
+    /// 4302: a watchlist is too long (told in a frame only).
+    WatchlistTooLong,
 }
 
 impl Code {
@@ -68,6 +70,7 @@ impl Code {
             Self::ReconnectNow => 4200,
             Self::PongTimeout => 4201,
             Self::ClientEventRefused => 4301,
+            Self::WatchlistTooLong => 4302,
         }
     }
 
@@ -95,6 +98,7 @@ impl Code {
             Self::ReconnectNow => "Please reconnect immediately",
             Self::PongTimeout => "Pong reply not received in time",
             Self::ClientEventRefused => "The client event was refused",
+            Self::WatchlistTooLong => "The watchlist has more than 100 users; the rest is ignored",
         }
     }
 
@@ -133,6 +137,7 @@ mod tests {
             Code::ReconnectNow,
             Code::PongTimeout,
             Code::ClientEventRefused,
+            Code::WatchlistTooLong,
         ];
         for code in all {
             assert!(code.message().len() <= CLOSE_REASON_MAX, "{code:?}");

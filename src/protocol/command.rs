@@ -13,6 +13,8 @@ pub enum Command<'a> {
         /// The channel to leave.
         channel: &'a str,
     },
+    /// `pusher:signin` (section 7.1).
+    SignIn(SignIn<'a>),
     /// `pusher:ping` (W10).
     Ping,
     /// `pusher:pong`, the answer to a ping event of ours.
@@ -30,6 +32,15 @@ pub struct Subscribe<'a> {
     pub auth: Option<&'a str>,
     /// The member's JSON text, exactly as it was signed (rule 8).
     pub channel_data: Option<&'a str>,
+}
+
+/// The fields of a sign-in frame. What is missing is refused like what is wrong (U4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SignIn<'a> {
+    /// `KEY:SIGNATURE`.
+    pub auth: Option<&'a str>,
+    /// The user's JSON text, exactly as it was signed (rule 8).
+    pub user_data: Option<&'a str>,
 }
 
 /// The fields of a client event.
@@ -84,6 +95,7 @@ struct Fields<'a> {
     subscribe_channel: Option<&'a str>,
     auth: Option<&'a str>,
     channel_data: Option<&'a str>,
+    user_data: Option<&'a str>,
 }
 
 enum DataText<'a> {
@@ -121,6 +133,10 @@ impl Parser {
                 Some(channel) => Ok(Command::Unsubscribe { channel }),
                 None => Err(CommandError::NoChannel(event)),
             },
+            "pusher:signin" => Ok(Command::SignIn(SignIn {
+                auth: fields.auth,
+                user_data: fields.user_data,
+            })),
             "pusher:ping" => Ok(Command::Ping),
             "pusher:pong" => Ok(Command::Pong),
             _ if event.starts_with("client-") => {
@@ -175,6 +191,7 @@ fn read_fields<'a>(frame: Value<'_, 'a>, text: &mut Vec<u8>) -> Fields<'a> {
                 "channel" => fields.subscribe_channel = value.as_str(),
                 "auth" => fields.auth = value.as_str(),
                 "channel_data" => fields.channel_data = value.as_str(), // null is absent: W5
+                "user_data" => fields.user_data = value.as_str(),
                 _ => {}
             }
         }
@@ -225,6 +242,38 @@ mod tests {
                 subscribe("presence-x", Some("k:s"), Some(r#"{"user_id":"7"}"#))
             );
         });
+    }
+
+    #[test]
+    fn sign_in_frames() {
+        // Section 7.1
+        let vectors: serde_json::Value =
+            serde_json::from_str(include_str!("../../tests/vectors.json")).unwrap();
+        for entry in vectors["user_auth"].as_array().unwrap() {
+            let sign_in = SignIn {
+                auth: entry["auth"].as_str(),
+                user_data: entry["user_data"].as_str(),
+            };
+            check(entry["signin_frame"].as_str().unwrap(), |got| {
+                assert_eq!(got, Ok(Command::SignIn(sign_in)));
+            });
+        }
+        let nothing = SignIn {
+            auth: None,
+            user_data: None,
+        };
+        for data in [
+            "null",
+            "7",
+            "[]",
+            "{}",
+            r#"{"auth":7,"user_data":{"id":"a"}}"#,
+        ] {
+            let frame = format!(r#"{{"event":"pusher:signin","data":{data}}}"#);
+            check(&frame, |got| {
+                assert_eq!(got, Ok(Command::SignIn(nothing)), "{data}");
+            });
+        }
     }
 
     #[test]

@@ -130,7 +130,7 @@ pub fn presence_succeeded<'a>(
     wrapped(
         "pusher_internal:subscription_succeeded",
         &inner,
-        channel,
+        Some(channel),
         out,
     );
 }
@@ -159,7 +159,7 @@ pub fn member_added(channel: &str, member: &Member, out: &mut Vec<u8>) {
         inner.extend_from_slice(user_info.as_bytes());
     }
     inner.push(b'}');
-    wrapped("pusher_internal:member_added", &inner, channel, out);
+    wrapped("pusher_internal:member_added", &inner, Some(channel), out);
 }
 
 /// `pusher_internal:member_removed`.
@@ -168,7 +168,7 @@ pub fn member_removed(channel: &str, user_id: &str, out: &mut Vec<u8>) {
     inner.extend_from_slice(b"{\"user_id\":");
     quote(user_id, &mut inner);
     inner.push(b'}');
-    wrapped("pusher_internal:member_removed", &inner, channel, out);
+    wrapped("pusher_internal:member_removed", &inner, Some(channel), out);
 }
 
 /// An event of a channel (S12): `data` is the published string, byte for byte.
@@ -199,12 +199,53 @@ pub fn channel_event(
     name_at
 }
 
+/// `pusher:signin_success`: the text that was signed, in a string within a string (U2).
+pub fn signin_success(user_data: &str, out: &mut Vec<u8>) {
+    let mut inner = Vec::with_capacity(user_data.len() + 32);
+    inner.extend_from_slice(b"{\"user_data\":");
+    quote(user_data, &mut inner);
+    inner.push(b'}');
+    wrapped("pusher:signin_success", &inner, None, out);
+}
+
+/// `pusher_internal:watchlist_events` (U10): who is online and who is not. A list that nobody is
+/// in is left out.
+pub fn watchlist_events<'a>(
+    mut online: impl Iterator<Item = &'a str>,
+    mut offline: impl Iterator<Item = &'a str>,
+    out: &mut Vec<u8>,
+) {
+    let mut inner = b"{\"events\":[".to_vec();
+    let lists: [(&str, &mut dyn Iterator<Item = &'a str>); 2] =
+        [("online", &mut online), ("offline", &mut offline)];
+    let lists = lists.map(|(name, ids)| (name, ids.peekable()));
+    let lists = lists.into_iter().filter_map(|(name, mut ids)| {
+        ids.peek()?;
+        Some((name, ids))
+    });
+    for (index, (name, ids)) in lists.enumerate() {
+        comma(index, &mut inner);
+        let head = format_args!("{{\"name\":\"{name}\",\"user_ids\":[");
+        put(&mut inner, head);
+        for (index, id) in ids.enumerate() {
+            comma(index, &mut inner);
+            quote(id, &mut inner);
+        }
+        inner.extend_from_slice(b"]}");
+    }
+    inner.extend_from_slice(b"]}");
+    wrapped("pusher_internal:watchlist_events", &inner, None, out);
+}
+
 /// A frame whose data is `inner`, a JSON text of ours.
-fn wrapped(event: &str, inner: &[u8], channel: &str, out: &mut Vec<u8>) {
+fn wrapped(event: &str, inner: &[u8], channel: Option<&str>, out: &mut Vec<u8>) {
     let inner = std::str::from_utf8(inner).expect("made of strings and ASCII");
     put(out, format_args!("{{\"event\":\"{event}\",\"data\":\""));
     escape(inner, out);
-    put(out, format_args!("\",\"channel\":\"{channel}\"}}"));
+    match channel {
+        Some(channel) => put(out, format_args!("\",\"channel\":\"{channel}\"}}")),
+        None => out.extend_from_slice(b"\"}"),
+    }
 }
 
 fn comma(index: usize, out: &mut Vec<u8>) {
@@ -305,6 +346,32 @@ mod tests {
             &frame(|out| {
                 channel_event("client-a", "{\"x\":1}", "presence-room", Some("u-1"), out);
             }),
+        );
+    }
+
+    #[test]
+    fn frames_of_users_equal_those_of_the_vectors() {
+        // U2, U10
+        assert_is_vector(
+            "signin_success",
+            &frame(|out| signin_success("{\"id\":\"user-1\"}", out)),
+        );
+        let events = |online: &[&str], offline: &[&str]| {
+            let (online, offline) = (online.iter().copied(), offline.iter().copied());
+            frame(|out| watchlist_events(online, offline, out))
+        };
+        assert_is_vector("watchlist_events", &events(&["user-2"], &["user-3"]));
+        let data = |text: String| {
+            let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+            value["data"].as_str().unwrap().to_owned()
+        };
+        assert_eq!(
+            data(events(&[], &["a", "\""])),
+            r#"{"events":[{"name":"offline","user_ids":["a","\""]}]}"#
+        );
+        assert_eq!(
+            data(events(&["a", "b"], &[])),
+            r#"{"events":[{"name":"online","user_ids":["a","b"]}]}"#
         );
     }
 

@@ -11,6 +11,7 @@ pub mod event;
 pub mod json;
 pub mod member;
 pub mod publish;
+pub mod user;
 
 pub use channel_name::{ChannelKind, NameError};
 pub use code::Code;

@@ -35,7 +35,8 @@ pub fn mount(router: &mut Router, hub: Hub, options: Options) -> Rc<Pusher> {
     let mut pusher = None;
     let behind = |path| format!("{}{path}", options.path_prefix);
     let (clients, backends) = (behind("/app/{key}"), behind("/apps/*"));
-    router.mount_at(&[&clients, &backends, "/"], |endpoint| {
+    let terminate = behind("/users/{id}/terminate_connections");
+    router.mount_at(&[&clients, &backends, &terminate, "/"], |endpoint| {
         let shared = Rc::new(Pusher::new(endpoint, hub, options));
         pusher = Some(Rc::clone(&shared));
         PusherApp(shared)
@@ -113,7 +114,7 @@ impl Handler for PusherApp {
             log(client.id(), &command);
             let is_membership = matches!(
                 command,
-                Ok(Command::Subscribe(_) | Command::Unsubscribe { .. })
+                Ok(Command::Subscribe(_) | Command::Unsubscribe { .. } | Command::SignIn(_))
             );
             let room = |home| self.0.endpoint.has_room(home);
             self.0
@@ -165,6 +166,7 @@ fn log(client: ClientId, command: &std::result::Result<Command<'_>, CommandError
         })) => {
             tracing::debug!(?client, event, channel, bytes = data.len(), "client event");
         }
+        Ok(Command::SignIn(_)) => tracing::debug!(?client, "sign-in"),
         Ok(Command::Ping | Command::Pong) => tracing::trace!(?client, "ping or pong"),
         Err(error) => tracing::debug!(?client, ?error, "unreadable"),
     }

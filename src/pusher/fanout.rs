@@ -100,6 +100,11 @@ impl Pusher {
                 Effect::Post { to, note } if to == self.endpoint.shard() => own.push_back(note),
                 Effect::Post { to, note } => self.endpoint.post(to, note),
                 Effect::Close { client, code } => self.endpoint.close_with(client, code),
+                Effect::CloseBecause {
+                    client,
+                    code,
+                    message,
+                } => self.endpoint.close_because(client, code, message),
                 Effect::Answered { ticket, answer } => self.tickets.answer(ticket, answer),
             }
         }

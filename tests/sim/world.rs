@@ -342,7 +342,7 @@ impl World {
                         stamp,
                     });
                 }
-                Effect::Close { client, code } => {
+                Effect::Close { client, code } | Effect::CloseBecause { client, code, .. } => {
                     self.trace
                         .step(self.now_us, || format!("{shard}: {client:?}: {code:?}"));
                     promise!(Sane, client.shard() == shard, "{shard} closes {client:?}");

@@ -205,6 +205,28 @@ impl Client {
         assert_eq!(data["error"], message);
     }
 
+    /// Asks to be signed in with this text.
+    pub fn ask_to_sign_in(&mut self, keys: &Keys, user_data: &str) {
+        let auth = keys.user_token(&self.socket_id, user_data);
+        let data = json!({"auth": auth, "user_data": user_data});
+        self.send(&json!({"event": "pusher:signin", "data": data}));
+    }
+
+    /// Signs in with this text, which comes back as it is (U2).
+    #[track_caller]
+    pub fn sign_in_with(&mut self, keys: &Keys, user_data: &str) {
+        self.ask_to_sign_in(keys, user_data);
+        let event = self.expect("pusher:signin_success");
+        assert_eq!(event.channel, None); // W3
+        assert_eq!(event.json(), json!({"user_data": user_data}));
+    }
+
+    /// Signs in as a user of that id.
+    #[track_caller]
+    pub fn sign_in(&mut self, keys: &Keys, id: &str) {
+        self.sign_in_with(keys, &json!({"id": id}).to_string());
+    }
+
     /// Leaves a channel; nothing answers that.
     pub fn unsubscribe(&mut self, channel: &str) {
         self.send(&json!({"event": "pusher:unsubscribe", "data": {"channel": channel}}));

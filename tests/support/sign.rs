@@ -35,6 +35,12 @@ impl Keys {
         format!("{}:{}", self.key, self.signer.sign(&[text.as_bytes()]))
     }
 
+    /// The token that lets a connection sign in as a user (section 4.2).
+    pub fn user_token(&self, socket_id: &str, user_data: &str) -> String {
+        let text = format!("{socket_id}::user::{user_data}");
+        format!("{}:{}", self.key, self.signer.sign(&[text.as_bytes()]))
+    }
+
     /// A request's path with its signed query (section 4.3), made at [`NOW`].
     pub fn target(
         &self,

@@ -256,7 +256,6 @@ fn write_text(method: &str, path: &str, text: &mut Vec<u8>) {
 mod tests {
     use super::*;
     use crate::app::App;
-    use crate::protocol::auth::Signer;
     use serde_json::Value;
 
     fn vectors() -> Value {
@@ -265,11 +264,7 @@ mod tests {
 
     fn tenant(app: &Value) -> Tenant {
         let text = |key: &str| app[key].as_str().unwrap();
-        let app = App::new(text("id"), text("key"), text("secret"));
-        Tenant {
-            signer: Signer::new(app.secret.expose()),
-            app,
-        }
+        Tenant::new(App::new(text("id"), text("key"), text("secret")))
     }
 
     fn check(
@@ -389,10 +384,7 @@ mod tests {
 
     #[test]
     fn a_path_is_signed_with_the_prefix_or_without() {
-        let tenant = Tenant {
-            signer: Signer::new("secret"),
-            app: App::new("1", "key", "secret"),
-        };
+        let tenant = Tenant::new(App::new("1", "key", "secret"));
         let unsigned = "auth_key=key&auth_timestamp=100&auth_version=1.0";
         let verify = |signed: &str, sent: &str| {
             let text = format!("GET\n{signed}\n{unsigned}");
@@ -434,10 +426,7 @@ mod tests {
     #[test]
     fn the_answer_tells_what_to_sign_and_nothing_secret() {
         let app = App::new("1", "key", "canary");
-        let tenant = Tenant {
-            signer: Signer::new("canary"),
-            app,
-        };
+        let tenant = Tenant::new(app);
         let query = "auth_key=key&auth_timestamp=100&auth_version=1.0&auth_signature=00";
         let request = Signed {
             method: "GET",

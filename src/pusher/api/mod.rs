@@ -8,6 +8,7 @@ mod events;
 mod pass;
 mod plain;
 mod route;
+mod terminate;
 mod users;
 
 pub use auth::{Refused, Rules, Signed, Verified, authenticate};

@@ -1,6 +1,6 @@
 //! Which endpoint a path means, and what every request has to pass first (section 8.2).
 
-use super::auth::{Rules, Signed, Verified, authenticate};
+use super::auth::{Refused, Rules, Signed, Verified, authenticate};
 use crate::handler::Request;
 use crate::http::Response;
 use crate::http::query;
@@ -21,22 +21,31 @@ enum Endpoint<'a> {
     Channels,
     Channel(Cow<'a, str>),
     Users(Cow<'a, str>),
+    Terminate(Cow<'a, str>),
 }
 
 impl Endpoint<'_> {
     fn method(&self) -> &'static str {
         match self {
-            Self::Events | Self::BatchEvents | Self::ChannelEvents(_) => "POST",
+            Self::Events | Self::BatchEvents | Self::ChannelEvents(_) | Self::Terminate(_) => {
+                "POST"
+            }
             Self::Channels | Self::Channel(_) | Self::Users(_) => "GET",
         }
     }
 }
 
-/// App id and endpoint of `/apps/ID/...`; names may be percent-encoded.
-fn endpoint(path: &str) -> Option<(Cow<'_, str>, Endpoint<'_>)> {
+/// App id and endpoint of `/apps/ID/...`; names may be percent-encoded. Without an id the app is
+/// that of `auth_key`: the official Python SDK leaves it out of one path (section 8.8).
+fn endpoint(path: &str) -> Option<(Option<Cow<'_, str>>, Endpoint<'_>)> {
+    let name = |raw| query::decode_path(raw).filter(|name| !name.is_empty());
+    if let Some(rest) = path.strip_prefix("/users/") {
+        let user = rest.strip_suffix("/terminate_connections")?;
+        let user = Some(user).filter(|user| !user.contains('/'))?;
+        return Some((None, Endpoint::Terminate(name(user)?)));
+    }
     let mut segments = path.strip_prefix("/apps/")?.split('/');
     let app = query::decode_path(segments.next()?)?;
-    let name = |raw| query::decode_path(raw).filter(|name| !name.is_empty());
     let rest = (
         segments.next()?,
         segments.next(),
@@ -52,9 +61,12 @@ fn endpoint(path: &str) -> Option<(Cow<'_, str>, Endpoint<'_>)> {
             Endpoint::ChannelEvents(name(channel)?)
         }
         ("channels", Some(channel), Some("users"), None) => Endpoint::Users(name(channel)?),
+        ("users", Some(user), Some("terminate_connections"), None) => {
+            Endpoint::Terminate(name(user)?)
+        }
         _ => return None,
     };
-    Some((app, endpoint))
+    Some((Some(app), endpoint))
 }
 
 /// An answer in JSON with the one shape that all errors have (R4).
@@ -101,7 +113,7 @@ impl Pusher {
         if method != endpoint.method() {
             return error(405, "Method not allowed").with_header("Allow", endpoint.method());
         }
-        let caller = match self.authenticated(&app_id, &request) {
+        let caller = match self.authenticated(app_id.as_deref(), &request) {
             Ok(caller) => caller,
             Err(response) => return *response,
         };
@@ -113,6 +125,13 @@ impl Pusher {
                 self.post_channel_event(&caller, name, query, request.body())
                     .await
             }
+            Endpoint::Terminate(user) => match self.pass(&caller, None).await {
+                Ok(_) => {
+                    let body = request.body_mut();
+                    self.post_terminate(caller.app, user, body).await
+                }
+                Err(response) => *response,
+            },
             _ => self.rated(&caller, &endpoint, query).await,
         }
     }
@@ -129,19 +148,32 @@ impl Pusher {
             Endpoint::Channels => self.get_channels(app, query).await,
             Endpoint::Channel(name) => self.get_channel(app, name, query).await,
             Endpoint::Users(name) => self.get_users(app, name).await,
-            Endpoint::Events | Endpoint::BatchEvents | Endpoint::ChannelEvents(_) => {
-                unreachable!("publishing is counted by what is published")
-            }
+            Endpoint::Events
+            | Endpoint::BatchEvents
+            | Endpoint::ChannelEvents(_)
+            | Endpoint::Terminate(_) => unreachable!("they have been answered above"),
         };
         leave.note(response)
     }
 
-    fn authenticated(&self, id: &str, request: &Request<'_>) -> Result<Caller, Box<Response>> {
+    fn authenticated(
+        &self,
+        id: Option<&str>,
+        request: &Request<'_>,
+    ) -> Result<Caller, Box<Response>> {
         let hub = self.hub.borrow();
-        let app = hub
-            .apps()
-            .by_id(id)
-            .ok_or_else(|| error(404, "Unknown app"))?;
+        let app = match id {
+            Some(id) => hub
+                .apps()
+                .by_id(id)
+                .ok_or_else(|| error(404, "Unknown app"))?,
+            None => {
+                let key = parameter(request.query(), "auth_key");
+                let key = key.ok_or(Refused::NoKey).map_err(refused)?;
+                let app = hub.apps().by_key(&key);
+                app.ok_or(Refused::UnknownKey).map_err(refused)?
+            }
+        };
         let tenant = hub.apps().get(app);
         let signed = Signed {
             method: request.method(),
@@ -180,6 +212,10 @@ impl Pusher {
         .with_header("Retry-After", "1")
         .with_close()
     }
+}
+
+fn refused(refused: Refused) -> Box<Response> {
+    Box::new(error(401, &refused.to_string()))
 }
 
 /// The value of a query parameter, its name compared without case. A list in PHP's spelling
@@ -235,9 +271,17 @@ mod tests {
                 "/apps/1/channels/x/events",
                 Endpoint::ChannelEvents("x".into()),
             ),
+            (
+                "/apps/1/users/a%40b/terminate_connections",
+                Endpoint::Terminate("a@b".into()),
+            ),
         ] {
-            assert_eq!(endpoint(path), Some(("1".into(), expected)), "{path}");
+            assert_eq!(endpoint(path), Some((Some("1".into()), expected)), "{path}");
         }
+        assert_eq!(
+            endpoint("/users/a%2Fb/terminate_connections"),
+            Some((None, Endpoint::Terminate("a/b".into())))
+        );
         for path in [
             "/apps/1",
             "/apps/1/",
@@ -247,6 +291,12 @@ mod tests {
             "/apps/1/channels/x/y",
             "/apps/1/channels/x/users/y",
             "/apps/1/channels/%ff",
+            "/apps/1/users",
+            "/apps/1/users/a",
+            "/apps/1/users//terminate_connections",
+            "/apps/1/users/a/terminate_connections/x",
+            "/users//terminate_connections",
+            "/users/a/b/terminate_connections",
             "/x",
         ] {
             assert_eq!(endpoint(path), None, "{path}");
