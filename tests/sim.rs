@@ -39,6 +39,8 @@ mod table;
 mod tally;
 #[path = "sim/trace.rs"]
 mod trace;
+#[path = "sim/user.rs"]
+mod user;
 #[path = "sim/verdict.rs"]
 mod verdict;
 #[path = "sim/world.rs"]

@@ -5,6 +5,7 @@
 
 use crate::model::{ChannelNo, Entry, Event, Model, Stamp};
 use crate::said::{Members, Said};
+use crate::user::{User, Watching};
 use crate::verdict::{promise, promised};
 use shardcast::id::{AppSlot, ClientId, SocketId};
 use shardcast::protocol::event::SubscriptionRefusal;
@@ -23,6 +24,12 @@ pub struct Client {
     pub counted: bool,
     /// What it is subscribed to, or waits for.
     pub subscriptions: BTreeMap<ChannelNo, Subscription>,
+    /// Who it has signed in as.
+    pub user: Option<User>,
+    /// Whom it watches.
+    pub watching: Watching,
+    /// Whether it must be gone at the next rest, because its user was terminated.
+    pub is_condemned: bool,
     /// What was heard in answer to the command under way.
     pub heard: Heard,
     /// When its client events were sent on, in milliseconds.
@@ -42,6 +49,8 @@ pub struct Heard {
     pub pongs: u32,
     /// A subscription that must be refused, and why; taken when it is.
     pub refusal_due: Option<(String, SubscriptionRefusal)>,
+    /// A sign-in that must succeed, with this text; taken when it does.
+    pub sign_in_due: Option<String>,
 }
 
 /// A subscription from its first request to its end.
@@ -58,14 +67,15 @@ pub struct Subscription {
 /// A subscription that gets events.
 #[derive(Debug)]
 pub struct Active {
-    next: Next,
+    /// What comes next.
+    pub next: Next,
     /// The members, as told.
     pub view: BTreeMap<String, Option<String>>,
 }
 
 /// Which entry of the channel's order comes next.
 #[derive(Clone, Copy, Debug)]
-enum Next {
+pub enum Next {
     /// The one at this position, or the first after it that is due.
     At(usize),
     /// Any from `from` on, as long as nothing is missed from `until` on: a success that was given
@@ -83,6 +93,9 @@ impl Client {
             app,
             counted,
             subscriptions,
+            user: None,
+            watching: Watching::default(),
+            is_condemned: false,
             heard,
             sent_ms: Vec::new(),
             counted_ms: None,
@@ -107,6 +120,8 @@ impl Client {
         }
         match said {
             Said::Pong => self.heard.pongs += 1,
+            Said::SignedIn { user_data } => self.hear_sign_in(user_data),
+            Said::Watched { .. } => unreachable!("the world hands it on"),
             Said::Error { code, .. } => self.heard.errors.push(*code),
             Said::Refused { channel, message } => self.hear_refusal(channel, message, stamp, model),
             Said::Succeeded { channel, members } => {
@@ -174,8 +189,10 @@ impl Client {
             errors,
             pongs,
             refusal_due,
+            sign_in_due,
         } = &self.heard;
-        let quiet = errors.is_empty() && *pongs == 0 && refusal_due.is_none();
+        let due = refusal_due.is_some() || sign_in_due.is_some();
+        let quiet = errors.is_empty() && *pongs == 0 && !due;
         promise!(
             Reply,
             quiet,
@@ -270,10 +287,16 @@ impl Client {
             },
         };
         let subscription = self.answered(channel);
-        subscription.active.get_or_insert(Active {
-            next,
-            view: BTreeMap::new(),
-        });
+        match &mut subscription.active {
+            Some(active) => active.let_in(match next {
+                Next::At(position) => position,
+                Next::Between { until, .. } => until,
+            }),
+            None => {
+                let view = BTreeMap::new();
+                subscription.active = Some(Active { next, view });
+            }
+        }
     }
 
     /// P1, P4: the members as the home knew them when it let the client in.

@@ -42,13 +42,21 @@ pub enum Kind {
     DropRelease,
     /// An answer is lost.
     DropAnswer,
+    /// A home is not told that somebody is watched.
+    DropWatch,
+    /// A home is not told that somebody is no longer watched.
+    DropUnwatch,
+    /// A shard is not told whether somebody is online.
+    DropStatus,
+    /// A shard is not told that a user's connections are to end.
+    DropTerminate,
 }
 
 /// All that can go wrong, with the oracles that may see it, and how many in a hundred of the runs
 /// in which it strikes must be stopped. Not every strike does harm: an event that is lost on the
 /// way to a shard whose subscribers have just left is missed by nobody. A strike that leaves a mark
 /// until the next rest is always seen.
-pub const ALL: [(Kind, &[Oracle], usize); 14] = [
+pub const ALL: [(Kind, &[Oracle], usize); 18] = [
     (Kind::SwapDelivers, &[Oracle::Run, Oracle::View], 30),
     (Kind::DelayJoined, &[Oracle::Run, Oracle::View], 20),
     (Kind::DropDeliver, &[Oracle::Run, Oracle::View], 25),
@@ -56,8 +64,17 @@ pub const ALL: [(Kind, &[Oracle], usize); 14] = [
     (Kind::ForgetExcept, &[Oracle::Excluded], 8),
     (Kind::DropPublish, &[Oracle::Publish], 100),
     (Kind::RepeatPublish, &[Oracle::Publish], 100),
-    (Kind::DropJoin, &[Oracle::Reply, Oracle::Leak], 100),
-    (Kind::DropJoined, &[Oracle::Reply, Oracle::Leak], 100),
+    // A user's own channel answers nobody who does not ask: there only counts and watchers show it.
+    (
+        Kind::DropJoin,
+        &[Oracle::Reply, Oracle::Leak, Oracle::Answer, Oracle::View],
+        100,
+    ),
+    (
+        Kind::DropJoined,
+        &[Oracle::Reply, Oracle::Leak, Oracle::Answer, Oracle::View],
+        100,
+    ),
     (
         Kind::SkipPart,
         &[Oracle::View, Oracle::Run, Oracle::Reply],
@@ -68,9 +85,17 @@ pub const ALL: [(Kind, &[Oracle], usize); 14] = [
         &[Oracle::View, Oracle::Run, Oracle::Reply, Oracle::Answer],
         75,
     ),
-    (Kind::DropCounts, &[Oracle::Leak, Oracle::Answer], 20),
+    (
+        Kind::DropCounts,
+        &[Oracle::Leak, Oracle::Answer, Oracle::View],
+        20,
+    ),
     (Kind::DropRelease, &[Oracle::Quota, Oracle::Leak], 100),
     (Kind::DropAnswer, &[Oracle::Answer, Oracle::Quota], 100),
+    (Kind::DropWatch, &[Oracle::Reply, Oracle::Leak], 20),
+    (Kind::DropUnwatch, &[Oracle::Leak], 20),
+    (Kind::DropStatus, &[Oracle::Reply, Oracle::View], 8),
+    (Kind::DropTerminate, &[Oracle::Reply], 15),
 ];
 
 /// The fault of that name.
@@ -93,8 +118,20 @@ impl Fault {
     /// A fault that lets some fitting notes go by; how many, the seed says.
     pub fn new(kind: Kind, seed: u64) -> Self {
         // Frequent notes are spared more often, so that a crowd is there when one is struck.
-        let rare = matches!(kind, Kind::SkipPart | Kind::DelayJoin | Kind::DropRelease);
-        let spared = Rng::new(seed).below(if rare { 12 } else { 40 });
+        let rare = matches!(
+            kind,
+            Kind::SkipPart
+                | Kind::DelayJoin
+                | Kind::DropRelease
+                | Kind::DropWatch
+                | Kind::DropUnwatch
+                | Kind::DropStatus
+        );
+        let spared = Rng::new(seed).below(match kind {
+            Kind::DropTerminate => 3,
+            _ if rare => 12,
+            _ => 40,
+        });
         Self {
             kind,
             spared,
@@ -147,7 +184,11 @@ impl Fault {
             | (Kind::SkipPart, Note::Part(_))
             | (Kind::DropCounts, Note::Counts(_))
             | (Kind::DropRelease, Note::Release(..))
-            | (Kind::DropAnswer, Note::Answer(..)) => true,
+            | (Kind::DropAnswer, Note::Answer(..))
+            | (Kind::DropWatch, Note::Watch(_))
+            | (Kind::DropUnwatch, Note::Unwatch(_))
+            | (Kind::DropStatus, Note::Status(_))
+            | (Kind::DropTerminate, Note::Terminate(_)) => true,
             (Kind::DelayJoin, Note::Join(join)) => join.member.is_some(),
             (Kind::ForgetExcept, Note::Deliver(deliver)) => deliver.except.is_some(),
             _ => false,

@@ -5,6 +5,7 @@
 //! what every client may be told. It knows nothing of shards' tables, counts or references.
 
 use crate::said::{Members, Said, read};
+use crate::user::OWN;
 use crate::verdict::{Oracle, promise, promised, violated};
 use shardcast::hub::{Join, Part, Publish};
 use shardcast::id::{AppSlot, ClientId, ShardId, SocketId};
@@ -115,6 +116,12 @@ impl Channel {
     /// Whether members know each other here.
     pub fn is_presence(&self) -> bool {
         self.name.starts_with("presence-")
+    }
+
+    /// Whether it is the own channel of the user with this id, or of any.
+    pub fn is_own_of(&self, user: Option<&str>) -> bool {
+        let own = self.name.strip_prefix(OWN);
+        own.is_some() && (user.is_none() || own == user)
     }
 
     /// Whether a subscription must be signed.

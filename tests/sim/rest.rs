@@ -14,6 +14,7 @@ impl World {
     pub fn check_rest(&mut self) {
         self.tally.add(Count::Rests);
         self.trace.step(self.now_us, || "at rest".to_owned());
+        self.check_users();
         for client in self.clients.values() {
             client.rest(&self.model);
         }
@@ -193,7 +194,7 @@ impl World {
         let app = AppSlot(self.rng.below(u64::from(self.setup.apps)) as u32);
         let prefix = *self
             .rng
-            .pick(&["", "p", "presence-", "private-", "n", "none"]);
+            .pick(&["", "p", "presence-", "private-", "n", "none", "#"]);
         let mut told = BTreeMap::new();
         for to in 0..self.setup.shards {
             let question = Question::Channels {
@@ -215,6 +216,7 @@ impl World {
         let channels = self.model.channels.iter().enumerate();
         let right: BTreeMap<_, _> = channels
             .filter(|(_, channel)| channel.app == app && channel.name.starts_with(prefix))
+            .filter(|(_, channel)| !channel.is_own_of(None)) // U9
             .map(|(number, channel)| (channel.name.clone(), self.state(number)))
             .filter(|(_, state)| state.subscriptions > 0)
             .collect();

@@ -12,6 +12,10 @@ use serde_json::value::RawValue;
 pub enum Said {
     /// `pusher:pong`.
     Pong,
+    /// `pusher:signin_success`, with the text that was signed.
+    SignedIn { user_data: String },
+    /// `pusher_internal:watchlist_events`: who is online and who is not.
+    Watched { users: Vec<(String, bool)> },
     /// `pusher:error`: the code, and the channel where one is named.
     Error {
         code: Option<u64>,
@@ -84,6 +88,9 @@ fn try_read(bytes: &[u8]) -> Option<Said> {
     if frame.event == "pusher:pong" {
         return (data == "{}" && named.is_none()).then_some(Said::Pong);
     }
+    if frame.event == "pusher:signin_success" || frame.event.ends_with(":watchlist_events") {
+        return named.is_none().then(|| of_user(&frame.event, &data))?; // W3
+    }
     let channel = named?; // W3
     match frame.event.as_str() {
         "pusher:subscription_error" => {
@@ -127,6 +134,45 @@ fn try_read(bytes: &[u8]) -> Option<Said> {
             user_id: frame.user_id,
         }),
     }
+}
+
+/// What a client is told as a user.
+fn of_user(event: &str, data: &str) -> Option<Said> {
+    let read: Value = serde_json::from_str(data).ok()?;
+    match event {
+        "pusher:signin_success" => {
+            let user_data = read["user_data"].as_str()?.to_owned();
+            Some(Said::SignedIn { user_data })
+        }
+        "pusher_internal:watchlist_events" => {
+            let users = watched(&read)?;
+            Some(Said::Watched { users })
+        }
+        _ => None,
+    }
+}
+
+/// U10: one or two lists, each once and with somebody in it.
+fn watched(data: &Value) -> Option<Vec<(String, bool)>> {
+    let mut users = Vec::new();
+    let mut names = Vec::new();
+    for list in data["events"].as_array()? {
+        let name = list["name"].as_str()?;
+        let online = match name {
+            "online" => true,
+            "offline" => false,
+            _ => return None,
+        };
+        let ids = list["user_ids"].as_array()?;
+        if ids.is_empty() || names.contains(&name) {
+            return None;
+        }
+        names.push(name);
+        for id in ids {
+            users.push((id.as_str()?.to_owned(), online));
+        }
+    }
+    (!users.is_empty()).then_some(users)
 }
 
 /// P1: `count`, `ids` and `hash` agree, and nobody is in it twice.

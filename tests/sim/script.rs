@@ -21,7 +21,7 @@ pub fn play(seed: u64, fault: Fault, trace: Trace) -> (Tally, bool) {
             let pause_us = world.rng.between(0, world.setup.pause_us);
             world.wait(pause_us);
         }
-        world.settle();
+        world.come_to_rest();
         world.check_rest();
         if world.rng.chance(30) {
             world.empty();
@@ -44,6 +44,8 @@ enum Action {
     Ask,
     Odd,
     EndTurn,
+    SignIn,
+    Terminate,
 }
 
 impl World {
@@ -54,7 +56,7 @@ impl World {
             let pause_us = self.rng.between(0, self.setup.pause_us);
             self.wait(pause_us);
         }
-        self.settle();
+        self.come_to_rest();
         // Who waited for a place may have come in meanwhile.
         if !self.clients.is_empty() {
             return self.empty();
@@ -73,6 +75,8 @@ impl World {
             ask,
             odd,
             end,
+            sign_in,
+            terminate,
         ] = self.setup.mood;
         // A crowd that is large enough mostly goes, one that is too small mostly comes.
         let (connect, leave) = match self.clients.len() {
@@ -90,6 +94,8 @@ impl World {
             (ask, Action::Ask),
             (odd, Action::Odd),
             (end, Action::EndTurn),
+            (sign_in, Action::SignIn),
+            (terminate, Action::Terminate),
         ]);
         match (action, self.somebody()) {
             (Action::Leave, Some(id)) => self.close(id),
@@ -97,8 +103,10 @@ impl World {
             (Action::Unsubscribe, Some(id)) => self.take_back(id),
             (Action::ClientEvent, Some(id)) => self.talk(id),
             (Action::Odd, Some(id)) => self.be_odd(id),
+            (Action::SignIn, Some(id)) => self.sign_in(id),
             (Action::Publish, _) => self.publish_somewhere(),
             (Action::Ask, _) => self.ask_in_passing(),
+            (Action::Terminate, _) => self.terminate(),
             (Action::EndTurn, _) => {
                 let shard = self.shard();
                 self.end_turn(shard);
@@ -107,7 +115,7 @@ impl World {
         }
     }
 
-    fn shard(&mut self) -> ShardId {
+    pub fn shard(&mut self) -> ShardId {
         ShardId(self.rng.below(u64::from(self.setup.shards)) as u16)
     }
 
@@ -154,6 +162,8 @@ impl World {
             Err(*self
                 .rng
                 .pick(&["no good", "", "#server-to-user-1", "presence-ü", LONG]))
+        } else if let Some(own) = self.own_number(id).filter(|_| self.rng.chance(10)) {
+            Ok(own) // as pusher-js does after each sign-in
         } else if !own.is_empty() && self.rng.chance(15) {
             Ok(*self.rng.pick(&own)) // again
         } else {
@@ -222,7 +232,13 @@ impl World {
     }
 
     fn publish_somewhere(&mut self) {
-        let channel = self.rng.below(self.model.channels.len() as u64) as usize;
+        let mut channel = self.rng.below(self.model.channels.len() as u64) as usize;
+        if let Some(id) = self.somebody()
+            && let Some(own) = self.own_number(id)
+            && self.rng.chance(20)
+        {
+            channel = own;
+        }
         for _ in 0..self.rng.between(1, 3) {
             let except = match self.rng.below(3) {
                 0 => self.somebody().map(|id| self.clients[&id].socket),

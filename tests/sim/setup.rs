@@ -2,7 +2,8 @@
 
 use crate::model::{Channel, Model};
 use crate::rng::Rng;
-use shardcast::app::App;
+use crate::user::own_channel;
+use shardcast::app::{App, Webhook, WebhookKind};
 use shardcast::hub::{AppTable, Hub, Options};
 use shardcast::id::{AppSlot, ShardId};
 use std::rc::Rc;
@@ -39,6 +40,10 @@ pub struct Setup {
     pub names: Vec<&'static str>,
     /// How many different users take part.
     pub users: u64,
+    /// How many different users sign in.
+    pub signed_in: u64,
+    /// Milliseconds for which a user that is gone is still online.
+    pub flap_ms: u64,
     /// Channels one connection may have.
     pub channels_per_connection: usize,
     /// Key of the channels' hash: decides who is home of what.
@@ -58,8 +63,8 @@ pub struct Setup {
     /// The first generation of every slot.
     pub generation: u32,
     /// Weights of the actions: connect, leave, subscribe, unsubscribe, publish, say, ask, something
-    /// odd, end a turn.
-    pub mood: [u64; 9],
+    /// odd, end a turn, sign in, terminate.
+    pub mood: [u64; 11],
 }
 
 impl Setup {
@@ -73,7 +78,7 @@ impl Setup {
         }
         names.sort_unstable();
         names.dedup();
-        let mut mood = [10, 8, 60, 20, 24, 12, 2, 3, 12];
+        let mut mood = [10, 8, 60, 20, 24, 12, 2, 3, 12, 12, 1];
         for weight in &mut mood {
             *weight = *weight * rng.between(1, 4) / 2;
         }
@@ -82,6 +87,8 @@ impl Setup {
             apps: *rng.pick(&[1, 1, 2]),
             names,
             users: rng.between(2, 8),
+            signed_in: rng.between(1, 3),
+            flap_ms: *rng.pick(&[0, 1, 20, 3_000]),
             channels_per_connection: rng.between(1, 6) as usize,
             hash_key: [rng.next(), rng.next()],
             ends_at_once: *rng.pick(&[100, 100, 60, 20, 0]),
@@ -104,6 +111,13 @@ impl Setup {
             app.event_data_bytes = DATA_BYTES;
             app.presence_members = rng.between(1, 6) as usize;
             app.presence_member_bytes = MEMBER_BYTES;
+            app.watchlist = rng.chance(60);
+            app.terminate_presence_members = rng.chance(30);
+            if rng.chance(20) {
+                let mut hook = Webhook::new("http://127.0.0.1/");
+                hook.events.push(WebhookKind::UserOffline);
+                app.webhooks.push(hook);
+            }
             if number == 1 || rng.chance(20) {
                 app.max_connections = Some(rng.between(1, 10) as u32);
                 app.client_events_per_second = Some(2);
@@ -119,6 +133,7 @@ impl Setup {
         let hub = |shard| {
             let options = Options {
                 channels_per_connection: self.channels_per_connection,
+                flap_ms: self.flap_ms,
                 ..Options::new(ShardId(shard), self.shards, self.hash_key)
             };
             Hub::new(options, Rc::clone(apps))
@@ -131,9 +146,10 @@ impl Setup {
         let shards = usize::from(self.shards);
         let apps = (0..self.apps).map(AppSlot);
         let channels = apps.flat_map(|app| {
-            self.names
-                .iter()
-                .map(move |name| Channel::new(app, name, shards))
+            let names = self.names.iter().map(|name| (*name).to_owned());
+            let users = (0..self.signed_in).map(|number| own_channel(&format!("s{number}")));
+            let names = names.chain(users);
+            names.map(move |name| Channel::new(app, &name, shards))
         });
         let (events, places) = (Vec::new(), vec![0; self.apps as usize]);
         Model {

@@ -38,6 +38,8 @@ pub enum Spot {
     Complaint,
     /// With an error of this code, and nothing is sent on.
     Error(Option<u64>),
+    /// With an error of this code, and it was no event.
+    Told(Option<u64>),
     /// With an error of this code, or it is sent on.
     Perhaps(u64),
 }
@@ -51,7 +53,13 @@ impl Spot {
             errors,
             pongs,
             refusal_due,
+            sign_in_due,
         } = heard;
+        promise!(
+            Reply,
+            sign_in_due.is_none(),
+            "{id:?} is not signed in: {sign_in_due:?}"
+        );
         promise!(
             Reply,
             refusal_due.is_none(),
@@ -64,6 +72,7 @@ impl Spot {
             Self::Complaint if closed => told(&[]),
             Self::Complaint => told(&[None]),
             Self::Error(code) => told(&[code]) && kept,
+            Self::Told(code) => told(&[code]) && !kept,
             Self::Perhaps(code) if kept => told(&[Some(code)]),
             Self::Perhaps(_) => told(&[]),
         };
@@ -114,6 +123,19 @@ impl Ask {
         json!({ "event": "pusher:subscribe", "data": data }).to_string()
     }
 
+    /// What it comes to: without a member of its own it is for the user who is signed in (P9).
+    fn as_user(&self, client: &Client) -> Self {
+        match (&self.user, &client.user) {
+            (None, Some(user)) => Self {
+                user: Some(user.id.clone()),
+                info: user.info.clone(),
+                garbled: false,
+                ..self.clone()
+            },
+            _ => self.clone(),
+        }
+    }
+
     /// Why it must be refused on the spot, if it must. A full channel is the home's to refuse.
     fn refusal(&self, client: &Client, world: &World) -> Option<SubscriptionRefusal> {
         use SubscriptionRefusal as Refusal;
@@ -123,6 +145,10 @@ impl Ask {
             Err(_) => return Some(Refusal::Name),
         };
         let channel = &world.model.channels[number];
+        if channel.is_own_of(None) {
+            let own = client.user_id();
+            return (own.is_none() || !channel.is_own_of(own)).then_some(Refusal::Name); // U8
+        }
         if channel.needs_auth() && !self.signed {
             return Some(Refusal::Auth);
         }
@@ -138,7 +164,9 @@ impl Ask {
                 Some(Refusal::Member) // one connection is one user of a channel
             }
             Some(_) => None,
-            None if client.subscriptions.len() >= world.setup.channels_per_connection => {
+            None if client.subscriptions.len() - usize::from(client.user.is_some())
+                >= world.setup.channels_per_connection =>
+            {
                 Some(Refusal::TooManyChannels) // S8
             }
             None => None,
@@ -151,6 +179,7 @@ impl World {
     pub fn subscribe(&mut self, id: ClientId, ask: &Ask) {
         let client = &self.clients[&id];
         let text = ask.text(client, self.apps.get(client.app), &self.model);
+        let ask = &ask.as_user(client);
         let refusal = ask.refusal(client, self);
         let name = match ask.channel {
             Ok(number) => self.model.channels[number].name.clone(),
@@ -180,8 +209,11 @@ impl World {
             .clients
             .get_mut(&id)
             .expect("the caller picked an open one");
-        client.subscriptions.remove(&channel);
         let name = &self.model.channels[channel].name;
+        // Who is signed in stays in its own channel (U9).
+        if !self.model.channels[channel].is_own_of(None) {
+            client.subscriptions.remove(&channel);
+        }
         let text = json!({ "event": "pusher:unsubscribe", "data": { "channel": name } });
         self.say(id, text.to_string(), Spot::Nothing); // S9
     }
@@ -194,7 +226,8 @@ impl World {
         let at = &self.model.channels[channel];
         let subscription = client.subscriptions.get(&channel);
         let inside = subscription.filter(|subscription| subscription.active.is_some());
-        let spot = if !at.needs_auth() && !app.allow_client_events_on_public {
+        let is_open = app.allow_client_events_on_public && !at.is_own_of(None);
+        let spot = if !at.needs_auth() && !is_open {
             Spot::Error(Some(CLIENT_EVENT_REFUSED))
         } else if inside.is_none() {
             Spot::Error(None)

@@ -1,6 +1,7 @@
 //! How often what happened: a simulation in which nothing happens proves nothing.
 
 use crate::said::Said;
+use crate::user::OWN;
 use shardcast::protocol::event::SubscriptionRefusal;
 use std::ops::AddAssign;
 
@@ -41,6 +42,14 @@ pub enum Count {
     Rests,
     /// Everybody left, and nothing was left.
     Emptied,
+    /// A client signed in.
+    SignIns,
+    /// A client heard of those it watches.
+    Watched,
+    /// A client heard an event of its own channel.
+    OwnEvents,
+    /// A connection was ended for its user's sake.
+    Terminated,
 }
 
 impl Count {
@@ -63,10 +72,14 @@ impl Count {
         Self::Answers,
         Self::Rests,
         Self::Emptied,
+        Self::SignIns,
+        Self::Watched,
+        Self::OwnEvents,
+        Self::Terminated,
     ];
 }
 
-const COUNTS: usize = 17;
+const COUNTS: usize = 21;
 
 /// Counts of one run, or of many together. Two runs of one seed have the same.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -86,7 +99,8 @@ impl Tally {
     /// Counts a frame that a client hears.
     pub fn hear(&mut self, said: &Said) {
         match said {
-            Said::Pong => {}
+            Said::Pong | Said::SignedIn { .. } => {}
+            Said::Watched { .. } => self.add(Count::Watched),
             Said::Error { .. } => self.add(Count::Errors),
             Said::Succeeded { members: None, .. } => self.add(Count::Successes),
             Said::Succeeded {
@@ -94,7 +108,12 @@ impl Tally {
             } => self.add(Count::Snapshots),
             Said::Added { .. } => self.add(Count::Added),
             Said::Removed { .. } => self.add(Count::Removed),
-            Said::Event { .. } => self.add(Count::Events),
+            Said::Event { channel, .. } => {
+                self.add(Count::Events);
+                if channel.starts_with(OWN) {
+                    self.add(Count::OwnEvents);
+                }
+            }
             Said::Refused { message, .. } => {
                 self.add(Count::Refused);
                 if message == SubscriptionRefusal::ChannelFull.message() {

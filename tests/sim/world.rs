@@ -17,7 +17,7 @@ use crate::trace::Trace;
 use crate::verdict::{Oracle, promise, promised, violated};
 use shardcast::hub::{Answer, AppTable, ChannelSlot, Effect, Hub, Note};
 use shardcast::id::{AppSlot, ClientId, ShardId, SocketId, Ticket};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 /// The simulated server and everybody who uses it.
@@ -46,6 +46,8 @@ pub struct World {
     pub answers: Vec<(u32, Answer)>,
     /// Places of each app that somebody holds or has just been given.
     pub held: Vec<u32>,
+    /// Users that were terminated since the last rest.
+    pub terminated: BTreeSet<(AppSlot, String)>,
     /// The event that the call under way must send to its home.
     pub publish_due: Option<usize>,
     /// Whom the hub wants closed.
@@ -98,6 +100,7 @@ impl World {
             waiting: BTreeMap::new(),
             answers: Vec::new(),
             held: vec![0; apps.len()],
+            terminated: BTreeSet::new(),
             publish_due: None,
             doomed: Vec::new(),
             tally: Tally::default(),
@@ -187,6 +190,13 @@ impl World {
         violated(Oracle::Sane, "the shards never stop talking".to_owned());
     }
 
+    /// Waits until nothing moves, and whoever is gone has been gone for long enough to be told of.
+    pub fn come_to_rest(&mut self) {
+        self.settle();
+        self.wait((self.setup.flap_ms + 1) * 1_000);
+        self.settle();
+    }
+
     /// Ends a shard's turn.
     pub fn end_turn(&mut self, shard: ShardId) {
         let had_work = self.hubs[shard.index()].has_turn_work();
@@ -258,6 +268,9 @@ impl World {
         let mut effects = std::mem::take(&mut self.free);
         self.hubs[to.index()].receive(from, note, &mut effects);
         self.carry_out(to, effects, stamp.as_ref(), decided);
+        if let Some(stamp) = stamp {
+            self.let_users_in(to, &stamp);
+        }
     }
 
     /// The model sees what a home is about to see.
@@ -342,7 +355,12 @@ impl World {
                         stamp,
                     });
                 }
-                Effect::Close { client, code } | Effect::CloseBecause { client, code, .. } => {
+                Effect::CloseBecause { client, .. } => {
+                    promise!(Sane, client.shard() == shard, "{shard} closes {client:?}");
+                    self.check_termination(client);
+                    self.doomed.push(client);
+                }
+                Effect::Close { client, code } => {
                     self.trace
                         .step(self.now_us, || format!("{shard}: {client:?}: {code:?}"));
                     promise!(Sane, client.shard() == shard, "{shard} closes {client:?}");
@@ -389,8 +407,15 @@ impl World {
         self.tally.hear(said);
         self.trace
             .step(self.now_us, || format!("    {client:?} hears {said:?}"));
-        let client = promised!(Period, self.clients.get_mut(&client), "{client:?} is gone");
-        client.hear(said, stamp, &self.model);
+        let heard = promised!(Period, self.clients.get_mut(&client), "{client:?} is gone");
+        let Said::Watched { users } = said else {
+            heard.hear(said, stamp, &self.model);
+            return;
+        };
+        let app = heard.app;
+        let steady = self.steady_users(app);
+        let heard = self.clients.get_mut(&client).expect("looked up above");
+        heard.hear_watched(users, &steady);
     }
 
     fn fan_out(
