@@ -16,7 +16,8 @@
 //! - A channel's home sends to one shard in the order in which it decided, and notes between
 //!   two shards keep their order; so whoever has joined misses nothing and gets nothing twice.
 //! - A shard counts at a home while it has subscribers, or joins under way, for a channel.
-//! - When everybody has left and the turn has ended, nothing is left in any table.
+//! - When everybody has left and the turn has ended, nothing is left in any table, but users who
+//!   may still come back from a short absence.
 
 mod apps;
 mod ask;
