@@ -47,6 +47,7 @@ impl<T> Default for ChannelTable<T> {
 
 impl<T: Named> ChannelTable<T> {
     /// Finds a channel by name.
+    #[inline]
     #[must_use]
     pub fn find(&self, app: AppSlot, hash: u64, name: &[u8]) -> Option<u32> {
         let same = |slot: &u32| {

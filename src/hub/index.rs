@@ -69,6 +69,7 @@ pub struct Index {
 
 impl Index {
     /// Finds a channel by name.
+    #[inline]
     #[must_use]
     pub fn find(&self, app: AppSlot, hash: u64, name: &str) -> Option<ChannelSlot> {
         self.channels

@@ -388,9 +388,12 @@ impl Hub {
         let channel = self
             .index
             .find(session.app, self.hash(session.app, name), name);
-        // S9: silence otherwise. Who is signed in stays in its own channel (U9).
-        let channel = channel.filter(|channel| !self.index.get(*channel).kind.is_user());
-        if let Some(at) = channel.and_then(|channel| session.find(channel)) {
+        let Some(channel) = channel else { return };
+        let Some(at) = session.find(channel) else {
+            return; // S9
+        };
+        // Who is signed in stays in its own channel (U9).
+        if !self.index.get(channel).kind.is_user() {
             self.leave(client, at, effects);
         }
     }

@@ -28,6 +28,7 @@ pub struct Relay<'a> {
 }
 
 /// The hash of a channel, keyed so that nobody outside can choose names that collide.
+#[inline]
 #[must_use]
 pub fn hash_of(key: [u64; 2], app: AppSlot, name: &str) -> u64 {
     let mut hasher = SipHasher13::new_with_keys(key[0], key[1]);
@@ -88,6 +89,7 @@ impl Hub {
         effects.push(Effect::Post { to, note });
     }
 
+    #[inline]
     pub(super) fn hash(&self, app: AppSlot, name: &str) -> u64 {
         hash_of(self.options.hash_key, app, name)
     }
