@@ -1,10 +1,10 @@
-//! Every type that changes thread, in two enums. Each variant says what a full queue does to it.
+//! Every type that changes thread. Each says what a full queue does to it.
 //!
 //! Between two shards there is one first-in first-out lane, so that what a home decided first
 //! arrives first. Nothing that is in it is ever dropped: what does not fit into the ring waits
 //! in an overflow at the sender, and publishers are held back before that grows (see `mesh`).
 
-use crate::hub::Note;
+use crate::hub::{Note, Notice};
 use crate::id::{ClientId, ShardId};
 use std::sync::Arc;
 
@@ -40,6 +40,8 @@ pub enum ToShard {
     /// Stop: from the control thread only. Its queue has room for it at all times, since
     /// nothing else goes there.
     Stop,
+    /// End: from the control thread only, once every shard has stopped. As for room, see `Stop`.
+    End,
 }
 
 /// To the control thread. The queue is long enough for every shard to say each of these once.
@@ -47,9 +49,22 @@ pub enum ToShard {
 pub enum ToControl {
     /// The shard accepts connections.
     Started(ShardId),
+    /// The shard has stopped and has no connection any more. It still takes what others send,
+    /// since they may not have.
+    Stopped(ShardId),
     /// The shard is done, with or without an error. Said by the thread, not by the executor,
     /// so that it is said even when the executor dies.
     Ended(ShardId, Result<(), String>),
     /// A handle asks the server to stop. Full queue: the handle is told, and may ask again.
     Stop,
+}
+
+/// To the control thread, on a queue of its own: what webhooks are to be told of, a turn's worth.
+/// Full queue: it waits on the shard, up to a bound; past that new notices are dropped.
+#[derive(Debug)]
+pub struct Notices {
+    /// In the order in which they happened.
+    pub notices: Vec<Notice>,
+    /// How many were dropped since the last batch.
+    pub dropped: u64,
 }

@@ -60,6 +60,13 @@ pub const HEAD_BYTES_MAX: usize = READ_CHUNK - 1;
 /// Read buffers a shard keeps for reuse.
 pub const READ_BUFFERS_KEPT: usize = 64;
 
+/// Bytes of notices for webhooks that wait on a shard while the control thread is busy. Past them
+/// new ones are dropped: a shard waits for nobody.
+pub const NOTICE_BATCH_BYTES: usize = 1 << 20;
+
+/// Batches of notices on their way from all shards to the control thread.
+pub const NOTICE_BATCHES: usize = 64;
+
 const _: () = assert!(CLOSE_REASON_MAX == 123);
 const _: () = assert!(REFUSALS_PER_SECOND.is_multiple_of(ERROR_ANSWERS_PER_SECOND));
 const _: () = assert!(JSON_DEPTH_WIRE < JSON_DEPTH_REST);

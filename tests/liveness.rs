@@ -102,7 +102,13 @@ impl Desk {
         let apps = Rc::new(AppTable::new([App::new("1", "key", "secret")]));
         let mut hub = Hub::new(Options::new(ShardId(0), 1, [1, 2]), apps);
         let client = ClientId::new(ShardId(0), 0, 0);
-        hub.open(client, APP, SocketId::new(ShardId(0), 1, 1), false);
+        hub.open(
+            client,
+            APP,
+            SocketId::new(ShardId(0), 1, 1),
+            false,
+            &mut Vec::new(),
+        );
         Self {
             hub,
             parser: Parser::default(),

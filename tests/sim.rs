@@ -37,6 +37,8 @@ mod speech;
 mod table;
 #[path = "sim/tally.rs"]
 mod tally;
+#[path = "sim/told.rs"]
+mod told;
 #[path = "sim/trace.rs"]
 mod trace;
 #[path = "sim/user.rs"]

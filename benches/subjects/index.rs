@@ -98,7 +98,8 @@ impl Shard {
     fn open(&mut self, number: u32) -> ClientId {
         let client = ClientId::new(SHARD, 0, number);
         let socket_id = SocketId::new(SHARD, number, number.into());
-        self.hub.open(client, APP, socket_id, false);
+        self.hub
+            .open(client, APP, socket_id, false, &mut self.effects);
         client
     }
 

@@ -84,7 +84,7 @@ fn join(number: u32) -> Join {
     let mut effects = Vec::new();
     let client = ClientId::new(THERE, 0, number);
     let socket_id = SocketId::new(THERE, number, number.into());
-    hub.open(client, APP, socket_id, false);
+    hub.open(client, APP, socket_id, false, &mut effects);
     let (id, data) = (socket_id.to_string(), channel_data(number));
     let parts = [
         id.as_bytes(),

@@ -8,4 +8,4 @@ mod tenant;
 mod webhook;
 
 pub use tenant::{App, AppSecret, QuotaClose, SubscriptionErrors};
-pub use webhook::{Webhook, WebhookKind};
+pub use webhook::{Webhook, WebhookKind, WebhookKinds};

@@ -63,6 +63,20 @@ impl WebhookKind {
         }
     }
 
+    /// What takes it back.
+    #[must_use]
+    pub const fn opposite(self) -> Option<Self> {
+        Some(match self {
+            Self::ChannelOccupied => Self::ChannelVacated,
+            Self::ChannelVacated => Self::ChannelOccupied,
+            Self::MemberAdded => Self::MemberRemoved,
+            Self::MemberRemoved => Self::MemberAdded,
+            Self::UserOnline => Self::UserOffline,
+            Self::UserOffline => Self::UserOnline,
+            _ => return None,
+        })
+    }
+
     /// Whether pusher.com does not know it: an endpoint gets it only when it asks by name.
     #[must_use]
     pub const fn is_own(self) -> bool {
@@ -70,6 +84,31 @@ impl WebhookKind {
             self,
             Self::UserOnline | Self::UserOffline | Self::ConnectionOpened | Self::ConnectionClosed
         )
+    }
+}
+
+/// A set of kinds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WebhookKinds(u16);
+
+const _: () = assert!(WebhookKind::ALL.len() <= 16);
+
+impl WebhookKinds {
+    /// What has to be known so that these endpoints can be told what they want: with an edge its
+    /// opposite too, since the two together are not worth telling (K5).
+    #[must_use]
+    pub fn of(webhooks: &[Webhook]) -> Self {
+        let wanted = |kind| webhooks.iter().any(|webhook| webhook.wants(kind, None));
+        let told = WebhookKind::ALL
+            .into_iter()
+            .filter(|kind| wanted(*kind) || kind.opposite().is_some_and(wanted));
+        Self(told.fold(0, |bits, kind| bits | 1 << kind as u16))
+    }
+
+    /// Whether it is in the set.
+    #[must_use]
+    pub const fn contains(self, kind: WebhookKind) -> bool {
+        self.0 & 1 << kind as u16 != 0
     }
 }
 
@@ -86,10 +125,13 @@ pub struct Webhook {
     pub channel_suffix: Option<String>,
     /// Sent with each request. Values may be secret, so they are not printed.
     pub headers: Vec<(String, String)>,
+    /// Whether the endpoint may stand in a private network or on this machine. An operator who
+    /// writes its address into a file may want that; a tenant who does must not have it.
+    pub trusted: bool,
 }
 
 impl Webhook {
-    /// An endpoint that is told everything pusher.com tells of.
+    /// An endpoint that is told everything pusher.com tells of, and is not trusted.
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
@@ -97,6 +139,7 @@ impl Webhook {
             channel_prefix: None,
             channel_suffix: None,
             headers: Vec::new(),
+            trusted: false,
         }
     }
 
@@ -123,6 +166,7 @@ impl fmt::Debug for Webhook {
             .field("channel_prefix", &self.channel_prefix)
             .field("channel_suffix", &self.channel_suffix)
             .field("headers", &names)
+            .field("trusted", &self.trusted)
             .finish()
     }
 }
@@ -148,6 +192,38 @@ mod tests {
         assert!(!some.wants(WebhookKind::MemberAdded, Some("x-presence-a-eu")));
         assert!(!some.wants(WebhookKind::MemberRemoved, Some("presence-a-eu")));
         assert!(some.wants(WebhookKind::UserOnline, None));
+    }
+
+    #[test]
+    fn a_set_holds_what_anybody_wants() {
+        let default = Webhook::new("http://127.0.0.1/");
+        let own = Webhook {
+            events: vec![WebhookKind::ConnectionClosed],
+            channel_prefix: Some("nobody-".into()),
+            ..default.clone()
+        };
+        for kind in WebhookKind::ALL {
+            assert!(!WebhookKinds::of(&[]).contains(kind));
+            let told = WebhookKinds::of(std::slice::from_ref(&default));
+            assert_eq!(told.contains(kind), !kind.is_own());
+            let told = WebhookKinds::of(std::slice::from_ref(&own));
+            assert_eq!(told.contains(kind), kind == WebhookKind::ConnectionClosed);
+        }
+        for kind in WebhookKind::ALL {
+            let only = Webhook {
+                events: vec![kind],
+                ..default.clone()
+            };
+            let told = WebhookKinds::of(std::slice::from_ref(&only));
+            for other in WebhookKind::ALL {
+                let needed = other == kind || other.opposite() == Some(kind); // K5
+                assert_eq!(told.contains(other), needed, "{kind:?} {other:?}");
+            }
+        }
+        let both = WebhookKinds::of(&[default, own]);
+        assert!(both.contains(WebhookKind::CacheMiss));
+        assert!(both.contains(WebhookKind::ConnectionClosed));
+        assert!(!both.contains(WebhookKind::UserOnline));
     }
 
     #[test]

@@ -24,8 +24,8 @@ pub fn bridge(
     flume::Sender<ToControl>,
 ) {
     let (senders, receivers) = (0..shards).map(|_| flume::bounded(ORDERS_MAX)).unzip();
-    // Each shard reports twice; the rest is for handles that ask to stop, again and again.
-    let (report, reports) = flume::bounded(2 * shards + ORDERS_MAX);
+    // Each shard reports three times; the rest is for handles that ask to stop, again and again.
+    let (report, reports) = flume::bounded(3 * shards + ORDERS_MAX);
     (
         Bridge {
             orders: senders,
@@ -39,10 +39,19 @@ pub fn bridge(
 impl Bridge {
     /// Orders every shard to stop. One that has ended already does not hear it.
     pub(super) fn stop_all(&self) {
+        self.order_all(|| ToShard::Stop);
+    }
+
+    /// Orders every shard, all of which have stopped, to end.
+    pub(super) fn end_all(&self) {
+        self.order_all(|| ToShard::End);
+    }
+
+    fn order_all(&self, order: impl Fn() -> ToShard) {
         for (shard, orders) in self.orders.iter().enumerate() {
-            if orders.try_send(ToShard::Stop).is_err() {
+            if orders.try_send(order()).is_err() {
                 let shard = ShardId(shard as u16);
-                tracing::debug!(%shard, "has ended, or was told to stop before");
+                tracing::debug!(%shard, "has ended, or was told so before");
             }
         }
     }

@@ -4,6 +4,7 @@
 
 mod bridge;
 mod thread;
+pub mod webhook;
 
 pub use bridge::{Bridge, bridge};
 pub use thread::{Control, Outcome};

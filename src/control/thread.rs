@@ -1,6 +1,7 @@
 //! What the control thread does from start to end.
 
 use super::bridge::Bridge;
+use super::webhook;
 use crate::crossing::ToControl;
 use crate::id::ShardId;
 use socket2::Socket;
@@ -30,6 +31,9 @@ pub enum Outcome {
 /// How long shards may take to stop, past the grace that they give their clients.
 const STOP_TIMEOUT: Duration = Duration::from_secs(15);
 
+/// How long webhooks may take to leave once the shards have ended.
+const WEBHOOKS_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// The control thread's state.
 pub struct Control {
     /// Its ends of the bridge.
@@ -38,6 +42,8 @@ pub struct Control {
     pub listeners: Vec<Socket>,
     /// Whether SIGINT and SIGTERM stop the server.
     pub signals: bool,
+    /// What webhooks are sent with, if any app has one.
+    pub webhooks: Option<webhook::Plan>,
 }
 
 /// What happens next.
@@ -56,10 +62,15 @@ impl Control {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
-        runtime.block_on(self.watch(started))
+        let tasks = tokio::task::LocalSet::new();
+        let outcome = runtime.block_on(tasks.run_until(self.watch(started)));
+        drop(tasks);
+        // A name that is still being resolved is not waited for.
+        runtime.shutdown_background();
+        outcome
     }
 
-    async fn watch(self, started: impl FnOnce()) -> io::Result<Outcome> {
+    async fn watch(mut self, started: impl FnOnce()) -> io::Result<Outcome> {
         let mut signals = match self.signals {
             true => Some([
                 signal(SignalKind::interrupt())?,
@@ -67,7 +78,9 @@ impl Control {
             ]),
             false => None,
         };
+        let mut webhooks = self.webhooks.take().map(webhook::Desk::start);
         let mut starting = self.listeners.len();
+        let mut serving = self.listeners.len();
         let mut running = self.listeners.len();
         let mut started = Some(started);
         let mut stopping = None;
@@ -82,10 +95,17 @@ impl Control {
                         started();
                     }
                 }
+                Event::Report(ToControl::Stopped(shard)) => {
+                    tracing::debug!(%shard, "has no connection any more");
+                    serving -= 1;
+                    if serving == 0 {
+                        self.bridge.end_all();
+                    }
+                }
                 Event::Report(ToControl::Ended(_, Ok(()))) => {
                     running -= 1;
                     if running == 0 {
-                        return Ok(Outcome::Stopped);
+                        return Ok(finish(webhooks.take(), &mut signals).await);
                     }
                 }
                 Event::Report(ToControl::Ended(shard, Err(reason))) => {
@@ -103,17 +123,6 @@ impl Control {
     }
 
     async fn next(&self, signals: &mut Option<[Signal; 2]>, deadline: Option<Instant>) -> Event {
-        let signalled = async {
-            match signals {
-                Some([interrupt, terminate]) => {
-                    tokio::select! {
-                        _ = interrupt.recv() => {}
-                        _ = terminate.recv() => {}
-                    }
-                }
-                None => pending().await,
-            }
-        };
         let timeout = async {
             match deadline {
                 #[expect(
@@ -129,7 +138,7 @@ impl Control {
                 Some(report) => Event::Report(report),
                 None => Event::Timeout,
             },
-            () = signalled => Event::Signal,
+            () = signalled(signals) => Event::Signal,
             () = timeout => Event::Timeout,
         }
     }
@@ -156,5 +165,29 @@ impl Control {
                 tracing::debug!(%error, "a listener was shut down before");
             }
         }
+    }
+}
+
+/// Waits for a signal.
+async fn signalled(signals: &mut Option<[Signal; 2]>) {
+    match signals {
+        Some([interrupt, terminate]) => {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        }
+        None => pending().await,
+    }
+}
+
+/// Lets webhooks leave, unless a second signal wants the end now.
+async fn finish(webhooks: Option<webhook::Desk>, signals: &mut Option<[Signal; 2]>) -> Outcome {
+    let Some(webhooks) = webhooks else {
+        return Outcome::Stopped;
+    };
+    tokio::select! {
+        () = webhooks.finish(WEBHOOKS_TIMEOUT) => Outcome::Stopped,
+        () = signalled(signals) => Outcome::Cut,
     }
 }

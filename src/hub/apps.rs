@@ -1,6 +1,6 @@
 //! The apps as one shard sees them: the values of [`App`] with the keyed signer made once.
 
-use crate::app::{App, WebhookKind};
+use crate::app::{App, WebhookKind, WebhookKinds};
 use crate::id::AppSlot;
 use crate::protocol::auth::Signer;
 use hashbrown::HashMap;
@@ -14,18 +14,19 @@ pub struct Tenant {
     pub signer: Signer,
     /// Whether anybody wants to know who is online.
     pub tracks_users: bool,
+    /// What its webhooks are told of.
+    pub told: WebhookKinds,
 }
 
 impl Tenant {
     /// Makes the app ready.
     #[must_use]
     pub fn new(app: App) -> Self {
-        let wants = |kind| app.webhooks.iter().any(|hook| hook.wants(kind, None));
+        let told = WebhookKinds::of(&app.webhooks);
         Self {
             signer: Signer::new(app.secret.expose()),
-            tracks_users: app.watchlist
-                || wants(WebhookKind::UserOnline)
-                || wants(WebhookKind::UserOffline),
+            tracks_users: app.watchlist || told.contains(WebhookKind::UserOnline),
+            told,
             app,
         }
     }

@@ -3,13 +3,14 @@
 use super::effect::Effect;
 use super::local::REFUSAL;
 use super::note::home_of;
+use super::notice::notice;
 use super::publish::Relay;
 use super::session::State;
 use super::state::Hub;
-use crate::app::App;
+use crate::app::{App, WebhookKind};
 use crate::id::{ClientId, ShardId};
 use crate::protocol::command::ClientEvent;
-use crate::protocol::{ChannelKind, Code};
+use crate::protocol::{ChannelKind, Code, webhook};
 
 /// Why a client event is not relayed (CE4).
 pub(super) struct EventRefusal {
@@ -91,6 +92,21 @@ impl Hub {
         };
         let note = relay.note(hash, &mut self.encoder);
         effects.push(Effect::Post { to, note });
+        notice(
+            self.apps.get(app).told,
+            app,
+            WebhookKind::ClientEvent,
+            effects,
+            || {
+                let event = webhook::ClientEvent {
+                    event: event.into(),
+                    data: data.into(),
+                    socket_id: session.socket_id,
+                    user_id: user_id.map(Into::into),
+                };
+                webhook::Event::of(name, webhook::What::ClientEvent(Box::new(event)))
+            },
+        );
         Ok(())
     }
 }

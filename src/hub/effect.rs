@@ -3,6 +3,7 @@
 use super::ask::Answer;
 use super::index::ChannelSlot;
 use super::note::Note;
+use super::notice::Notice;
 use crate::id::{ClientId, ShardId, SocketId, Ticket};
 use crate::protocol::Code;
 use crate::ws::Frame;
@@ -49,6 +50,8 @@ pub enum Effect {
         /// Why, for people.
         message: &'static str,
     },
+    /// Tell the app's webhooks.
+    Notice(Box<Notice>),
     /// The answer to a question that was asked with this ticket.
     Answered {
         /// Who waits for it.

@@ -1,14 +1,18 @@
 //! The channels this shard is home of: the one place that orders a channel's events, knows its
 //! members, and knows which shards listen.
 
+use super::apps::Tenant;
 use super::ask::{Answer, ChannelState, Listed, Question};
 use super::channel_table::{ChannelName, ChannelTable, Named};
 use super::effect::Effect;
 use super::note::{CountNote, Deliver, HomeRef, Join, Joined, LocalRef, Note, Part, Publish};
+use super::notice::notice;
 use super::presence::{Arrival, Members};
+use crate::app::{WebhookKind, WebhookKinds};
 use crate::id::{AppSlot, ShardId, SocketId};
 use crate::protocol::event::{self, SubscriptionRefusal};
 use crate::protocol::user::user_of;
+use crate::protocol::webhook::{Event, What};
 use crate::ws::frame::TextEncoder;
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -47,7 +51,7 @@ impl Home {
         &mut self,
         from: ShardId,
         join: Join,
-        members_max: usize,
+        tenant: &Tenant,
         encoder: &mut TextEncoder,
         effects: &mut Vec<Effect>,
     ) {
@@ -68,6 +72,8 @@ impl Home {
             })
         });
         let at_home = self.channels.get_mut(home);
+        let was_occupied = at_home.is_occupied();
+        let mut is_new = false;
         at_home.listen(Interest {
             shard: from,
             local,
@@ -75,9 +81,10 @@ impl Home {
         });
         let presence = member.map(|(presence, member)| {
             let members = at_home.members.get_or_insert_default();
-            match members.join(presence, member, members_max) {
+            match members.join(presence, member, tenant.app.presence_members) {
                 Arrival::New => {
                     let member = members.newest().expect("just added");
+                    is_new = true;
                     let name = &at_home.name.name;
                     let frame = encoder.encode(|out| event::member_added(name, member, out));
                     at_home.deliver(&frame, None, effects);
@@ -87,6 +94,13 @@ impl Home {
             }
             (presence, Ok(at_home.snapshot(encoder)))
         });
+        if !was_occupied && at_home.is_occupied() {
+            let kind = WebhookKind::ChannelOccupied;
+            at_home.notice(tenant.told, kind, effects, || What::ChannelOccupied);
+        }
+        if is_new {
+            at_home.notice_newest(tenant.told, effects);
+        }
         let joined = Joined {
             local,
             home: self.home_ref(home),
@@ -99,7 +113,13 @@ impl Home {
     }
 
     /// Takes a presence connection out; the rest is told when it was the user's last (P2).
-    pub fn part(&mut self, part: &Part, encoder: &mut TextEncoder, effects: &mut Vec<Effect>) {
+    pub fn part(
+        &mut self,
+        part: &Part,
+        told: WebhookKinds,
+        encoder: &mut TextEncoder,
+        effects: &mut Vec<Effect>,
+    ) {
         let Some(slot) = self.find(&part.channel) else {
             return;
         };
@@ -111,6 +131,10 @@ impl Home {
             let name = &channel.name.name;
             let frame = encoder.encode(|out| event::member_removed(name, &part.user_id, out));
             channel.deliver(&frame, None, effects);
+            channel.notice(told, WebhookKind::MemberRemoved, effects, || {
+                What::MemberRemoved(part.user_id.clone())
+            });
+            channel.notice_vacated(told, effects);
         }
     }
 
@@ -222,6 +246,44 @@ impl HomeChannel {
         {
             Some(known) => *known = interest,
             None => self.interests.push(interest),
+        }
+    }
+
+    /// Whether somebody is subscribed. A presence channel is known to its home before its first
+    /// member is let in, and others wait for nothing.
+    fn is_occupied(&self) -> bool {
+        match &self.members {
+            Some(members) => members.len() > 0,
+            None => !self.interests.is_empty(),
+        }
+    }
+
+    /// Notes down what webhooks are told of this channel: nothing, if it is a user's own.
+    fn notice(
+        &self,
+        told: WebhookKinds,
+        kind: WebhookKind,
+        effects: &mut Vec<Effect>,
+        what: impl FnOnce() -> What,
+    ) {
+        if user_of(&self.name.name).is_none() {
+            let event = || Event::of(&self.name.name, what());
+            notice(told, self.name.app, kind, effects, event);
+        }
+    }
+
+    fn notice_newest(&self, told: WebhookKinds, effects: &mut Vec<Effect>) {
+        let newest = self.members.as_ref().and_then(Members::newest);
+        if let Some(member) = newest {
+            let what = || What::MemberAdded(member.user_id.clone());
+            self.notice(told, WebhookKind::MemberAdded, effects, what);
+        }
+    }
+
+    fn notice_vacated(&self, told: WebhookKinds, effects: &mut Vec<Effect>) {
+        if !self.is_occupied() {
+            let kind = WebhookKind::ChannelVacated;
+            self.notice(told, kind, effects, || What::ChannelVacated);
         }
     }
 

@@ -50,18 +50,21 @@ impl Hub {
             return;
         }
         let slot = self.user_at_home(channel);
+        if !std::mem::replace(&mut self.online.get_mut(slot).is_here, true) {
+            self.notice_user(channel, true, effects);
+        }
         let user = self.online.get_mut(slot);
-        user.is_here = true;
         if !std::mem::replace(&mut user.online, true) {
             self.user_changed(slot, effects);
         }
     }
 
     /// No shard has connections of a user any more.
-    pub(super) fn user_left(&mut self, channel: &ChannelName) {
+    pub(super) fn user_left(&mut self, channel: &ChannelName, effects: &mut Vec<Effect>) {
         if !self.apps.get(channel.app).tracks_users {
             return;
         }
+        self.notice_user(channel, false, effects);
         let slot = self.user_at_home(channel);
         let user = self.online.get_mut(slot);
         user.is_here = false;
@@ -94,8 +97,9 @@ impl Hub {
         self.forget_user(slot);
     }
 
-    /// The one place where a user goes online or offline for everybody outside: at once when it
-    /// comes, `flap_ms` after it has gone.
+    /// The one place where a user goes online or offline for those who watch it: at once when it
+    /// comes, `flap_ms` after it has gone. Webhooks are told by the control thread, which waits as
+    /// long.
     fn user_changed(&mut self, slot: u32, effects: &mut Vec<Effect>) {
         let user = self.online.get(slot);
         for watcher in &user.watchers {

@@ -14,8 +14,10 @@ use super::pass::{Gates, Pass};
 use super::quota::{Bucket, Places};
 use super::session::{Session, Sessions};
 use super::watch::WatchTable;
+use crate::app::WebhookKind;
 use crate::id::{AppSlot, ClientId, ShardId, SocketId, Ticket};
 use crate::protocol::user::user_of;
+use crate::protocol::webhook::{Event, What};
 use crate::ws::frame::TextEncoder;
 use std::rc::Rc;
 
@@ -123,7 +125,17 @@ impl Hub {
     ///
     /// # Panics
     /// When the client's slot is already open.
-    pub fn open(&mut self, client: ClientId, app: AppSlot, socket_id: SocketId, counted: bool) {
+    pub fn open(
+        &mut self,
+        client: ClientId,
+        app: AppSlot,
+        socket_id: SocketId,
+        counted: bool,
+        effects: &mut Vec<Effect>,
+    ) {
+        self.notice(app, WebhookKind::ConnectionOpened, effects, || {
+            Event::of("", What::ConnectionOpened(socket_id))
+        });
         self.sessions.insert(Session {
             client,
             app,
@@ -139,8 +151,8 @@ impl Hub {
         self.expect_authorization(client, app);
     }
 
-    /// A connection is gone: all its subscriptions end in one step (S10).
-    pub fn close(&mut self, client: ClientId, effects: &mut Vec<Effect>) {
+    /// A connection is gone, with this close code: all its subscriptions end in one step (S10).
+    pub fn close(&mut self, client: ClientId, code: u16, effects: &mut Vec<Effect>) {
         let last = |hub: &Self| {
             let session = hub.sessions.get(client)?;
             session.subscriptions.len().checked_sub(1)
@@ -148,6 +160,7 @@ impl Hub {
         while let Some(at) = last(self) {
             self.leave(client, at, effects);
         }
+        self.notice_closed(client, code, effects);
         let Some(session) = self.sessions.remove(client) else {
             return;
         };
@@ -163,19 +176,25 @@ impl Hub {
     pub fn receive(&mut self, from: ShardId, note: Note, effects: &mut Vec<Effect>) {
         match note {
             Note::Join(join) => {
-                let members_max = self.apps.get(join.channel.app).app.presence_members;
                 if join.kind.is_user() {
                     self.user_came(&join.channel, effects);
                 }
+                let tenant = self.apps.get(join.channel.app);
                 self.home
-                    .join(from, *join, members_max, &mut self.encoder, effects);
+                    .join(from, *join, tenant, &mut self.encoder, effects);
             }
-            Note::Part(part) => self.home.part(&part, &mut self.encoder, effects),
+            Note::Part(part) => {
+                let told = self.apps.get(part.channel.app).told;
+                self.home.part(&part, told, &mut self.encoder, effects);
+            }
             Note::Counts(counts) => {
                 for count in counts {
-                    let vacated = self.home.count(from, count);
-                    if let Some(channel) = vacated.filter(|it| user_of(&it.name).is_some()) {
-                        self.user_left(&channel);
+                    let Some(channel) = self.home.count(from, count) else {
+                        continue;
+                    };
+                    match user_of(&channel.name) {
+                        Some(_) => self.user_left(&channel, effects),
+                        None => self.notice_freed(&channel, effects),
                     }
                 }
             }

@@ -30,7 +30,8 @@ pub enum NameError {
     Character,
 }
 
-const USER_PREFIX: &str = "#server-to-user-";
+/// What the name of a user's own channel begins with (U7).
+pub const USER_PREFIX: &str = "#server-to-user-";
 
 impl ChannelKind {
     /// Checks `name` (at most `max` characters) and says what it is.

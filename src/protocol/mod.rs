@@ -12,6 +12,7 @@ pub mod json;
 pub mod member;
 pub mod publish;
 pub mod user;
+pub mod webhook;
 
 pub use channel_name::{ChannelKind, NameError};
 pub use code::Code;

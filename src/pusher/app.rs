@@ -2,6 +2,7 @@
 
 use super::connect::Session;
 use super::fanout::Pusher;
+use crate::crossing::Notices;
 use crate::handler::{Client, Close, Handler, Handshake, Message, Request, Result, Router};
 use crate::http::Response;
 use crate::hub::Hub;
@@ -31,13 +32,20 @@ pub struct Options {
 }
 
 /// Mounts the application and its REST API; the returned handle takes the mesh's notes.
-pub fn mount(router: &mut Router, hub: Hub, options: Options) -> Rc<Pusher> {
+///
+/// `notices` takes what webhooks are to be told of.
+pub fn mount(
+    router: &mut Router,
+    hub: Hub,
+    options: Options,
+    notices: flume::Sender<Notices>,
+) -> Rc<Pusher> {
     let mut pusher = None;
     let behind = |path| format!("{}{path}", options.path_prefix);
     let (clients, backends) = (behind("/app/{key}"), behind("/apps/*"));
     let terminate = behind("/users/{id}/terminate_connections");
     router.mount_at(&[&clients, &backends, &terminate, "/"], |endpoint| {
-        let shared = Rc::new(Pusher::new(endpoint, hub, options));
+        let shared = Rc::new(Pusher::new(endpoint, hub, options, notices));
         pusher = Some(Rc::clone(&shared));
         PusherApp(shared)
     });
@@ -137,7 +145,8 @@ impl Handler for PusherApp {
             by_peer = close.by_peer,
             "disconnected"
         );
-        self.0.drive(|hub, effects| hub.close(client, effects));
+        self.0
+            .drive(|hub, effects| hub.close(client, close.code, effects));
     }
 
     async fn on_request(&self, request: Request<'_>) -> Response {

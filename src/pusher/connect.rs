@@ -77,11 +77,10 @@ impl Pusher {
     pub(super) fn open(&self, client: ClientId, app: AppSlot, counted: bool) {
         let shard = self.endpoint.shard();
         let socket_id = SocketId::new(shard, rand::random(), rand::random());
-        let timeout_s = {
-            let mut hub = self.hub.borrow_mut();
-            hub.open(client, app, socket_id, counted);
+        let timeout_s = self.drive(|hub, effects| {
+            hub.open(client, app, socket_id, counted, effects);
             hub.apps().get(app).app.activity_timeout_s
-        };
+        });
         tracing::debug!(?client, %socket_id, "connected");
         let idle_ms = u64::from(timeout_s) * 1000 + self.options.activity_grace_ms;
         self.endpoint.set_idle(client, idle_ms); // W15

@@ -1,6 +1,8 @@
 //! Carrying out what the hub decides: publish is here and elsewhere, deliver is here only.
 
+use super::notices::Outlet;
 use super::tickets::Tickets;
+use crate::crossing::Notices;
 use crate::handler::Endpoint;
 use crate::hub::{Answer, Bucket, ChannelSlot, Effect, Hub, Note, Question};
 use crate::id::{ShardId, SocketId};
@@ -24,6 +26,7 @@ pub struct Pusher {
     /// Requests of each app that could not be believed.
     pub(super) failures: RefCell<Vec<Bucket>>,
     work: RefCell<Work>,
+    outlet: Outlet,
 }
 
 /// Buffers of one call, reused by the next.
@@ -35,7 +38,12 @@ struct Work {
 }
 
 impl Pusher {
-    pub(super) fn new(endpoint: Endpoint, hub: Hub, options: super::app::Options) -> Self {
+    pub(super) fn new(
+        endpoint: Endpoint,
+        hub: Hub,
+        options: super::app::Options,
+        notices: flume::Sender<Notices>,
+    ) -> Self {
         Self {
             endpoint,
             hub: RefCell::new(hub),
@@ -45,6 +53,7 @@ impl Pusher {
             options,
             failures: RefCell::default(),
             work: RefCell::default(),
+            outlet: Outlet::new(notices),
         }
     }
 
@@ -57,14 +66,16 @@ impl Pusher {
     pub fn tick(&self) {
         let now_ms = self.endpoint.clock().now_ms();
         self.drive(|hub, effects| hub.tick(now_ms, effects));
+        self.outlet.hand_over();
     }
 
-    /// Tells the homes what changed in this turn.
+    /// Tells the homes what changed in this turn, and webhooks what happened in it.
     pub fn end_turn(&self) {
         let has_work = self.hub.borrow().has_turn_work();
         if has_work {
             self.drive(Hub::end_turn);
         }
+        self.outlet.hand_over();
     }
 
     /// Calls the hub and carries out what it decides, before anyone else calls it.
@@ -79,7 +90,7 @@ impl Pusher {
                 .borrow_mut()
                 .receive(self.endpoint.shard(), note, effects);
         }
-        if self.hub.borrow().has_turn_work() {
+        if self.hub.borrow().has_turn_work() || self.outlet.has_work() {
             self.endpoint.request_turn();
         }
         outcome
@@ -105,6 +116,7 @@ impl Pusher {
                     code,
                     message,
                 } => self.endpoint.close_because(client, code, message),
+                Effect::Notice(notice) => self.outlet.add(*notice),
                 Effect::Answered { ticket, answer } => self.tickets.answer(ticket, answer),
             }
         }

@@ -8,6 +8,7 @@ mod api;
 mod app;
 mod connect;
 mod fanout;
+mod notices;
 mod origin;
 mod tickets;
 

@@ -3,7 +3,9 @@
 use super::placement::Placement;
 use super::preflight::{Refusal, Warning};
 use crate::control::Outcome;
+use crate::control::webhook;
 use crate::crossing::ToControl;
+use crate::error::ConfigError;
 use std::net::SocketAddr;
 use std::thread::JoinHandle;
 use std::{fmt, io};
@@ -19,17 +21,20 @@ pub enum ServerError {
     Thread(io::Error),
     /// A shard could not start or was lost; the server is of no use without it.
     Shard(String),
+    /// A webhook's endpoint cannot be used.
+    Webhook(String),
     /// A second signal cut the stop short.
     Cut,
 }
 
 impl ServerError {
     /// What the process exits with, in the words of sysexits: 69 when the machine or an address
-    /// refuses, 70 when a shard was lost.
+    /// refuses, 70 when a shard was lost, 78 when a webhook makes no sense.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Preflight(_) | Self::Bind(..) | Self::Thread(_) => Refusal::EXIT_CODE,
+            Self::Webhook(_) => ConfigError::EXIT_CODE,
             Self::Shard(_) => 70,
             Self::Cut => 1,
         }
@@ -47,7 +52,7 @@ impl fmt::Display for ServerError {
             ),
             Self::Bind(address, error) => write!(f, "cannot listen on {address}: {error}"),
             Self::Thread(error) => write!(f, "cannot start a thread: {error}"),
-            Self::Shard(reason) => f.write_str(reason),
+            Self::Shard(reason) | Self::Webhook(reason) => f.write_str(reason),
             Self::Cut => f.write_str("stopped at once by a second signal"),
         }
     }
@@ -63,6 +68,7 @@ pub struct ServerHandle {
     pub(super) warnings: Vec<Warning>,
     pub(super) control: JoinHandle<io::Result<Outcome>>,
     pub(super) reports: flume::Sender<ToControl>,
+    pub(super) webhooks: webhook::Counts,
 }
 
 impl ServerHandle {
@@ -70,6 +76,12 @@ impl ServerHandle {
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where it is counted what becomes of webhooks; it can be read after the server's end too.
+    #[must_use]
+    pub fn webhooks(&self) -> webhook::Counts {
+        self.webhooks.clone()
     }
 
     /// Which core each shard runs on.

@@ -6,10 +6,11 @@ use super::handle::{ServerError, ServerHandle};
 use super::placement::{self, Placement};
 use super::preflight::{self, EXECUTOR_IO_MEMORY, Verdict};
 use crate::conn::Timing;
-use crate::control::{Control, bridge};
-use crate::crossing::{ToControl, ToShard};
+use crate::control::{Control, bridge, webhook};
+use crate::crossing::{Notices, ToControl, ToShard};
 use crate::http;
 use crate::hub;
+use crate::limits::NOTICE_BATCHES;
 use crate::mesh::{Port, mesh};
 use crate::net::{Listener, ListenerOptions, SocketOptions};
 use crate::pusher;
@@ -28,6 +29,7 @@ const BODY_MS: u64 = 30_000;
 
 pub(super) fn start(builder: Builder) -> Result<ServerHandle, ServerError> {
     let config = &builder.config;
+    let (notices, webhooks) = webhooks(config)?;
     let cores = placement::usable_cores();
     let placement = placement::place(&cores, &config.cores, config.shards);
     let verdict = preflight::run(placement.shards.len(), config.ring_depth);
@@ -55,11 +57,17 @@ pub(super) fn start(builder: Builder) -> Result<ServerHandle, ServerError> {
     for (index, ((port, listener), orders)) in parts.enumerate() {
         let core = placement.shards[index];
         let place = (core, ring_depth);
-        let setup = setup(&builder, place, port, listener, orders, hash_key);
+        let ends = (orders, notices.clone());
+        let setup = setup(&builder, place, port, listener, ends, hash_key);
         spawn_shard(setup, reports.clone()).map_err(ServerError::Thread)?;
     }
+    drop(notices); // the queue ends with the shards
+    let counts = webhooks
+        .as_ref()
+        .map_or_else(webhook::Counts::default, webhook::Plan::counts);
     let control = Control {
         bridge,
+        webhooks,
         listeners: handles,
         signals: builder.signals,
     };
@@ -71,12 +79,34 @@ pub(super) fn start(builder: Builder) -> Result<ServerHandle, ServerError> {
         warnings,
         control,
         reports,
+        webhooks: counts,
     };
     // An error here means that the control thread has ended before it was ready, and knows why.
     match is_ready.recv() {
         Ok(()) => Ok(handle),
         Err(_) => handle.wait().and_then(|()| Err(ServerError::Cut)),
     }
+}
+
+/// The queue for notices, and what webhooks are sent with, if any app has one.
+fn webhooks(
+    config: &Config,
+) -> Result<(flume::Sender<Notices>, Option<webhook::Plan>), ServerError> {
+    let (to, from) = flume::bounded(NOTICE_BATCHES);
+    if config.apps.iter().all(|app| app.webhooks.is_empty()) {
+        return Ok((to, None));
+    }
+    let options = webhook::Options {
+        flap_ms: config.flap_ms,
+        batch_ms: config.webhook_batching.then_some(config.webhook_batch_ms),
+        retry_ms: config.webhook_retry_ms,
+        give_up_ms: config.webhook_give_up_ms,
+        timeout_ms: config.webhook_timeout_ms,
+        queue_bytes: config.webhook_queue_bytes,
+        ca_file: config.webhook_ca_file.clone(),
+    };
+    let plan = webhook::Plan::new(options, &config.apps, from);
+    Ok((to, Some(plan.map_err(ServerError::Webhook)?)))
 }
 
 /// One listener a shard. The first one takes the port for itself for a moment, so that a port
@@ -101,7 +131,7 @@ fn setup(
     (core, ring_depth): (usize, usize),
     port: Port,
     listener: Listener,
-    orders: flume::Receiver<ToShard>,
+    (orders, notices): (flume::Receiver<ToShard>, flume::Sender<Notices>),
     hash_key: [u64; 2],
 ) -> Setup {
     let config = &builder.config;
@@ -129,6 +159,7 @@ fn setup(
         port,
         listener,
         orders,
+        notices,
         sockets: SocketOptions {
             outbox_bytes: config.outbox_bytes,
             timing: timing(config),
@@ -166,7 +197,13 @@ fn spawn_shard(setup: Setup, reports: flume::Sender<ToControl>) -> io::Result<()
     let thread = thread::Builder::new().name(format!("shard-{shard}"));
     thread.spawn(move || {
         let started = reports.clone();
-        let run = || shard::run(setup, || report(&started, ToControl::Started(shard)));
+        let run = || {
+            shard::run(
+                setup,
+                || report(&started, ToControl::Started(shard)),
+                || report(&started, ToControl::Stopped(shard)),
+            )
+        };
         let outcome = catch_unwind(AssertUnwindSafe(run));
         let outcome = outcome.unwrap_or_else(|_| Err("its thread panicked".into()));
         report(&reports, ToControl::Ended(shard, outcome));

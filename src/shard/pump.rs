@@ -47,7 +47,9 @@ fn receive(shard: &Shard, from: ShardId, message: ToShard) {
         } => {
             sockets.close(client, code, &reason);
         }
-        ToShard::Stop => tracing::error!("only the control thread stops a shard"),
+        ToShard::Stop | ToShard::End => {
+            tracing::error!("only the control thread stops a shard");
+        }
     }
 }
 

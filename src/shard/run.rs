@@ -2,10 +2,10 @@
 
 use super::pump::{end_turns, pump, tick};
 use super::serve;
-use super::stop::stop;
+use super::stop::{end, stop};
 use crate::app::App;
 use crate::conn::Turn;
-use crate::crossing::ToShard;
+use crate::crossing::{Notices, ToShard};
 use crate::handler::{Local, Router};
 use crate::http;
 use crate::hub::{self, AppTable, Hub};
@@ -38,6 +38,8 @@ pub struct Setup {
     pub listener: Listener,
     /// Orders of the control thread.
     pub orders: flume::Receiver<ToShard>,
+    /// Where what webhooks are to be told of goes.
+    pub notices: flume::Sender<Notices>,
     /// Connections it accepts in a second; the rest wait in the backlog.
     pub accept_per_second: Option<u32>,
     /// Limits of its sockets.
@@ -67,7 +69,8 @@ pub(super) struct Shard {
     pub(super) stopping: Cell<bool>,
 }
 
-/// Runs a shard on this thread until it is told to stop; `started` is called when it accepts.
+/// Runs a shard on this thread until it is told to stop, and then to end; `started` is called when
+/// it accepts, `stopped` when it has no connection any more.
 ///
 /// # Errors
 /// What kept it from starting.
@@ -75,7 +78,7 @@ pub(super) struct Shard {
 /// # Panics
 /// When a task outside of any connection panics: the shard is lost then, and the caller ends
 /// the process.
-pub fn run(setup: Setup, started: impl FnOnce()) -> Result<(), String> {
+pub fn run(setup: Setup, started: impl FnOnce(), stopped: impl FnOnce()) -> Result<(), String> {
     let executor = executor(&setup).map_err(|error| format!("no executor: {error}"))?;
     executor.run(async move {
         let orders = setup.orders.clone();
@@ -101,6 +104,15 @@ pub fn run(setup: Setup, started: impl FnOnce()) -> Result<(), String> {
             }
         }
         stop(&shard).await;
+        stopped();
+        // Without its sender the control thread is gone, and nothing is worth waiting for.
+        while let Ok(order) = orders.recv_async().await {
+            match order {
+                ToShard::End => break,
+                other => tracing::debug!(?other, "not any more"),
+            }
+        }
+        end(&shard).await;
         Ok(())
     })
 }
@@ -154,7 +166,7 @@ impl Shard {
         (setup.routes)(&mut router);
         let pusher = setup.pusher.map(|options| {
             let hub = Hub::new(setup.hub, Rc::new(AppTable::new(setup.apps)));
-            pusher::mount(&mut router, hub, options)
+            pusher::mount(&mut router, hub, options, setup.notices)
         });
         let (http, stopping) = (setup.http, Cell::new(false));
         (

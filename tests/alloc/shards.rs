@@ -85,7 +85,7 @@ impl Shards {
         let at = &mut self.shards[usize::from(shard)].state;
         let id = at.table.insert(0).unwrap();
         let socket_id = SocketId::new(ShardId(shard), number, number.into());
-        at.hub.open(id, APP, socket_id, false);
+        at.hub.open(id, APP, socket_id, false, &mut Vec::new());
         let decoder = Decoder::new(64 * 1024);
         Peer {
             id,

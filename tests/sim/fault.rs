@@ -77,12 +77,18 @@ pub const ALL: [(Kind, &[Oracle], usize); 18] = [
     ),
     (
         Kind::SkipPart,
-        &[Oracle::View, Oracle::Run, Oracle::Reply],
+        &[Oracle::View, Oracle::Run, Oracle::Reply, Oracle::Told],
         75,
     ),
     (
         Kind::DelayJoin,
-        &[Oracle::View, Oracle::Run, Oracle::Reply, Oracle::Answer],
+        &[
+            Oracle::View,
+            Oracle::Run,
+            Oracle::Reply,
+            Oracle::Answer,
+            Oracle::Told,
+        ],
         75,
     ),
     (

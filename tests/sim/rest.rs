@@ -38,6 +38,7 @@ impl World {
         for app in 0..self.setup.apps {
             self.check_places(AppSlot(app));
         }
+        self.check_told();
     }
 
     /// After everybody left: nothing is left.

@@ -5,6 +5,7 @@ use crate::rng::Rng;
 use crate::setup::MEMBER_BYTES;
 use crate::speech::{Ask, Spot};
 use crate::tally::{Count, Tally};
+use crate::told::BROKEN;
 use crate::trace::Trace;
 use crate::world::{Waiting, World};
 use shardcast::hub::Question;
@@ -286,7 +287,7 @@ impl World {
                 self.close(id);
                 // Its task may not have noticed yet: what it still says is said by nobody.
                 self.say(id, "{\"event\":\"pusher:ping\"}".to_owned(), Spot::Nothing);
-                self.input(id.shard(), |hub, effects| hub.close(id, effects));
+                self.input(id.shard(), |hub, effects| hub.close(id, BROKEN, effects));
             }
         }
     }

@@ -113,11 +113,11 @@ impl Setup {
             app.presence_member_bytes = MEMBER_BYTES;
             app.watchlist = rng.chance(60);
             app.terminate_presence_members = rng.chance(30);
-            if rng.chance(20) {
-                let mut hook = Webhook::new("http://127.0.0.1/");
-                hook.events.push(WebhookKind::UserOffline);
-                app.webhooks.push(hook);
-            }
+            app.webhooks.push(Webhook {
+                events: WebhookKind::ALL.to_vec(),
+                trusted: rng.chance(20),
+                ..Webhook::new("http://127.0.0.1/")
+            });
             if number == 1 || rng.chance(20) {
                 app.max_connections = Some(rng.between(1, 10) as u32);
                 app.client_events_per_second = Some(2);

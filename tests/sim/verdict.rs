@@ -26,6 +26,8 @@ pub enum Oracle {
     Quota,
     /// At rest no table holds more than the living need.
     Leak,
+    /// What webhooks would be told is true, and no edge is told twice (K5).
+    Told,
     /// Effects name only what exists; the turn's end has work only when it says so.
     Sane,
     /// The hub panicked.

@@ -13,6 +13,7 @@ use crate::said::{Said, read};
 use crate::setup::Setup;
 use crate::table::Table;
 use crate::tally::{Count, Tally};
+use crate::told::{BROKEN, Told};
 use crate::trace::Trace;
 use crate::verdict::{Oracle, promise, promised, violated};
 use shardcast::hub::{Answer, AppTable, ChannelSlot, Effect, Hub, Note};
@@ -50,6 +51,8 @@ pub struct World {
     pub terminated: BTreeSet<(AppSlot, String)>,
     /// The event that the call under way must send to its home.
     pub publish_due: Option<usize>,
+    /// What webhooks were told.
+    pub told: Told,
     /// Whom the hub wants closed.
     pub doomed: Vec<ClientId>,
     /// What has happened.
@@ -102,6 +105,7 @@ impl World {
             held: vec![0; apps.len()],
             terminated: BTreeSet::new(),
             publish_due: None,
+            told: Told::default(),
             doomed: Vec::new(),
             tally: Tally::default(),
             tickets: 0,
@@ -225,7 +229,9 @@ impl World {
         });
         self.clients
             .insert(id, Client::new(id, socket, app, counted));
-        self.input(shard, |hub, _| hub.open(id, app, socket, counted));
+        self.input(shard, |hub, effects| {
+            hub.open(id, app, socket, counted, effects)
+        });
     }
 
     /// Closes a connection, whatever it is doing.
@@ -239,7 +245,7 @@ impl World {
             self.held[client.app.index()] -= 1;
         }
         self.tables[id.shard().index()].give_back(id);
-        self.input(id.shard(), |hub, effects| hub.close(id, effects));
+        self.input(id.shard(), |hub, effects| hub.close(id, BROKEN, effects));
     }
 
     /// A ticket that nobody on the shard waits with.
@@ -367,6 +373,7 @@ impl World {
                     self.tally.add(Count::Closed);
                     self.doomed.push(client);
                 }
+                Effect::Notice(notice) => self.told.take(shard, &notice),
                 Effect::Answered { ticket, answer } => self.answered(shard, ticket, answer),
             }
         }

@@ -3,6 +3,7 @@
 use super::pusher::Client;
 use super::rest::Rest;
 use shardcast::app::App;
+use shardcast::control::webhook::Counts;
 use shardcast::server::config::Config;
 use shardcast::server::{Builder, Server, ServerError, ServerHandle};
 use std::net::SocketAddr;
@@ -64,6 +65,11 @@ impl TestServer {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where it is counted what becomes of webhooks.
+    pub fn webhooks(&self) -> Counts {
+        self.handle.as_ref().expect("it runs").webhooks()
     }
 
     /// Asks it to stop.

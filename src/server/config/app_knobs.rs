@@ -6,6 +6,7 @@
 
 use super::knob::{Accepts, Knob, Unit, Value};
 use super::variable::Variable;
+use super::webhooks;
 use crate::app::{App, AppSecret, QuotaClose, SubscriptionErrors as E};
 
 const APP: &str = "Apps";
@@ -436,6 +437,18 @@ pub(super) static APPS: &[Knob<App>] = &[
         elsewhere: &[],
         put: |a, v| a.terminate_presence_members = v.truth(),
         show: |a| a.terminate_presence_members.to_string(),
+    },
+    Knob {
+        key: "webhooks",
+        flag: None,
+        variables: &[Variable::same("SOKETI_DEFAULT_APP_WEBHOOKS")],
+        bare: None,
+        accepts: Accepts::Webhooks,
+        group: APP,
+        help: "Who is told what happens: tables [[apps.webhooks]], or JSON in the variable",
+        elsewhere: &["webhook", "webhook_url"],
+        put: |a, v| a.webhooks = v.webhooks(),
+        show: |a| webhooks::show(&a.webhooks),
     },
 ];
 

@@ -205,10 +205,11 @@ fn value_name(accepts: &Accepts) -> &'static str {
         Accepts::Truth => "BOOL",
         Accepts::Address => "ADDRESS",
         Accepts::Cores => "LIST",
-        Accepts::Name { .. } | Accepts::Secret => "TEXT",
+        Accepts::Name { .. } | Accepts::Secret | Accepts::Webhooks => "TEXT",
         Accepts::Word(_) => "WORD",
         Accepts::Origins => "HOSTS",
         Accepts::Prefix => "PATH",
+        Accepts::Path => "FILE",
     }
 }
 

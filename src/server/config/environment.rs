@@ -187,7 +187,7 @@ mod tests {
     #[test]
     fn every_name_of_every_table_is_taken() {
         let name = |knob: &Knob<App>, variable: &Variable| {
-            let accepted = ["2000", "5", "true", "all", "name"].into_iter();
+            let accepted = ["2000", "5", "true", "all", "[]", "name"].into_iter();
             let fits = |text: &&str| variable.read(&knob.accepts, text).is_ok();
             let value = accepted.rev().find(fits).expect(variable.name);
             (variable.name.to_owned(), value.to_owned())

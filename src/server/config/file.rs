@@ -13,10 +13,11 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::app_knobs::APPS;
-use super::knob::Knob;
+use super::knob::{Accepts, Knob, Value};
 use super::layers::{AppSettings, Settings, refused};
 use super::server_knobs::SERVER;
 use super::settings::Config;
+use super::webhooks;
 use crate::error::{ConfigError, Source};
 
 /// Largest configuration file: room for some ten thousand apps.
@@ -131,6 +132,18 @@ impl Document<'_> {
                 source: source.clone(),
                 reason,
             })?;
+        if matches!(table[place].accepts, Accepts::Webhooks) {
+            let read = webhooks::read_toml(value.get_ref()).map_err(|mistake| ConfigError {
+                key: full + &mistake.key,
+                value: None,
+                source: mistake
+                    .place
+                    .map_or_else(|| source.clone(), |byte| self.at(byte)),
+                reason: mistake.reason,
+            })?;
+            settings.give(place, Value::Webhooks(read), source);
+            return Ok(());
+        }
         let read = table[place].accepts.read_toml(value.get_ref());
         let read = read.map_err(|reason| {
             refused(
@@ -296,6 +309,18 @@ mod tests {
                 "s.toml:2: `config`: expected TOML, but: duplicate key",
             ),
             (
+                "[[apps]]\nid = '1'\n\n[[apps.webhooks]]\nurl = 'http://a.example'\nurk = 1",
+                "s.toml:6: `apps[0].webhooks[0].urk`: this key is not known; expected one of url,",
+            ),
+            (
+                "[[apps]]\n[[apps.webhooks]]\nurl = 'http://a.example'\n\n[[apps.webhooks]]\n",
+                "s.toml:5: `apps[0].webhooks[1].url`: it is missing; a webhook needs one.",
+            ),
+            (
+                "[[apps]]\nwebhooks = 1",
+                "s.toml:2: `apps[0].webhooks`: expected a list of webhooks, each with a url.",
+            ),
+            (
                 "port = 1\n\nhost = ",
                 "s.toml:3: `config`: expected TOML, but: ",
             ),
@@ -329,6 +354,9 @@ mod tests {
             "[[apps]]\nsecret = \"\"\"canary",
             "[[apps]]\nsecret 'canary'",
             "[[apps]]\nsecret = 2canary",
+            "[[apps]]\n[[apps.webhooks]]\nheaders = { 'X A' = 'canary' }",
+            "[[apps]]\n[[apps.webhooks]]\nheaders = 'canary'",
+            "[[apps]]\n[[apps.webhooks]]\nurl = 'canary'",
             "[[apps]]\nsecret = 'canary'\nid = ",
         ];
         for text in texts {

@@ -12,9 +12,9 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use toml::de::DeValue;
 
-use super::cpu_list;
 use super::variable::Variable;
-use crate::app::AppSecret;
+use super::{cpu_list, webhooks};
+use crate::app::{AppSecret, Webhook};
 
 /// Most characters in an app's id or key.
 pub(super) const NAME_CHARS_MAX: usize = 128;
@@ -71,6 +71,10 @@ pub(super) enum Accepts {
     Origins,
     /// What stands in front of every path.
     Prefix,
+    /// A file.
+    Path,
+    /// An app's webhooks.
+    Webhooks,
 }
 
 /// What a number counts.
@@ -101,6 +105,7 @@ pub(super) enum Value {
     /// Which of the words.
     Word(usize),
     Origins(Vec<String>),
+    Webhooks(Vec<Webhook>),
 }
 
 impl PartialEq for Value {
@@ -116,6 +121,7 @@ impl PartialEq for Value {
             (V::Secret(a), V::Secret(b)) => a.expose() == b.expose(),
             (V::Word(a), V::Word(b)) => a == b,
             (V::Origins(a), V::Origins(b)) => a == b,
+            (V::Webhooks(a), V::Webhooks(b)) => a == b,
             _ => false,
         }
     }
@@ -168,7 +174,15 @@ impl Value {
         }
     }
 
-    /// The id, key or prefix. Panics when the table is wrong.
+    /// The webhooks. Panics when the table is wrong.
+    pub(super) fn webhooks(self) -> Vec<Webhook> {
+        match self {
+            Value::Webhooks(webhooks) => webhooks,
+            _ => unreachable!("the table gives this setting webhooks"),
+        }
+    }
+
+    /// The id, key, prefix or path. Panics when the table is wrong.
     pub(super) fn name(self) -> String {
         match self {
             Value::Name(name) => name,
@@ -180,7 +194,7 @@ impl Value {
 impl Accepts {
     /// Whether a refused value must not be shown.
     pub(super) fn is_secret(&self) -> bool {
-        matches!(self, Accepts::Secret)
+        matches!(self, Accepts::Secret | Accepts::Webhooks)
     }
 
     /// Reads a value as it is written in a variable or after a flag.
@@ -213,6 +227,10 @@ impl Accepts {
             }
             Accepts::Origins => origins(text.split(',')).ok_or_else(|| self.expected()),
             Accepts::Prefix => prefix(text).ok_or_else(|| self.expected()),
+            Accepts::Path => path(text).ok_or_else(|| self.expected()),
+            Accepts::Webhooks => webhooks::read_json(text)
+                .map(Value::Webhooks)
+                .map_err(|mistake| mistake.to_string()),
         }
     }
 
@@ -232,7 +250,13 @@ impl Accepts {
             }
             (A::Word(_), V::Integer(n)) if n.radix() == 10 => self.read_text(n.as_str()),
             (
-                A::Address | A::Cores | A::Name { .. } | A::Secret | A::Word(_) | A::Prefix,
+                A::Address
+                | A::Cores
+                | A::Name { .. }
+                | A::Secret
+                | A::Word(_)
+                | A::Prefix
+                | A::Path,
                 V::String(s),
             ) => self.read_text(s),
             (A::Origins, V::Array(items)) => {
@@ -245,6 +269,9 @@ impl Accepts {
             (A::Origins, V::String(_)) => {
                 Err(format!("{}, as an array of strings", self.expected()))
             }
+            (A::Webhooks, value) => webhooks::read_toml(value)
+                .map(Value::Webhooks)
+                .map_err(|mistake| mistake.to_string()),
             (A::Cores, V::Array(items)) => {
                 let number = |item: &toml::Spanned<DeValue<'_>>| match item.get_ref() {
                     V::Integer(n) => usize::from_str_radix(n.as_str(), n.radix()).ok(),
@@ -253,7 +280,7 @@ impl Accepts {
                 let cores: Option<Vec<usize>> = items.iter().map(number).collect();
                 cpu_list::unique(cores.ok_or_else(|| self.expected())?).map(Value::Cores)
             }
-            (A::Address | A::Name { .. } | A::Secret | A::Prefix, _) => {
+            (A::Address | A::Name { .. } | A::Secret | A::Prefix | A::Path, _) => {
                 Err(format!("{}, in quotes", self.expected()))
             }
             _ => Err(self.expected()),
@@ -309,6 +336,8 @@ impl Accepts {
                 "expected a path such as /realtime of at most {PREFIX_CHARS_MAX} letters, digits \
                  and - . _ ~ between single slashes"
             ),
+            Accepts::Path => "expected the name of a file".to_owned(),
+            Accepts::Webhooks => "expected a list of webhooks, each with a url".to_owned(),
         }
     }
 }
@@ -324,6 +353,11 @@ impl fmt::Display for Unit {
             Unit::Microseconds => " of microseconds",
         })
     }
+}
+
+fn path(text: &str) -> Option<Value> {
+    let fits = !text.is_empty() && !text.contains(char::is_control);
+    fits.then(|| Value::Name(text.to_owned()))
 }
 
 fn name(text: &str, without: &str) -> Option<Value> {

@@ -31,6 +31,8 @@ mod server_knobs;
 mod settings;
 mod suggest;
 mod variable;
+mod webhook_knobs;
+mod webhooks;
 
 pub use apps::{DEMO_APP_ID, DEMO_APP_KEY, DEMO_APP_SECRET};
 #[cfg(feature = "loadtest")]

@@ -6,8 +6,7 @@
 use std::net::IpAddr;
 
 use super::knob::{Accepts, Knob, Unit, Value};
-use super::settings::Config;
-use super::variable::Variable;
+use super::{settings::Config, variable::Variable, webhook_knobs as webhook};
 use crate::limits::{HEAD_BYTES_MAX, SHARDS_MAX};
 
 const LISTENING: &str = "Listening";
@@ -440,6 +439,13 @@ pub(super) static SERVER: &[Knob<Config>] = &[
         put: |c, v| c.pong_wait_ms = v.whole(),
         show: |c| c.pong_wait_ms.to_string(),
     },
+    webhook::BATCHING,
+    webhook::BATCH_MS,
+    webhook::RETRY_MS,
+    webhook::GIVE_UP_MS,
+    webhook::TIMEOUT_MS,
+    webhook::QUEUE_BYTES,
+    webhook::CA_FILE,
     Knob {
         key: "debug",
         flag: Some("debug"),
@@ -523,7 +529,7 @@ mod tests {
                 );
             }
         }
-        assert_eq!(numbers, 22);
+        assert_eq!(numbers, 27);
     }
 
     #[test]
@@ -534,6 +540,12 @@ mod tests {
             ("debug", "1", "true"),
             ("path_prefix", "ws/", "\"/ws\""),
             ("rest_replay_guard", "1", "true"),
+            ("webhook_batching", "1", "true"),
+            (
+                "webhook_ca_file",
+                "/etc/ca \"own\".pem",
+                r#""/etc/ca \"own\".pem""#,
+            ),
         ];
         for (key, text, shown) in texts {
             let knob = SERVER.iter().find(|k| k.key == key).unwrap();

@@ -4,6 +4,7 @@
 //! keys are unique among its apps, and demo credentials come with a loopback address only.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
 
 use crate::app::App;
 
@@ -83,6 +84,24 @@ pub struct Config {
     /// Whether a signed request is served only once, by remembering its signature while its time
     /// stamp is good; that takes a `rest_clock_s` above 0. Default `false`.
     pub rest_replay_guard: bool,
+    /// Whether several webhook events of one app may go in one body (K6). Default false.
+    pub webhook_batching: bool,
+    /// For how many milliseconds events are gathered into one body, where that is wanted. Default
+    /// 50.
+    pub webhook_batch_ms: u64,
+    /// How many milliseconds after a failure a webhook is sent again, doubled each time (K4).
+    /// Default 1000.
+    pub webhook_retry_ms: u64,
+    /// The age in milliseconds at which a webhook is given up (K4). Default 300000.
+    pub webhook_give_up_ms: u64,
+    /// How many milliseconds one try may take (K4). Default 10000.
+    pub webhook_timeout_ms: u64,
+    /// Most bytes waiting for one endpoint; past it the oldest events are dropped. Default
+    /// 16777216.
+    pub webhook_queue_bytes: usize,
+    /// Certificate authorities that webhook endpoints may have beside those of the machine, a PEM
+    /// file. Default `None`.
+    pub webhook_ca_file: Option<PathBuf>,
 
     /// Whether to log every connection and message. Default `false`.
     pub debug: bool,
@@ -122,6 +141,13 @@ impl Default for Config {
             path_prefix: String::new(),
             rest_clock_s: 600,
             rest_replay_guard: false,
+            webhook_batching: false,
+            webhook_batch_ms: 50,
+            webhook_retry_ms: 1000,
+            webhook_give_up_ms: 300_000,
+            webhook_timeout_ms: 10_000,
+            webhook_queue_bytes: 16 << 20,
+            webhook_ca_file: None,
             debug: false,
             demo: false,
             apps: Vec::new(),

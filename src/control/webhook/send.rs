@@ -1,0 +1,186 @@
+//! One try: resolve, look at the address, connect to exactly that, send, see what is answered.
+//!
+//! Nothing is followed and nothing is kept: a redirect is a failure (K11), the body of an answer is
+//! read a little, so that the peer can finish, and dropped.
+
+use super::queue::Parcel;
+use super::target::{Target, usable};
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::client::conn::http1;
+use hyper::header::{HeaderMap, HeaderValue};
+use hyper::{Method, Request, Response};
+use hyper_util::rt::TokioIo;
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::ServerName;
+
+/// Bytes of an answer's head, and of the part of its body that is read.
+const ANSWER_BYTES: usize = 64 << 10;
+
+/// How long an answer's body is read once its head was good.
+const REST: Duration = Duration::from_secs(1);
+
+/// Why a try failed.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// Its name has no address.
+    Resolve(io::Error),
+    /// None of its addresses may be connected to.
+    Refused(&'static str),
+    /// Nobody can be reached there.
+    Connect(io::Error),
+    /// TLS failed.
+    Tls(io::Error),
+    /// What came back is not HTTP, or nothing did.
+    Http(hyper::Error),
+    /// The answer is not 2xx.
+    Status(u16),
+    /// It took too long.
+    Timeout,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Resolve(error) => write!(f, "its name cannot be resolved: {error}"),
+            Self::Refused(reason) => f.write_str(reason),
+            Self::Connect(error) => write!(f, "it cannot be reached: {error}"),
+            Self::Tls(error) => write!(f, "TLS failed: {error}"),
+            Self::Http(error) => write!(f, "it gave no answer: {error}"),
+            Self::Status(status) => write!(f, "it answered {status}"),
+            Self::Timeout => f.write_str("it gave no answer in time"),
+        }
+    }
+}
+
+/// How an endpoint is reached.
+pub(super) struct Route {
+    pub(super) target: Target,
+    pub(super) trusted: bool,
+    /// What each request says, but for the signature.
+    pub(super) headers: HeaderMap,
+    pub(super) timeout: Duration,
+    pub(super) tls: Option<TlsConnector>,
+}
+
+impl Route {
+    /// Sends a parcel.
+    ///
+    /// # Errors
+    /// Why it was not taken.
+    pub(super) async fn send(&self, parcel: &Parcel) -> Result<(), Failure> {
+        let done = within(self.timeout, self.once(parcel)).await;
+        done.unwrap_or(Err(Failure::Timeout))
+    }
+
+    async fn once(&self, parcel: &Parcel) -> Result<(), Failure> {
+        let stream = connect(&self.addresses().await?).await?;
+        match &self.tls {
+            Some(tls) => {
+                let name = ServerName::try_from(self.target.host.clone());
+                let name = name.map_err(|error| Failure::Tls(io::Error::other(error)))?;
+                let stream = tls.connect(name, stream).await.map_err(Failure::Tls)?;
+                self.exchange(stream, parcel).await
+            }
+            None => self.exchange(stream, parcel).await,
+        }
+    }
+
+    async fn addresses(&self) -> Result<Vec<SocketAddr>, Failure> {
+        let Target { host, port, .. } = &self.target;
+        let usable = match host.parse::<IpAddr>() {
+            Ok(address) => usable([SocketAddr::new(address, *port)].into_iter(), self.trusted),
+            Err(_) => {
+                let found = tokio::net::lookup_host((host.as_str(), *port)).await;
+                usable(found.map_err(Failure::Resolve)?, self.trusted)
+            }
+        };
+        usable.map_err(Failure::Refused)
+    }
+
+    async fn exchange(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
+        parcel: &Parcel,
+    ) -> Result<(), Failure> {
+        let mut builder = http1::Builder::new();
+        builder.max_buf_size(ANSWER_BYTES);
+        let stream = TokioIo::new(stream);
+        let (mut sender, connection) = builder.handshake(stream).await.map_err(Failure::Http)?;
+        let connection = tokio::task::spawn_local(async move {
+            if let Err(error) = connection.await {
+                tracing::trace!(%error, "a webhook's connection ended early");
+            }
+        });
+        let response = sender.send_request(self.request(parcel)).await;
+        let outcome = match response {
+            Ok(response) => judge(response).await,
+            Err(error) => Err(Failure::Http(error)),
+        };
+        connection.abort(); // whatever else it says is not read
+        outcome
+    }
+
+    fn request(&self, parcel: &Parcel) -> Request<Full<Bytes>> {
+        let mut request = Request::new(Full::new(parcel.bytes.clone()));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = self.target.path.clone();
+        *request.headers_mut() = self.headers.clone();
+        let signature = HeaderValue::from_str(&parcel.signature);
+        let signature = signature.expect("hex digits are fit for a header");
+        request
+            .headers_mut()
+            .insert("x-pusher-signature", signature);
+        request
+    }
+}
+
+/// Whether the answer is a yes; its body says nothing.
+async fn judge(response: Response<Incoming>) -> Result<(), Failure> {
+    let status = response.status();
+    if !status.is_success() {
+        return Err(Failure::Status(status.as_u16())); // K11: 3xx too
+    }
+    let mut body = response.into_body();
+    let drop_body = async {
+        let mut read = 0;
+        while let Some(Ok(frame)) = body.frame().await {
+            read += frame.data_ref().map_or(0, Bytes::len);
+            if read >= ANSWER_BYTES {
+                break;
+            }
+        }
+    };
+    // It was taken, whether or not the rest of the answer arrives.
+    let _ = within(REST, drop_body).await;
+    Ok(())
+}
+
+#[expect(
+    clippy::disallowed_types,
+    reason = "the control thread has a reactor, and hyper speaks over tokio's streams"
+)]
+async fn connect(addresses: &[SocketAddr]) -> Result<tokio::net::TcpStream, Failure> {
+    let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    for address in addresses {
+        match tokio::net::TcpStream::connect(address).await {
+            Ok(stream) => return Ok(stream),
+            Err(error) => last = error,
+        }
+    }
+    Err(Failure::Connect(last))
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the control thread has a reactor"
+)]
+async fn within<T>(limit: Duration, work: impl Future<Output = T>) -> Option<T> {
+    tokio::time::timeout(limit, work).await.ok()
+}
