@@ -3,6 +3,9 @@
 //! Every run ends by itself, for it is refused or only asked to check or to print; a run that would
 //! start the server instead is ended by `timeout` and fails by its exit code.
 
+#[path = "config/webhooks.rs"]
+mod webhooks;
+
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output};
