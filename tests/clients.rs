@@ -36,6 +36,11 @@ fn laravel_echo() {
 }
 
 #[test]
+fn webhook_receivers() {
+    with_server(Some("apps.toml"), |port| run_node(port, "webhooks"));
+}
+
+#[test]
 fn npm_pusher() {
     with_server(Some("apps.toml"), |port| run_node(port, "sdk-node"));
 }
@@ -129,14 +134,19 @@ fn run_node(port: u16, folder: &str) {
     println!("{folder}: {passed} scenarios passed");
 }
 
-fn run_python(port: u16) {
+/// The interpreter that has the SDK.
+fn python() -> PathBuf {
     let python = target_folder().join("clients/venv/bin/python");
     assert!(
         python.exists(),
         "{} is missing: run `make setup`",
         python.display()
     );
-    let mut command = Command::new(python);
+    python
+}
+
+fn run_python(port: u16) {
+    let mut command = Command::new(python());
     command.args(["-B", "-m", "unittest", "discover", "-v", "-s", "python"]);
     let output = run_scripts(port, command);
     let ran = output
@@ -154,6 +164,8 @@ fn run_scripts(port: u16, mut command: Command) -> String {
     command.current_dir(scripts_folder());
     command.env("SHARDCAST_TEST_PORT", port.to_string());
     command.env("SHARDCAST_TEST_SHARDS", SHARDS);
+    command.env("SHARDCAST_TEST_PYTHON", python());
+    command.env("SHARDCAST_TEST_SERVER", env!("CARGO_BIN_EXE_shardcast"));
     let mut scripts = Process::spawn(&mut command);
     let status = scripts.wait(SCRIPTS_DEADLINE);
     scripts.kill();
