@@ -1,8 +1,7 @@
 //! Some hubs, the wires between them, and the clients: the executor of a server in one thread.
 //!
-//! Carries out effects as a shard does: in order, after each call, and with a hub's notes to itself
-//! before anything else reaches that hub. What a hub is told passes the [`Model`] on the way in,
-//! and what it says passes the [`Client`]s on the way out. Decides nothing: that is the script's.
+//! Carries out effects as a shard does, a hub's notes to itself first. What it is told passes the
+//! [`Model`] on the way in, what it says the [`Client`]s. Decides nothing: that is the script's.
 
 use crate::client::Client;
 use crate::fault::Fault;

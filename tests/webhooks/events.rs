@@ -148,6 +148,77 @@ fn connections_are_told_of_when_asked_for() {
 }
 
 #[test]
+fn users_are_told_of_when_asked_for() {
+    let receiver = Receiver::plain();
+    let app = app_with([only(
+        receiver.url(),
+        &[
+            WebhookKind::UserOnline,
+            WebhookKind::UserOffline,
+            WebhookKind::ChannelOccupied,
+            WebhookKind::ChannelVacated,
+            WebhookKind::SubscriptionCount,
+        ],
+    )]);
+    let keys = Keys::of(&app);
+    let mut server = TestServer::start(quick([app.clone()]));
+    for id in ["a", "b", "c"] {
+        let channel = format!("#server-to-user-{id}");
+        let [mut one, mut two] = server.pair();
+        one.sign_in(&keys, id);
+        let online = json!({"name": "user_online", "channel": channel, "user_id": id});
+        assert_eq!(receiver.events(&app, 1), [online]);
+        two.sign_in(&keys, id);
+        two.subscribe(&channel); // U8: told of as a channel to nobody
+        drop(one);
+        two.unsubscribe(&channel);
+        drop(two);
+        assert_eq!(names(&receiver.events(&app, 1), &channel), ["user_offline"]);
+    }
+    server.end();
+    assert_eq!(receiver.rest(&app), [json!(null); 0]);
+}
+
+#[test]
+fn a_connection_that_signed_in_is_told_of_by_user() {
+    let receiver = Receiver::plain();
+    let app = app_with([only(receiver.url(), &[WebhookKind::ConnectionClosed])]);
+    let server = TestServer::start(quick([app.clone()]));
+    let mut client = server.client();
+    client.sign_in(&Keys::of(&app), "a");
+    let socket_id = json!(client.socket_id);
+    drop(client);
+    let told = receiver.events(&app, 1).remove(0);
+    assert_eq!(
+        (&told["user_id"], &told["socket_id"]),
+        (&json!("a"), &socket_id)
+    );
+}
+
+#[test]
+fn a_user_who_comes_back_was_never_gone() {
+    // K5
+    let receiver = Receiver::plain();
+    let app = app_with([only(
+        receiver.url(),
+        &[WebhookKind::UserOnline, WebhookKind::UserOffline],
+    )]);
+    let mut server = TestServer::start(Config {
+        flap_ms: 60_000,
+        ..config([app.clone()])
+    });
+    for reload in 0..4 {
+        server.client_on(reload % 2).sign_in(&Keys::of(&app), "a");
+    }
+    server.end();
+    let told = receiver.rest(&app);
+    assert_eq!(
+        names(&told, "#server-to-user-a"),
+        ["user_online", "user_offline"]
+    );
+}
+
+#[test]
 fn a_page_reload_is_not_told() {
     // K5
     let receiver = Receiver::plain();
