@@ -5,14 +5,13 @@ use super::effect::Effect;
 use super::index::{ChannelSlot, Subscriber};
 use super::note::{Admission, Deliver, Join, Joined, Note, Part, home_of};
 use super::presence::Presence;
-use super::session::{Session, State, Subscription};
+use super::session::{State, Subscription};
 use super::state::Hub;
 use crate::id::{ClientId, ShardId};
 use crate::limits::{ERROR_ANSWERS_PER_SECOND, EVENT_NAME_SHOWN, REFUSALS_PER_SECOND};
-use crate::protocol::auth::channel_is_signed;
 use crate::protocol::command::{Command, CommandError, Subscribe};
 use crate::protocol::event::{self, SubscriptionRefusal};
-use crate::protocol::member::{Member, MemberError};
+use crate::protocol::member::Member;
 use crate::protocol::user::user_of;
 use crate::protocol::{ChannelKind, Code, NameError};
 use crate::ws::Frame;
@@ -183,48 +182,6 @@ impl Hub {
         } else if entry.home.is_some() {
             self.activate_waiting(channel, effects);
         }
-    }
-
-    /// Checks signature and member data (section 4.1, P6 to P9).
-    fn authorize(
-        &self,
-        session: &Session,
-        kind: ChannelKind,
-        subscribe: Subscribe<'_>,
-    ) -> Result<Option<Member>, SubscriptionRefusal> {
-        if !kind.needs_auth() {
-            return Ok(None); // S2
-        }
-        let tenant = self.apps.get(session.app);
-        let Subscribe {
-            channel,
-            auth,
-            channel_data,
-        } = subscribe;
-        let auth = auth.ok_or(SubscriptionRefusal::Auth)?;
-        let socket_id = session.socket_id.to_string();
-        let key = &tenant.app.key;
-        if !channel_is_signed(&tenant.signer, key, auth, &socket_id, channel, channel_data) {
-            return Err(SubscriptionRefusal::Auth);
-        }
-        if !kind.is_presence() {
-            return Ok(None);
-        }
-        let member = match (channel_data, &session.user) {
-            (Some(channel_data), _) => {
-                Member::parse(channel_data).map_err(|error| match error {
-                    MemberError::UserId | MemberError::UserInfo => SubscriptionRefusal::Member,
-                    MemberError::UserIdTooLong => SubscriptionRefusal::MemberTooBig,
-                })?
-            }
-            (None, Some(user)) => user.member(), // P9
-            (None, None) => return Err(SubscriptionRefusal::Member),
-        };
-        if member.user_info.as_ref().map_or(0, |text| text.len()) > tenant.app.presence_member_bytes
-        {
-            return Err(SubscriptionRefusal::MemberTooBig);
-        }
-        Ok(Some(member))
     }
 
     /// Q7: success again, no count change, nobody else is told.

@@ -21,6 +21,7 @@
 
 mod apps;
 mod ask;
+mod authorize;
 mod channel_table;
 mod client_event;
 mod deadlines;
