@@ -212,7 +212,11 @@ impl World {
         let name = &self.model.channels[channel].name;
         // Who is signed in stays in its own channel (U9).
         if !self.model.channels[channel].is_own_of(None) {
-            client.subscriptions.remove(&channel);
+            let gone = client.subscriptions.remove(&channel);
+            // A termination that is under way may find no such member any more.
+            if gone.is_some_and(|subscription| subscription.user.is_some()) {
+                client.is_condemned = false;
+            }
         }
         let text = json!({ "event": "pusher:unsubscribe", "data": { "channel": name } });
         self.say(id, text.to_string(), Spot::Nothing); // S9
