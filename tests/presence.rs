@@ -86,7 +86,7 @@ fn members_meet_over_two_shards() {
 #[test]
 fn a_user_with_two_connections_comes_and_goes_once() {
     // P2, P3, P5, Q10
-    let server = TestServer::plain();
+    let server = TestServer::counting();
     let mut rest = server.rest();
     for channel in CHANNELS {
         let [mut first, mut second] = server.pair();
@@ -289,6 +289,7 @@ fn a_full_channel_takes_members_but_no_new_users() {
     // P8
     let mut small = App::new("1001", "app-key", "app-secret");
     small.presence_members = 3;
+    small.subscription_count = true;
     let server = TestServer::with_apps([small]);
     let mut rest = server.rest();
     for channel in CHANNELS {

@@ -5,6 +5,8 @@
 
 mod support;
 
+#[path = "protocol/choices.rs"]
+mod choices;
 #[path = "protocol/frames.rs"]
 mod frames;
 #[path = "protocol/handshake.rs"]

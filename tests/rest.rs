@@ -9,6 +9,8 @@ mod support;
 mod ask;
 #[path = "rest/guard.rs"]
 mod guard;
+#[path = "rest/info.rs"]
+mod info;
 #[path = "rest/order.rs"]
 mod order;
 #[path = "rest/plain.rs"]

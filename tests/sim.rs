@@ -13,6 +13,8 @@
 mod client;
 #[path = "sim/fault.rs"]
 mod fault;
+#[path = "sim/hearing.rs"]
+mod hearing;
 #[path = "sim/mesh.rs"]
 mod mesh;
 #[path = "sim/model.rs"]

@@ -115,15 +115,17 @@ fn copy(join: &Join) -> Join {
         kind: join.kind,
         local: join.local,
         count: join.count,
+        asker: join.asker,
         member: join.member.clone(),
+        again: join.again,
     }
 }
 
 fn part(join: &Join) -> Part {
-    let (presence, member) = join.member.as_ref().expect("only members join here");
+    let member = join.member.as_ref().expect("only members join here");
     Part {
         channel: join.channel.clone(),
-        presence: *presence,
+        presence: join.asker.expect("members are let in one by one"),
         user_id: member.user_id.clone(),
     }
 }

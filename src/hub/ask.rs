@@ -1,40 +1,77 @@
 //! Questions about channels, and what their homes answer.
 
+use super::cache::CachedEvent;
 use super::channel_table::ChannelName;
 use super::pass::Passed;
 use crate::id::AppSlot;
+use crate::protocol::member::Member;
 
 /// Asked of a channel's home, or of every shard for lists.
 #[derive(Debug)]
 pub enum Question {
     /// Counts of one channel (section 8.6).
-    Channel(ChannelName),
+    Channel {
+        /// Which one.
+        channel: ChannelName,
+        /// Whether the cached event is wanted too.
+        cached: bool,
+    },
     /// Members of one presence channel (section 8.7).
-    Users(ChannelName),
+    Users {
+        /// Which one.
+        channel: ChannelName,
+        /// Whether their infos are wanted too.
+        with_info: bool,
+    },
     /// Nothing but an answer: what was sent to this shard before has been put in order when it
     /// comes.
     Ordered,
     /// Has the connections of the user with this channel ended (section 7.5), and is answered when
     /// all shards concerned have been told.
     Terminate(ChannelName),
-    /// The occupied channels this shard is home of (section 8.5).
+    /// Some of the occupied channels this shard is home of (section 8.5).
     Channels {
         /// Of this app only.
         app: AppSlot,
         /// Whose names begin so.
         prefix: Box<str>,
+        /// Where to go on.
+        from: Cursor,
     },
+    /// An app's connections on this shard.
+    Connections(AppSlot),
+}
+
+/// A place in a home's list of channels, which is read in pieces so that a long one keeps no shard
+/// from its other work.
+///
+/// Whoever starts with the default and goes on with each next cursor sees every channel once that
+/// is occupied from the first question to the last. A channel that came after the first question is
+/// not seen, so that none is seen twice which went and came again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cursor {
+    pub(super) slot: u32,
+    /// Only channels that are older than this; unknown in the first question.
+    pub(super) before: Option<u64>,
 }
 
 /// What comes back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// To [`Question::Channel`].
-    Channel(ChannelState),
-    /// To [`Question::Users`]: ids in the order of joining.
-    Users(Vec<Box<str>>),
+    /// To [`Question::Channel`]: its counts, and its cached event if that was wanted and there is
+    /// one.
+    Channel(ChannelState, Option<CachedEvent>),
+    /// To [`Question::Users`]: in the order of joining.
+    Users(Vec<Member>),
     /// To [`Question::Channels`].
-    Channels(Vec<Listed>),
+    Channels {
+        /// A piece of the list, perhaps an empty one.
+        listed: Vec<Listed>,
+        /// Where the next piece begins; none after the last.
+        next: Option<Cursor>,
+    },
+    /// To [`Question::Connections`].
+    Connections(u32),
     /// To [`Question::Ordered`] and [`Question::Terminate`].
     Ordered,
     /// Whether a connection was admitted.

@@ -133,9 +133,10 @@ impl<T: Named> ChannelTable<T> {
         (entry.generation == generation && entry.channel.is_some()).then_some(slot)
     }
 
-    /// Every channel.
-    pub fn iter(&self) -> impl Iterator<Item = &T> {
-        self.by_name.iter().map(|slot| self.get(*slot))
+    /// One past the highest slot that was ever in use.
+    #[must_use]
+    pub fn slots(&self) -> u32 {
+        self.slots.len() as u32
     }
 
     /// How many channels there are.

@@ -3,6 +3,7 @@
 //! Nothing is ever taken out early: whoever asked for a deadline says in it which channel or client
 //! it is for, by a reference that goes stale, and does nothing when it has.
 
+use super::note::HomeRef;
 use crate::id::ClientId;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -21,6 +22,8 @@ pub enum Deadline {
         /// Which of its departures.
         departure: u32,
     },
+    /// The subscribers of a large channel may be told their number again.
+    Count(HomeRef),
 }
 
 /// Things that are due at a time.

@@ -44,6 +44,9 @@ pub struct Channel {
     pub reported: u32,
     /// Whether it is in the list of changed channels.
     pub changed: bool,
+    /// Whether somebody came whom the home has not been told of: with another who went, the count
+    /// is the same and has to be told all the same.
+    pub newcomer: bool,
 }
 
 impl Channel {
@@ -88,6 +91,7 @@ impl Index {
             joins_open: 0,
             reported: 0,
             changed: false,
+            newcomer: false,
         }))
     }
 

@@ -3,10 +3,11 @@
 use super::channel_table::ChannelName;
 use super::effect::Effect;
 use super::index::{ChannelSlot, Subscriber};
-use super::note::{Admission, Deliver, Join, Joined, Note, Part, home_of};
+use super::note::{Admission, Deliver, Join, Joined, Note, Part, Welcome, home_of};
 use super::presence::Presence;
 use super::session::{State, Subscription};
 use super::state::Hub;
+use super::tell::{pong_frame, tell};
 use crate::id::{ClientId, ShardId};
 use crate::limits::{ERROR_ANSWERS_PER_SECOND, EVENT_NAME_SHOWN, REFUSALS_PER_SECOND};
 use crate::protocol::command::{Command, CommandError, Subscribe};
@@ -48,7 +49,7 @@ impl Hub {
                 if let Err(refusal) = self.subscribe(client, subscribe, effects)
                     && self.may_refuse(client, REFUSAL, now_ms, effects)
                 {
-                    refuse(client, subscribe.channel, refusal, effects);
+                    self.refuse(client, subscribe.channel, refusal, effects);
                 }
             }
             Ok(Command::Unsubscribe { channel }) => self.unsubscribe(client, channel, effects),
@@ -136,7 +137,14 @@ impl Hub {
         let hash = self.hash(app, name);
         let known = self.index.find(app, hash, name);
         if let Some(at) = known.and_then(|channel| session.find(channel)) {
-            return self.subscribe_again(client, at, member, effects); // Q7
+            if self.apps.get(app).app.strict_subscribe {
+                if self.may_refuse(client, REFUSAL, self.now_ms, effects) {
+                    let message = format!("Existing subscription to channel {name}");
+                    tell(client, None, &message, Some(name), effects);
+                }
+                return Ok(());
+            }
+            return self.subscribe_again(client, at, kind, member, effects); // Q7
         }
         // Its own channel is not one it asked for.
         let count = session.subscriptions.len() - usize::from(session.user.is_some());
@@ -176,11 +184,14 @@ impl Hub {
         });
         let entry = self.index.get_mut(channel);
         entry.waiting.push(client);
-        if entry.kind.is_presence() || entry.home.is_none() && entry.joins_open == 0 {
-            let presence = member.map(|member| (Presence { client, epoch }, member));
-            self.join(channel, presence, effects);
+        if asks_home(entry.kind) {
+            let asker = Some(Presence { client, epoch });
+            self.join(channel, asker, member, false, effects);
         } else if entry.home.is_some() {
+            entry.newcomer = true;
             self.activate_waiting(channel, effects);
+        } else if entry.joins_open == 0 {
+            self.join(channel, None, None, false, effects);
         }
     }
 
@@ -189,20 +200,29 @@ impl Hub {
         &mut self,
         client: ClientId,
         at: usize,
+        kind: ChannelKind,
         member: Option<Member>,
         effects: &mut Vec<Effect>,
     ) -> Result<(), SubscriptionRefusal> {
         let session = self.sessions.get_mut(client).expect("looked up by command");
         let subscription = &mut session.subscriptions[at];
         let (channel, epoch) = (subscription.channel, subscription.epoch);
-        if let Some(member) = member {
-            if subscription.user_id.as_ref() != Some(&member.user_id) {
-                return Err(SubscriptionRefusal::Member); // one connection is one user
-            }
+        if let Some(member) = &member
+            && subscription.user_id.as_ref() != Some(&member.user_id)
+        {
+            return Err(SubscriptionRefusal::Member); // one connection is one user
+        }
+        if asks_home(kind) {
             if let State::Waiting { owed } = &mut subscription.state {
                 *owed += 1;
             }
-            self.join(channel, Some((Presence { client, epoch }, member)), effects);
+            self.join(
+                channel,
+                Some(Presence { client, epoch }),
+                member,
+                true,
+                effects,
+            );
             return Ok(());
         }
         match &mut subscription.state {
@@ -215,7 +235,9 @@ impl Hub {
     fn join(
         &mut self,
         channel: ChannelSlot,
-        member: Option<(Presence, Member)>,
+        asker: Option<Presence>,
+        member: Option<Member>,
+        again: bool,
         effects: &mut Vec<Effect>,
     ) {
         let local = self.index.local_ref(channel);
@@ -227,7 +249,9 @@ impl Hub {
             kind: entry.kind,
             local,
             count: entry.reported,
+            asker,
             member,
+            again,
         };
         let to = home_of(entry.name.hash, self.options.shards);
         effects.push(Effect::Post {
@@ -236,44 +260,42 @@ impl Hub {
         });
     }
 
-    /// The home has let this shard, and perhaps a member, in.
+    /// The home has let this shard, and perhaps a subscription, in.
     pub(super) fn joined(&mut self, joined: Joined, effects: &mut Vec<Effect>) {
         let channel = self.index.resolve(joined.local);
         let channel = channel.expect("a channel is kept while a join of it is under way");
         let entry = self.index.get_mut(channel);
         entry.joins_open -= 1;
         entry.home = Some(joined.home);
-        match joined.presence {
+        match joined.asker {
             None => self.activate_waiting(channel, effects),
-            Some((presence, outcome)) => self.member_joined(channel, presence, outcome, effects),
+            Some((asker, outcome)) => self.let_in(channel, asker, outcome, effects),
         }
         self.index.mark_changed(channel);
     }
 
-    fn member_joined(
+    /// The home has answered for one subscription.
+    fn let_in(
         &mut self,
         channel: ChannelSlot,
-        presence: Presence,
+        asker: Presence,
         outcome: Admission,
         effects: &mut Vec<Effect>,
     ) {
-        let client = presence.client;
+        let client = asker.client;
         let at = self.sessions.get(client).and_then(|session| {
             let at = session.find(channel)?;
-            (session.subscriptions[at].epoch == presence.epoch).then_some(at)
+            (session.subscriptions[at].epoch == asker.epoch).then_some(at)
         });
         match (at, outcome) {
-            (Some(at), Ok(snapshot)) => {
+            (Some(at), Ok(welcome)) => {
                 self.activate(client, at);
-                effects.push(Effect::Send {
-                    client,
-                    frame: Frame::shared(snapshot),
-                });
+                self.welcome(client, channel, welcome, effects);
             }
             (Some(at), Err(refusal)) => {
                 let name = self.index.get(channel).name.name.clone();
                 if self.may_refuse(client, REFUSAL, self.now_ms, effects) {
-                    refuse(client, &name, refusal, effects);
+                    self.refuse(client, &name, refusal, effects);
                 }
                 // Who asked again meanwhile waits on: there may be room by then.
                 let session = self.sessions.get_mut(client).expect("looked up above");
@@ -284,6 +306,31 @@ impl Hub {
             }
             // It left while the join was under way, and its part is on the way to the home.
             (None, _) => {}
+        }
+    }
+
+    /// S3, P10: the success, and in a cache channel its event or that there is none.
+    fn welcome(
+        &mut self,
+        client: ClientId,
+        channel: ChannelSlot,
+        welcome: Welcome,
+        effects: &mut Vec<Effect>,
+    ) {
+        let success = match welcome.snapshot {
+            Some(snapshot) => Effect::Send {
+                client,
+                frame: Frame::shared(snapshot),
+            },
+            None => self.succeeded(client, channel),
+        };
+        effects.push(success);
+        let entry = self.index.get(channel);
+        if entry.kind.is_cache() {
+            let name = &entry.name.name;
+            let miss = || self.encoder.encode(|out| event::cache_miss(name, out));
+            let frame = Frame::shared(welcome.cached.unwrap_or_else(miss));
+            effects.push(Effect::Send { client, frame });
         }
     }
 
@@ -423,51 +470,8 @@ impl Hub {
     }
 }
 
-/// Both failure frames, in the order that every client understands (section 3.2).
-fn refuse(
-    client: ClientId,
-    channel: &str,
-    refusal: SubscriptionRefusal,
-    effects: &mut Vec<Effect>,
-) {
-    let mut text = Vec::new();
-    event::subscription_error(channel, refusal, &mut text);
-    effects.push(Effect::Send {
-        client,
-        frame: Frame::text(&text),
-    });
-    tell(client, None, refusal.message(), Some(channel), effects);
-}
-
-pub(super) fn tell(
-    client: ClientId,
-    code: Option<Code>,
-    message: &str,
-    channel: Option<&str>,
-    effects: &mut Vec<Effect>,
-) {
-    let mut text = Vec::new();
-    event::error(code, message, channel, &mut text);
-    effects.push(Effect::Send {
-        client,
-        frame: Frame::text(&text),
-    });
-}
-
-/// `pusher:pong` as a frame, made at compile time.
-const fn pong_frame() -> &'static [u8] {
-    const TEXT: &[u8] = event::PONG.as_bytes();
-    const FRAME: [u8; TEXT.len() + 2] = {
-        assert!(TEXT.len() <= 125);
-        let mut frame = [0; TEXT.len() + 2];
-        frame[0] = 0x81;
-        frame[1] = TEXT.len() as u8;
-        let mut at = 0;
-        while at < TEXT.len() {
-            frame[at + 2] = TEXT[at];
-            at += 1;
-        }
-        frame
-    };
-    &FRAME
+/// Whether the home lets each subscription in by itself: members are told of, and a cached event is
+/// given.
+fn asks_home(kind: ChannelKind) -> bool {
+    kind.is_presence() || kind.is_cache()
 }

@@ -16,14 +16,18 @@
 //! - A channel's home sends to one shard in the order in which it decided, and notes between
 //!   two shards keep their order; so whoever has joined misses nothing and gets nothing twice.
 //! - A shard counts at a home while it has subscribers, or joins under way, for a channel.
-//! - When everybody has left and the turn has ended, nothing is left in any table, but users who
-//!   may still come back from a short absence.
+//! - When everybody has left and the turn has ended, nothing is left in any table, but for the
+//!   cached events, which have their own time, and users who may still come back from a short
+//!   absence.
 
 mod apps;
 mod ask;
+mod at_home;
 mod authorize;
+mod cache;
 mod channel_table;
 mod client_event;
+mod count;
 mod deadlines;
 mod effect;
 mod home;
@@ -39,19 +43,23 @@ mod publish;
 mod quota;
 mod session;
 mod state;
+mod tell;
 mod user;
 mod watch;
 
 pub use apps::{AppTable, Tenant};
-pub use ask::{Answer, ChannelState, Listed, Question};
+pub use ask::{Answer, ChannelState, Cursor, Listed, Question};
+pub use cache::CachedEvent;
 pub use channel_table::ChannelName;
-pub use deadlines::Deadlines;
+pub use deadlines::{Deadline, Deadlines};
 pub use effect::Effect;
 pub use index::ChannelSlot;
+pub use note::Welcome;
 pub use note::{CountNote, Deliver, HomeRef, Join, LocalRef, Note, Part, Publish, Status, Watch};
 pub use notice::Notice;
 pub use options::Options;
 pub use pass::{Pass, Passed, Proof, Rated};
+pub use presence::Presence;
 pub use publish::{Relay, hash_of};
 pub use quota::Bucket;
 pub use state::Hub;

@@ -9,6 +9,7 @@ use crate::id::{AppSlot, ShardId, SocketId, Ticket};
 use crate::protocol::ChannelKind;
 use crate::protocol::event::SubscriptionRefusal;
 use crate::protocol::member::Member;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 /// A message from one shard's hub to another's, or to its own.
@@ -46,6 +47,18 @@ pub enum Note {
     Answer(Ticket, Box<Answer>),
 }
 
+impl Note {
+    /// Whether the receiver should know the time to the millisecond before it takes the note.
+    #[must_use]
+    pub fn is_timely(&self) -> bool {
+        match self {
+            Self::Join(_) | Self::Counts(_) | Self::Ask(..) => true,
+            Self::Publish(publish) => publish.kept_data_at.is_some(),
+            _ => false,
+        }
+    }
+}
+
 /// A place in a shard's index; stale ones are recognised by their generation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LocalRef {
@@ -56,7 +69,7 @@ pub struct LocalRef {
 }
 
 /// A place in a home's table; valid while the shard that holds it counts at that home.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct HomeRef {
     /// Slot in the table of the home shard.
     pub slot: u32,
@@ -75,8 +88,13 @@ pub struct Join {
     pub local: LocalRef,
     /// Subscribers of the asking shard, those under way included.
     pub count: u32,
+    /// Whose subscription it is, where each has to be let in by the home: for presence, and for
+    /// cache channels.
+    pub asker: Option<Presence>,
     /// The member, for presence channels.
-    pub member: Option<(Presence, Member)>,
+    pub member: Option<Member>,
+    /// Whether the asker is subscribed already and only asks again (Q7).
+    pub again: bool,
 }
 
 /// See [`Note::Part`].
@@ -114,10 +132,21 @@ pub struct Publish {
     pub name_len: u32,
     /// The connection that does not get it (S13).
     pub except: Option<SocketId>,
+    /// Where in the frame its data begins, if a cache channel is to keep it (C1).
+    pub kept_data_at: Option<NonZeroU32>,
 }
 
-/// How a presence join went: the snapshot's frame, or why there is none.
-pub type Admission = Result<Arc<[u8]>, SubscriptionRefusal>;
+/// How the join of one subscription went.
+pub type Admission = Result<Welcome, SubscriptionRefusal>;
+
+/// What a subscription begins with.
+#[derive(Clone, Debug, Default)]
+pub struct Welcome {
+    /// The success with the members, for presence channels.
+    pub snapshot: Option<Arc<[u8]>>,
+    /// The last event, for cache channels that have one.
+    pub cached: Option<Arc<[u8]>>,
+}
 
 /// See [`Note::Joined`].
 #[derive(Debug)]
@@ -126,8 +155,8 @@ pub struct Joined {
     pub local: LocalRef,
     /// The channel at its home.
     pub home: HomeRef,
-    /// For presence channels: whose join this answers, and how it went.
-    pub presence: Option<(Presence, Admission)>,
+    /// Whose join this answers, and how it went, if it was asked for one subscription.
+    pub asker: Option<(Presence, Admission)>,
 }
 
 /// See [`Note::Deliver`].

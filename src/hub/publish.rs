@@ -5,10 +5,12 @@ use super::effect::Effect;
 use super::note::{Note, Publish, home_of};
 use super::state::Hub;
 use crate::id::{AppSlot, ShardId, SocketId};
-use crate::protocol::event;
+use crate::protocol::ChannelKind;
+use crate::protocol::event::{self, EventPlaces};
 use crate::ws::frame::TextEncoder;
 use siphasher::sip::SipHasher13;
 use std::hash::Hasher;
+use std::num::NonZeroU32;
 
 /// An event for one channel.
 #[derive(Clone, Copy, Debug)]
@@ -38,8 +40,14 @@ pub fn hash_of(key: [u64; 2], app: AppSlot, name: &str) -> u64 {
 }
 
 impl Relay<'_> {
-    /// Encodes the event for its channel's home; `hash` is the channel's.
+    /// Encodes the event for its channel's home; `hash` is the channel's. No cache channel keeps it
+    /// (CE1).
     pub(super) fn note(self, hash: u64, encoder: &mut TextEncoder) -> Note {
+        Note::Publish(self.encode(hash, encoder).0)
+    }
+
+    /// Same, and where in the frame the data begins.
+    fn encode(self, hash: u64, encoder: &mut TextEncoder) -> (Publish, u32) {
         let Relay {
             app,
             channel,
@@ -48,19 +56,26 @@ impl Relay<'_> {
             user_id,
             except,
         } = self;
-        let (mut name_at, mut payload_len) = (0, 0);
+        let mut places = EventPlaces {
+            data_at: 0,
+            name_at: 0,
+        };
+        let mut payload_len = 0;
         let frame = encoder.encode(|out| {
-            name_at = event::channel_event(event, data, channel, user_id, out);
+            places = event::channel_event(event, data, channel, user_id, out);
             payload_len = out.len();
         });
-        Note::Publish(Publish {
+        let header_len = frame.len() - payload_len;
+        let publish = Publish {
             app,
             hash,
-            name_at: (frame.len() - payload_len + name_at) as u32,
+            name_at: (header_len + places.name_at) as u32,
             name_len: channel.len() as u32,
             frame,
             except,
-        })
+            kept_data_at: None,
+        };
+        (publish, (header_len + places.data_at) as u32)
     }
 }
 
@@ -81,10 +96,15 @@ impl Hub {
         }
     }
 
-    /// Sends an event to its channel's home. One allocation, whatever the size of the crowd.
+    /// Sends a backend's event to its channel's home, which keeps it for a cache channel. One
+    /// allocation, whatever the size of the crowd.
     pub fn publish(&mut self, relay: Relay<'_>, effects: &mut Vec<Effect>) {
         let hash = self.hash(relay.app, relay.channel);
-        let note = relay.note(hash, &mut self.encoder);
+        let (mut publish, data_at) = relay.encode(hash, &mut self.encoder);
+        if ChannelKind::is_cache_name(relay.channel) {
+            publish.kept_data_at = NonZeroU32::new(data_at); // C1
+        }
+        let note = Note::Publish(publish);
         let to = home_of(hash, self.options.shards);
         effects.push(Effect::Post { to, note });
     }

@@ -21,6 +21,8 @@ pub struct Session {
     pub is_authorized: bool,
     /// Who has signed in.
     pub user: Option<Box<SignedIn>>,
+    /// Whether it is told of a failed subscription a third time (section 3.2).
+    pub internal_errors: bool,
     /// What it is subscribed to or waits for.
     pub subscriptions: SmallVec<[Subscription; 1]>,
     /// Counts its subscriptions, so that two to one channel are told apart.
@@ -81,6 +83,8 @@ impl Session {
 pub struct Sessions {
     slots: Vec<Option<Box<Session>>>,
     live: usize,
+    /// Sessions by app.
+    of_app: Vec<u32>,
 }
 
 impl Sessions {
@@ -90,6 +94,7 @@ impl Sessions {
     /// When the slot is taken.
     pub fn insert(&mut self, session: Session) {
         let slot = session.client.slot() as usize;
+        *self.of_app_mut(session.app) += 1;
         if self.slots.len() <= slot {
             self.slots.resize_with(slot + 1, || None);
         }
@@ -116,7 +121,8 @@ impl Sessions {
 
     /// Takes the session out.
     pub fn remove(&mut self, client: ClientId) -> Option<Box<Session>> {
-        self.get(client)?;
+        let app = self.get(client)?.app;
+        *self.of_app_mut(app) -= 1;
         self.live -= 1;
         self.slots[client.slot() as usize].take()
     }
@@ -124,6 +130,19 @@ impl Sessions {
     /// Every session.
     pub fn iter(&self) -> impl Iterator<Item = &Session> {
         self.slots.iter().flatten().map(|session| &**session)
+    }
+
+    /// How many sessions an app has.
+    #[must_use]
+    pub fn count_of(&self, app: AppSlot) -> u32 {
+        self.of_app.get(app.index()).copied().unwrap_or_default()
+    }
+
+    fn of_app_mut(&mut self, app: AppSlot) -> &mut u32 {
+        if self.of_app.len() <= app.index() {
+            self.of_app.resize(app.index() + 1, 0);
+        }
+        &mut self.of_app[app.index()]
     }
 
     /// How many sessions there are.

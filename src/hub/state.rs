@@ -2,7 +2,7 @@
 
 use super::apps::AppTable;
 use super::ask::{Answer, Question};
-use super::channel_table::ChannelName;
+use super::cache::Cache;
 use super::deadlines::{Deadline, Deadlines};
 use super::effect::Effect;
 use super::home::Home;
@@ -16,7 +16,6 @@ use super::session::{Session, Sessions};
 use super::watch::WatchTable;
 use crate::app::WebhookKind;
 use crate::id::{AppSlot, ClientId, ShardId, SocketId, Ticket};
-use crate::protocol::user::user_of;
 use crate::protocol::webhook::{Event, What};
 use crate::ws::frame::TextEncoder;
 use std::rc::Rc;
@@ -33,11 +32,14 @@ pub struct Hub {
     pub(super) online: OnlineTable,
     /// Users that clients of this shard watch.
     pub(super) watched: WatchTable,
+    pub(super) cache: Cache,
+    /// How often somebody came to a cache channel without an event.
+    pub(super) cache_misses: u64,
     pub(super) deadlines: Deadlines<Deadline>,
     pub(super) places: Places,
     gates: Gates,
     pub(super) encoder: TextEncoder,
-    /// The time of the last tick: exact enough for whatever takes seconds.
+    /// The time as it was last seen: at the last tick, or with a note that is timely.
     pub(super) now_ms: u64,
     /// Places to give back at the turn's end, by app.
     released: Vec<(AppSlot, u32)>,
@@ -55,6 +57,8 @@ impl Hub {
             home: Home::default(),
             online: OnlineTable::default(),
             watched: WatchTable::default(),
+            cache: Cache::new(options.cache_bytes),
+            cache_misses: 0,
             deadlines: Deadlines::default(),
             places: Places::default(),
             gates: Gates::default(),
@@ -78,7 +82,8 @@ impl Hub {
 
     /// Time goes on: called some times a second, and before anything else.
     pub fn tick(&mut self, now_ms: u64, effects: &mut Vec<Effect>) {
-        self.now_ms = now_ms;
+        self.see_time(now_ms);
+        self.cache.sweep(now_ms);
         while let Some(due) = self.deadlines.next_due(now_ms) {
             match due {
                 Deadline::Authorize(client) => self.check_authorized(client, effects),
@@ -87,8 +92,14 @@ impl Hub {
                     generation,
                     departure,
                 } => self.user_stayed_away((slot, generation), departure, effects),
+                Deadline::Count(home) => self.count_due(home, effects),
             }
         }
+    }
+
+    /// What time it is, between two ticks: before a note that is timely is received.
+    pub fn see_time(&mut self, now_ms: u64) {
+        self.now_ms = self.now_ms.max(now_ms);
     }
 
     /// Whether a connection needs [`Hub::admit`]'s answer before it may open.
@@ -143,12 +154,21 @@ impl Hub {
             counted,
             is_authorized: false,
             user: None,
+            internal_errors: false,
             subscriptions: smallvec::SmallVec::new(),
             epoch: 0,
             client_events: Bucket::default(),
             errors: Bucket::default(),
         });
         self.expect_authorization(client, app);
+    }
+
+    /// The connection is to be told of a failed subscription by
+    /// `pusher_internal:subscription_error` too, as the .NET client needs it (section 3.2).
+    pub fn tell_internal_errors(&mut self, client: ClientId) {
+        if let Some(session) = self.sessions.get_mut(client) {
+            session.internal_errors = true;
+        }
     }
 
     /// A connection is gone, with this close code: all its subscriptions end in one step (S10).
@@ -175,39 +195,16 @@ impl Hub {
     /// Takes a note from another shard or from this one.
     pub fn receive(&mut self, from: ShardId, note: Note, effects: &mut Vec<Effect>) {
         match note {
-            Note::Join(join) => {
-                if join.kind.is_user() {
-                    self.user_came(&join.channel, effects);
-                }
-                let tenant = self.apps.get(join.channel.app);
-                self.home
-                    .join(from, *join, tenant, &mut self.encoder, effects);
-            }
-            Note::Part(part) => {
-                let told = self.apps.get(part.channel.app).told;
-                self.home.part(&part, told, &mut self.encoder, effects);
-            }
-            Note::Counts(counts) => {
-                for count in counts {
-                    let Some(channel) = self.home.count(from, count) else {
-                        continue;
-                    };
-                    match user_of(&channel.name) {
-                        Some(_) => self.user_left(&channel, effects),
-                        None => self.notice_freed(&channel, effects),
-                    }
-                }
-            }
+            Note::Join(join) => self.join_at_home(from, *join, effects),
+            Note::Part(part) => self.part_at_home(&part, effects),
+            Note::Counts(counts) => self.counts_at_home(from, counts, effects),
             Note::Watch(watch) => self.watch_user(from, &watch, effects),
             Note::Unwatch(channel) => self.unwatch_user(from, &channel),
             Note::Status(status) => self.status(status, effects),
             Note::Terminate(user) => self.terminate(&user, effects),
-            Note::Publish(publish) => self.home.publish(&publish, effects),
+            Note::Publish(publish) => self.publish_at_home(&publish, effects),
             Note::Ask(ticket, question) => {
-                if let Question::Terminate(user) = &*question {
-                    self.pass_on_termination(user, effects);
-                }
-                let answer = Box::new(self.home.answer(&question));
+                let answer = Box::new(self.answer_to(&question, effects));
                 effects.push(Effect::Post {
                     to: from,
                     note: Note::Answer(ticket, answer),
@@ -253,7 +250,8 @@ impl Hub {
     pub fn end_turn(&mut self, effects: &mut Vec<Effect>) {
         let mut by_home: Vec<(ShardId, Vec<CountNote>)> = Vec::new();
         while let Some(slot) = self.index.next_changed() {
-            let channel = self.index.get(slot);
+            let channel = self.index.get_mut(slot);
+            let newcomer = std::mem::take(&mut channel.newcomer);
             let count = channel.count();
             let to = home_of(channel.name.hash, self.options.shards);
             // While a join is under way its answer marks the channel again.
@@ -263,7 +261,8 @@ impl Hub {
             else {
                 continue;
             };
-            if count != channel.reported || count == 0 {
+            let tells = newcomer && self.apps.get(channel.name.app).app.subscription_count;
+            if count != channel.reported || count == 0 || tells {
                 let note = CountNote { home, count };
                 match by_home.iter_mut().find(|(shard, _)| *shard == to) {
                     Some((_, notes)) => notes.push(note),
@@ -273,7 +272,7 @@ impl Hub {
             if count == 0 {
                 self.index.remove(slot);
             } else {
-                self.index.get_mut(slot).reported = count;
+                channel.reported = count;
             }
         }
         for (to, notes) in by_home {
@@ -328,18 +327,10 @@ impl Hub {
         ]
     }
 
-    /// To the shards that have connections of the user; to all where one may be a presence member
-    /// without having signed in (Q20).
-    fn pass_on_termination(&self, user: &ChannelName, effects: &mut Vec<Effect>) {
-        let mut post = |to| {
-            let note = Note::Terminate(Box::new(user.clone()));
-            effects.push(Effect::Post { to, note });
-        };
-        if self.apps.get(user.app).app.terminate_presence_members {
-            (0..self.options.shards).map(ShardId).for_each(post);
-        } else {
-            self.home.listeners(user).for_each(&mut post);
-        }
+    /// Cached events that are kept, whoever is here, and how often there was none.
+    #[must_use]
+    pub fn cache_sizes(&self) -> (usize, u64) {
+        (self.cache.len(), self.cache_misses)
     }
 
     fn app_home(&self, app: AppSlot) -> ShardId {

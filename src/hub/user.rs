@@ -8,9 +8,10 @@
 use super::channel_table::ChannelName;
 use super::deadlines::Deadline;
 use super::effect::Effect;
-use super::local::{REFUSAL, tell};
+use super::local::REFUSAL;
 use super::session::Session;
 use super::state::Hub;
+use super::tell::tell;
 use super::watch::WatchedSlot;
 use crate::id::{AppSlot, ClientId};
 use crate::protocol::auth::user_is_signed;
@@ -150,7 +151,8 @@ impl Hub {
         let channel = self.index.find(session.app, hash, name);
         let at = channel.and_then(|channel| session.find(channel));
         let at = at.expect("who is signed in is in its own channel");
-        self.subscribe_again(client, at, None, effects)
+        let kind = self.index.get(session.subscriptions[at].channel).kind;
+        self.subscribe_again(client, at, kind, None, effects)
     }
 
     /// A connection of an app that wants authorisation has had its time (section 7.4).

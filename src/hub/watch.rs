@@ -7,9 +7,9 @@
 
 use super::channel_table::{ChannelName, ChannelTable, Named};
 use super::effect::Effect;
-use super::local::tell;
 use super::note::{LocalRef, Note, Status, Watch, home_of};
 use super::state::Hub;
+use super::tell::tell;
 use crate::id::ClientId;
 use crate::limits::WATCHLIST_MAX;
 use crate::protocol::Code;

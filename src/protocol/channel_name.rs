@@ -117,6 +117,18 @@ impl ChannelKind {
         self.cache
     }
 
+    /// Same, of a name that is known to be legal: what every publish asks.
+    #[must_use]
+    pub fn is_cache_name(name: &str) -> bool {
+        const PREFIXES: [&str; 4] = [
+            "cache-",
+            "private-cache-",
+            "private-encrypted-cache-",
+            "presence-cache-",
+        ];
+        PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+    }
+
     /// Payloads are encrypted end to end; the server relays them untouched (rule E1).
     #[must_use]
     pub fn is_encrypted(self) -> bool {
@@ -165,6 +177,7 @@ mod tests {
             assert_eq!(kind.needs_auth(), expected("auth"), "{name}");
             assert_eq!(kind.is_presence(), expected("presence"), "{name}");
             assert_eq!(kind.is_cache(), expected("cache"), "{name}");
+            assert_eq!(ChannelKind::is_cache_name(name), kind.is_cache(), "{name}");
             assert_eq!(kind.is_encrypted(), expected("encrypted"), "{name}");
         }
     }

@@ -137,16 +137,47 @@ pub fn presence_succeeded<'a>(
 
 /// `pusher:subscription_error` (section 3.2).
 pub fn subscription_error(channel: &str, refusal: SubscriptionRefusal, out: &mut Vec<u8>) {
+    refused("pusher:subscription_error", channel, refusal, out);
+}
+
+/// `pusher_internal:subscription_error`: the same data once more, for the .NET client. Its pending
+/// call fails at once by this frame and by no other (section 3.2).
+pub fn internal_subscription_error(channel: &str, refusal: SubscriptionRefusal, out: &mut Vec<u8>) {
+    refused("pusher_internal:subscription_error", channel, refusal, out);
+}
+
+fn refused(event: &str, channel: &str, refusal: SubscriptionRefusal, out: &mut Vec<u8>) {
     let (kind, status, message) = refusal.parts();
     put(
         out,
         format_args!(
-            "{{\"event\":\"pusher:subscription_error\",\"data\":\"{{\\\"type\\\":\\\"{kind}\\\",\
+            "{{\"event\":\"{event}\",\"data\":\"{{\\\"type\\\":\\\"{kind}\\\",\
              \\\"error\\\":\\\"{message}\\\",\\\"status\\\":{status}}}\",\"channel\":"
         ),
     );
     quote(channel, out);
     out.push(b'}');
+}
+
+/// `pusher:cache_miss`: the cache channel has no event to begin with (C3).
+pub fn cache_miss(channel: &str, out: &mut Vec<u8>) {
+    put(
+        out,
+        format_args!(
+            "{{\"event\":\"pusher:cache_miss\",\"data\":\"{{}}\",\"channel\":\"{channel}\"}}"
+        ),
+    );
+}
+
+/// `pusher_internal:subscription_count`: how many connections are subscribed (section 3.7).
+pub fn subscription_count(channel: &str, count: u32, out: &mut Vec<u8>) {
+    put(
+        out,
+        format_args!(
+            "{{\"event\":\"pusher_internal:subscription_count\",\"data\":\
+             \"{{\\\"subscription_count\\\":{count}}}\",\"channel\":\"{channel}\"}}"
+        ),
+    );
 }
 
 /// `pusher_internal:member_added`: id and info, nothing else of what was signed (Q10b).
@@ -173,21 +204,22 @@ pub fn member_removed(channel: &str, user_id: &str, out: &mut Vec<u8>) {
 
 /// An event of a channel (S12): `data` is the published string, byte for byte.
 ///
-/// `user_id` stands on client events of presence channels only (W4). Returns where in `out` the
-/// channel's name begins, so that a home can find the channel without a second copy of it.
+/// `user_id` stands on client events of presence channels only (W4). Returns where in `out` things
+/// are, so that a home finds the channel and keeps the data without a second copy of either.
 pub fn channel_event(
     event: &str,
     data: &str,
     channel: &str,
     user_id: Option<&str>,
     out: &mut Vec<u8>,
-) -> usize {
+) -> EventPlaces {
     out.reserve(event.len() + data.len() + channel.len() + 48);
     out.extend_from_slice(b"{\"event\":");
     quote(event, out);
     out.extend_from_slice(b",\"data\":");
+    let data_at = out.len() + 1;
     quote(data, out);
-    out.extend_from_slice(b",\"channel\":\"");
+    out.extend_from_slice(BEFORE_NAME);
     let name_at = out.len();
     out.extend_from_slice(channel.as_bytes());
     out.push(b'"');
@@ -196,7 +228,25 @@ pub fn channel_event(
         quote(user_id, out);
     }
     out.push(b'}');
-    name_at
+    EventPlaces { data_at, name_at }
+}
+
+/// Where things are in the text of [`channel_event`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EventPlaces {
+    /// First byte of the data, with its JSON escapes, behind the quote.
+    pub data_at: usize,
+    /// First byte of the channel's name.
+    pub name_at: usize,
+}
+
+/// What stands between the data's last quote and the channel's name.
+const BEFORE_NAME: &[u8] = b",\"channel\":\"";
+
+/// One past the last byte of the data, of an event whose channel's name begins there.
+#[must_use]
+pub fn data_end(name_at: usize) -> usize {
+    name_at - BEFORE_NAME.len() - 1
 }
 
 /// `pusher:signin_success`: the text that was signed, in a string within a string (U2).
@@ -317,6 +367,11 @@ mod tests {
             "subscription_error",
             &frame(|out| subscription_error("private-x", SubscriptionRefusal::Auth, out)),
         );
+        assert_is_vector("cache_miss", &frame(|out| cache_miss("cache-a", out)));
+        assert_is_vector(
+            "subscription_count",
+            &frame(|out| subscription_count("my-channel", 3, out)),
+        );
         assert_is_vector(
             "error",
             &frame(|out| {
@@ -331,14 +386,16 @@ mod tests {
         assert_is_vector(
             "event",
             &frame(|out| {
-                let at = channel_event(
+                let places = channel_event(
                     "my-event",
                     r#"{"message":"hello"}"#,
                     "my-channel",
                     None,
                     out,
                 );
-                assert!(out[at..].starts_with(b"my-channel"));
+                assert!(out[places.name_at..].starts_with(b"my-channel"));
+                let data = &out[places.data_at..data_end(places.name_at)];
+                assert_eq!(data, br#"{\"message\":\"hello\"}"#);
             }),
         );
         assert_is_vector(

@@ -58,6 +58,8 @@ pub struct Attributes {
     pub user_count: bool,
     /// Subscribed connections.
     pub subscription_count: bool,
+    /// The cached event of a cache channel.
+    pub cache: bool,
 }
 
 impl Attributes {
@@ -69,6 +71,7 @@ impl Attributes {
             match name.trim() {
                 "user_count" => attributes.user_count = true,
                 "subscription_count" => attributes.subscription_count = true,
+                "cache" => attributes.cache = true,
                 _ => {}
             }
         }
@@ -78,7 +81,7 @@ impl Attributes {
     /// Whether anything was asked for.
     #[must_use]
     pub fn any(self) -> bool {
-        self.user_count || self.subscription_count
+        self.user_count || self.subscription_count || self.cache
     }
 }
 
@@ -336,7 +339,7 @@ mod tests {
             assert_eq!(got.channels.as_slice(), ["a", "b"]);
             assert_eq!(got.data, r#"{"id":5}"#);
             assert_eq!(got.except, SocketId::parse("123.456").unwrap());
-            assert!(got.info.user_count && got.info.subscription_count);
+            assert!(got.info.user_count && got.info.subscription_count && !got.info.cache);
         });
         with_event(
             r#"{"name":"e","channel":"a","data":"","socket_id":null}"#,
@@ -348,6 +351,14 @@ mod tests {
                 );
             },
         );
+    }
+
+    #[test]
+    fn attributes_are_a_list_of_known_names() {
+        let parsed = Attributes::parse(" cache,user_count ,nope,");
+        assert!(parsed.cache && parsed.user_count && !parsed.subscription_count);
+        assert!(Attributes::parse("cache").any());
+        assert!(!Attributes::parse("").any() && !Attributes::parse("caches,Cache").any());
     }
 
     #[test]

@@ -82,7 +82,11 @@ impl Handler for PusherApp {
     async fn on_open(&self, client: &mut Client<Session>) -> Result {
         self.0.endpoint.set_pusher(client.id());
         match client.session() {
-            Session::Admitted { app, counted } => self.0.open(client.id(), *app, *counted),
+            Session::Admitted {
+                app,
+                counted,
+                dotnet,
+            } => self.0.open(client.id(), *app, *counted, *dotnet),
             Session::Refused(code) => {
                 tracing::debug!(client = ?client.id(), ?code, "refused");
                 self.0.endpoint.close_with(client.id(), *code);

@@ -19,6 +19,8 @@ pub enum Session {
         app: AppSlot,
         /// Whether a place must be given back.
         counted: bool,
+        /// Whether it is a .NET client, which wants a third frame for a failed subscription.
+        dotnet: bool,
     },
     /// The upgrade goes through, so that the client can be told why it may not stay.
     Refused(Code),
@@ -37,17 +39,23 @@ impl Pusher {
             Ok(app) => app,
             Err(refused) => return refused,
         };
+        let dotnet = is_dotnet(request.query());
         if !self.hub.borrow().needs_place(app) {
             return Session::Admitted {
                 app,
                 counted: false,
+                dotnet,
             };
         }
         let pending = self.tickets.open();
         let ticket = pending.ticket();
         self.drive(|hub, effects| hub.admit(ticket, app, effects));
         match pending.answer().await {
-            Answer::Admitted(true) => Session::Admitted { app, counted: true },
+            Answer::Admitted(true) => Session::Admitted {
+                app,
+                counted: true,
+                dotnet,
+            },
             _ => Session::Refused(match self.hub.borrow().apps().get(app).app.quota_close {
                 QuotaClose::OverQuota => Code::OverQuota,
                 QuotaClose::OverCapacity => Code::OverCapacity,
@@ -74,11 +82,14 @@ impl Pusher {
     }
 
     /// Greets an admitted client.
-    pub(super) fn open(&self, client: ClientId, app: AppSlot, counted: bool) {
+    pub(super) fn open(&self, client: ClientId, app: AppSlot, counted: bool, dotnet: bool) {
         let shard = self.endpoint.shard();
         let socket_id = SocketId::new(shard, rand::random(), rand::random());
         let timeout_s = self.drive(|hub, effects| {
             hub.open(client, app, socket_id, counted, effects);
+            if dotnet {
+                hub.tell_internal_errors(client);
+            }
             hub.apps().get(app).app.activity_timeout_s
         });
         tracing::debug!(?client, %socket_id, "connected");
@@ -108,6 +119,13 @@ fn version(query: &str) -> Result<(), Code> {
     } else {
         Ok(())
     }
+}
+
+/// Whether `client` says that this is the .NET client (section 3.2).
+fn is_dotnet(query: &str) -> bool {
+    let mut pairs = query::parse(query, Plus::Literal);
+    let client = pairs.find(|(key, _)| **key == *b"client");
+    client.is_some_and(|(_, value)| value.starts_with(b"pusher-dotnet"))
 }
 
 #[cfg(test)]

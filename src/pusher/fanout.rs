@@ -59,7 +59,7 @@ impl Pusher {
 
     /// Takes a note that came over the mesh.
     pub fn receive(&self, from: ShardId, note: Note) {
-        self.drive(|hub, effects| hub.receive(from, note, effects));
+        self.drive(|hub, effects| self.take(hub, from, note, effects));
     }
 
     /// Lets the hub see what time has come.
@@ -86,14 +86,20 @@ impl Pusher {
         loop {
             self.carry_out(effects, own);
             let Some(note) = own.pop_front() else { break };
-            self.hub
-                .borrow_mut()
-                .receive(self.endpoint.shard(), note, effects);
+            let from = self.endpoint.shard();
+            self.take(&mut self.hub.borrow_mut(), from, note, effects);
         }
         if self.hub.borrow().has_turn_work() || self.outlet.has_work() {
             self.endpoint.request_turn();
         }
         outcome
+    }
+
+    fn take(&self, hub: &mut Hub, from: ShardId, note: Note, effects: &mut Vec<Effect>) {
+        if note.is_timely() {
+            hub.see_time(self.endpoint.clock().now_ms());
+        }
+        hub.receive(from, note, effects);
     }
 
     fn carry_out(&self, effects: &mut Vec<Effect>, own: &mut VecDeque<Note>) {

@@ -230,10 +230,12 @@ fn an_offered_subprotocol_is_not_chosen() {
 
 #[test]
 fn apps_do_not_see_each_other() {
-    let other = App::new("2", "other-key", "other-secret");
+    let mut other = App::new("2", "other-key", "other-secret");
+    other.subscription_count = true;
     let server = TestServer::with_apps([app(), other.clone()]);
     let mut here = server.client();
     let mut there = Client::connect(server.address(), "other-key");
+    there.skips_counts = true;
     here.subscribe("news");
     there.subscribe("news");
     server.rest().trigger("news", "mine", "1");

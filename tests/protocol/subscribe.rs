@@ -157,7 +157,7 @@ fn every_channel_name_of_the_vectors() {
 #[test]
 fn a_repeated_subscription_succeeds_again_and_counts_once() {
     // Q7
-    let server = TestServer::plain();
+    let server = TestServer::counting();
     let keys = Keys::of(&app());
     let mut client = server.client();
     let mut rest = server.rest();
@@ -213,7 +213,7 @@ fn unsubscribing_is_silent_and_final() {
 #[test]
 fn a_channel_vanishes_with_its_last_subscriber() {
     // S10, S11
-    let server = TestServer::plain();
+    let server = TestServer::counting();
     let mut rest = server.rest();
     let [mut first, mut second] = server.pair();
     first.subscribe("news");

@@ -11,7 +11,7 @@ const COUNTS: (&str, &str) = ("info", "user_count,subscription_count");
 #[test]
 fn occupied_channels_of_all_shards_are_listed() {
     // Section 8.5, R13 to R15
-    let server = TestServer::plain();
+    let server = TestServer::counting();
     let mut rest = server.rest();
     assert_eq!(rest.get_json("channels", &[]), json!({"channels": {}})); // Q26
     let [mut one, mut two] = server.pair();
@@ -78,7 +78,7 @@ fn occupied_channels_of_all_shards_are_listed() {
 #[test]
 fn one_channel_and_its_attributes() {
     // Section 8.6
-    let server = TestServer::plain();
+    let server = TestServer::counting();
     let mut rest = server.rest();
     let [mut one, mut two] = server.pair();
     let keys = Keys::of(&app());
@@ -180,6 +180,7 @@ fn paths_and_methods_that_mean_nothing() {
         ("/apps/1001/batch_events", "POST"),
         ("/apps/1001/channels", "GET"),
         ("/apps/1001/channels/a", "GET"),
+        ("/apps/1001/connections", "GET"),
         ("/apps/1001/channels/presence-a/users", "GET"),
         ("/apps/1001/channels/a/events", "POST"),
     ] {

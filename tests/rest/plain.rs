@@ -13,7 +13,7 @@ fn post(http: &mut Http, path: &str, parameters: &[(&str, &str)], body: &[u8]) -
 #[test]
 fn an_event_may_stand_in_the_query() {
     // R12
-    let server = TestServer::plain();
+    let server = TestServer::counting();
     let mut http = Http::connect(server.address());
     let [mut one, mut two] = server.pair();
     for client in [&mut one, &mut two] {
@@ -160,7 +160,7 @@ fn the_oldest_endpoint_refuses_what_the_others_refuse() {
 #[test]
 fn a_list_in_php_is_a_list() {
     // A11: signed joined, sent apart; the attributes are answered.
-    let server = TestServer::plain();
+    let server = TestServer::counting();
     let keys = Keys::of(&app());
     let joined = keys.target(
         "GET",

@@ -165,7 +165,7 @@ fn all_subscribers_of_a_channel_see_one_order() {
 #[test]
 fn info_tells_of_each_channel() {
     // R10
-    let server = TestServer::plain();
+    let server = TestServer::counting();
     let keys = Keys::of(&app());
     let mut rest = server.rest();
     let [mut one, mut two] = server.pair();
@@ -274,7 +274,7 @@ fn bodies_that_are_refused_publish_nothing() {
 #[test]
 fn a_batch_is_published_in_its_order() {
     // Section 8.4
-    let server = TestServer::plain();
+    let server = TestServer::counting();
     let keys = Keys::of(&app());
     let mut rest = server.rest();
     let [mut one, mut two] = server.pair();

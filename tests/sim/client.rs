@@ -6,7 +6,7 @@
 use crate::model::{ChannelNo, Entry, Event, Model, Stamp};
 use crate::said::{Members, Said};
 use crate::user::{User, Watching};
-use crate::verdict::{promise, promised};
+use crate::verdict::{Oracle, promise, promised, violated};
 use shardcast::id::{AppSlot, ClientId, SocketId};
 use shardcast::protocol::event::SubscriptionRefusal;
 use std::collections::BTreeMap;
@@ -33,11 +33,13 @@ pub struct Client {
     /// What was heard in answer to the command under way.
     pub heard: Heard,
     /// When its client events were sent on, in milliseconds.
-    sent_ms: Vec<u64>,
+    pub sent_ms: Vec<u64>,
     /// When a client event last counted against the rate, sent or not.
-    counted_ms: Option<u64>,
+    pub counted_ms: Option<u64>,
     /// The second frame of a refusal is due, for this channel.
     second_due: Option<String>,
+    /// What a cache channel begins with is due: its event, or that there is none.
+    pub cached_due: Option<(ChannelNo, Option<usize>)>,
 }
 
 /// What a command was answered with, besides subscriptions.
@@ -71,6 +73,8 @@ pub struct Active {
     pub next: Next,
     /// The members, as told.
     pub view: BTreeMap<String, Option<String>>,
+    /// How many are subscribed, as last told.
+    pub count: Option<u64>,
 }
 
 /// Which entry of the channel's order comes next.
@@ -100,6 +104,7 @@ impl Client {
             sent_ms: Vec::new(),
             counted_ms: None,
             second_due: None,
+            cached_due: None,
         }
     }
 
@@ -116,6 +121,10 @@ impl Client {
                 "{:?} waits for {second:?}, not {said:?}",
                 self.id
             );
+            return;
+        }
+        if let Some((channel, number)) = self.cached_due.take() {
+            self.hear_cached(channel, number, said, model); // S3
             return;
         }
         match said {
@@ -149,37 +158,13 @@ impl Client {
             Said::Event { channel, .. } => {
                 self.hear_event(self.number(channel, model), said, model);
             }
-        }
-    }
-
-    /// CE5: a client event was sent on, found no room, or was refused for its rate. A second's
-    /// worth may come at once, no more than the rate after that; the quiet are not refused.
-    pub fn tell_rate(&mut self, rate: u32, sent: bool, room: bool, now_ms: u64) {
-        let id = self.id;
-        if room && !sent {
-            let recent = self
-                .counted_ms
-                .is_some_and(|last_ms| now_ms < last_ms + 1_000);
-            promise!(
-                Reply,
-                recent,
-                "{id:?} is refused for its rate at {now_ms} ms"
-            );
-            return;
-        }
-        self.counted_ms = Some(now_ms);
-        if !sent {
-            return;
-        }
-        self.sent_ms.push(now_ms);
-        for (at, since_ms) in self.sent_ms.iter().enumerate() {
-            let count = (self.sent_ms.len() - at) as u64;
-            let most = u64::from(rate) * (1_000 + now_ms - since_ms) / 1_000;
-            promise!(
-                Reply,
-                count <= most,
-                "{id:?} sends {count} since {since_ms} ms"
-            );
+            Said::Missed { channel } => {
+                let id = self.id;
+                violated(Oracle::Run, format!("{id:?} hears of a miss in {channel}"));
+            }
+            Said::Counted { channel, count } => {
+                self.hear_count(self.number(channel, model), *count, model);
+            }
         }
     }
 
@@ -206,6 +191,13 @@ impl Client {
             "{:?} got half a refusal",
             self.id
         );
+        promise!(
+            Run,
+            self.cached_due.is_none(),
+            "{:?} got no cached event: {:?}",
+            self.id,
+            self.cached_due
+        );
     }
 
     fn number(&self, channel: &str, model: &Model) -> ChannelNo {
@@ -214,7 +206,7 @@ impl Client {
     }
 
     /// S1: takes one request off, or there was none.
-    fn answered(&mut self, channel: ChannelNo) -> &mut Subscription {
+    pub fn answered(&mut self, channel: ChannelNo) -> &mut Subscription {
         let (id, subscription) = (self.id, self.subscriptions.get_mut(&channel));
         let asked = subscription.filter(|subscription| subscription.asked > 0);
         let subscription = promised!(
@@ -262,43 +254,6 @@ impl Client {
         }
     }
 
-    /// Success on a channel without presence: from the home, or on the spot.
-    fn hear_success(&mut self, channel: ChannelNo, stamp: Option<&Stamp>, model: &Model) {
-        let (id, at) = (self.id, &model.channels[channel]);
-        promise!(
-            View,
-            !at.is_presence(),
-            "{id:?} gets no members of {}",
-            at.name
-        );
-        let next = match stamp {
-            Some(stamp) => {
-                promise!(
-                    Reply,
-                    stamp.channel == channel,
-                    "{id:?} hears of the wrong {}",
-                    at.name
-                );
-                Next::At(stamp.position)
-            }
-            None => Next::Between {
-                from: at.seen[id.shard().index()],
-                until: at.log.len(),
-            },
-        };
-        let subscription = self.answered(channel);
-        match &mut subscription.active {
-            Some(active) => active.let_in(match next {
-                Next::At(position) => position,
-                Next::Between { until, .. } => until,
-            }),
-            None => {
-                let view = BTreeMap::new();
-                subscription.active = Some(Active { next, view });
-            }
-        }
-    }
-
     /// P1, P4: the members as the home knew them when it let the client in.
     fn hear_snapshot(
         &mut self,
@@ -308,6 +263,9 @@ impl Client {
         model: &Model,
     ) {
         let (id, socket, name) = (self.id, self.socket, &model.channels[channel].name);
+        if model.channels[channel].is_cache() {
+            self.cached_due = stamp.map(|stamp| (channel, stamp.cached)); // P10
+        }
         let right = stamp
             .filter(|stamp| stamp.channel == channel)
             .and_then(|stamp| {
@@ -337,6 +295,7 @@ impl Client {
             subscription.active = Some(Active {
                 next: Next::At(position),
                 view,
+                count: None,
             });
             return;
         };

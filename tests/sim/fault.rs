@@ -1,10 +1,12 @@
 //! Broken wires on purpose: what shows that the oracles see what they are there to see.
 //!
 //! A fault strikes one note of a run, the first that fits after some that were spared. Each is one
-//! the hub could have by a mistake of its own: a note sent twice, not at all, or out of order.
+//! the hub could have by a mistake of its own: a note sent twice, not at all, or out of order. Only
+//! `DropCounted` goes on striking.
 
 use crate::mesh::Parcel;
 use crate::rng::Rng;
+use crate::said::{self, Said};
 use crate::verdict::Oracle;
 use shardcast::hub::Note;
 use shardcast::id::ShardId;
@@ -28,6 +30,10 @@ pub enum Kind {
     DropPublish,
     /// A publish reaches the home twice.
     RepeatPublish,
+    /// From here on nobody on another shard is told how many are subscribed.
+    DropCounted,
+    /// A cached event does not come with the success.
+    ForgetCached,
     /// A home is never asked to let a shard in.
     DropJoin,
     /// A home's answer to a join is lost.
@@ -56,7 +62,7 @@ pub enum Kind {
 /// in which it strikes must be stopped. Not every strike does harm: an event that is lost on the
 /// way to a shard whose subscribers have just left is missed by nobody. A strike that leaves a mark
 /// until the next rest is always seen.
-pub const ALL: [(Kind, &[Oracle], usize); 18] = [
+pub const ALL: [(Kind, &[Oracle], usize); 20] = [
     (Kind::SwapDelivers, &[Oracle::Run, Oracle::View], 30),
     (Kind::DelayJoined, &[Oracle::Run, Oracle::View], 20),
     (Kind::DropDeliver, &[Oracle::Run, Oracle::View], 25),
@@ -64,6 +70,8 @@ pub const ALL: [(Kind, &[Oracle], usize); 18] = [
     (Kind::ForgetExcept, &[Oracle::Excluded], 8),
     (Kind::DropPublish, &[Oracle::Publish], 100),
     (Kind::RepeatPublish, &[Oracle::Publish], 100),
+    (Kind::DropCounted, &[Oracle::View], 60),
+    (Kind::ForgetCached, &[Oracle::Run], 60),
     // A user's own channel answers nobody who does not ask: there only counts and watchers show it.
     (
         Kind::DropJoin,
@@ -109,6 +117,14 @@ pub fn named(name: &str) -> Option<Kind> {
     ALL.iter()
         .map(|(kind, ..)| *kind)
         .find(|kind| format!("{kind:?}") == name)
+}
+
+/// Whether a note brings something of the channel's order, and not only its count.
+fn is_ordered(note: &Note) -> bool {
+    let Note::Deliver(deliver) = note else {
+        return false;
+    };
+    !matches!(said::read(&deliver.frame), Said::Counted { .. })
 }
 
 /// A fault that waits for its note.
@@ -166,6 +182,9 @@ impl Fault {
             self.held = Some(held);
             return vec![parcel];
         }
+        if self.struck && self.kind == Kind::DropCounted && self.fits(&parcel) {
+            return Vec::new(); // a single one is soon followed by a newer one
+        }
         if self.struck || !self.fits(&parcel) {
             return vec![parcel];
         }
@@ -183,8 +202,17 @@ impl Fault {
 
     fn fits(&self, parcel: &Parcel) -> bool {
         match (self.kind, &parcel.note) {
-            (Kind::SwapDelivers | Kind::DropDeliver | Kind::RepeatDeliver, Note::Deliver(_))
-            | (Kind::DropPublish | Kind::RepeatPublish, Note::Publish(_))
+            (Kind::SwapDelivers | Kind::DropDeliver | Kind::RepeatDeliver, note) => {
+                is_ordered(note)
+            }
+            (Kind::DropCounted, note @ Note::Deliver(_)) => {
+                parcel.from != parcel.to && !is_ordered(note)
+            }
+            (Kind::ForgetCached, Note::Joined(joined)) => {
+                let outcome = joined.asker.as_ref().map(|(_, outcome)| outcome);
+                matches!(outcome, Some(Ok(welcome)) if welcome.cached.is_some())
+            }
+            (Kind::DropPublish | Kind::RepeatPublish, Note::Publish(_))
             | (Kind::DropJoin, Note::Join(_))
             | (Kind::DropJoined | Kind::DelayJoined, Note::Joined(_))
             | (Kind::SkipPart, Note::Part(_))
@@ -207,14 +235,13 @@ impl Fault {
         link(held) == link(parcel)
             && match (self.kind, &held.note, &parcel.note) {
                 (Kind::SwapDelivers, Note::Deliver(first), Note::Deliver(second)) => {
-                    first.local == second.local
+                    first.local == second.local && is_ordered(&parcel.note)
                 }
                 (Kind::DelayJoined, Note::Joined(first), Note::Deliver(second)) => {
                     first.local == second.local
                 }
                 (Kind::DelayJoin, Note::Join(join), Note::Part(part)) => {
-                    let joined = join.member.as_ref().map(|(presence, _)| *presence);
-                    joined == Some(part.presence)
+                    join.asker == Some(part.presence)
                 }
                 _ => false,
             }
@@ -247,6 +274,12 @@ impl Fault {
                     ..parcel
                 };
                 vec![parcel, again]
+            }
+            (Kind::ForgetCached, Note::Joined(joined)) => {
+                if let Some((_, Ok(welcome))) = &mut joined.asker {
+                    welcome.cached = None;
+                }
+                vec![parcel]
             }
             (Kind::ForgetExcept, Note::Deliver(deliver)) => {
                 deliver.except = None;

@@ -35,12 +35,17 @@ impl fmt::Display for Parcel {
             Note::Deliver(deliver) => write!(f, "Deliver {:?}", said::read(&deliver.frame)),
             Note::Publish(publish) => write!(f, "Publish {:?}", said::read(&publish.frame)),
             Note::Joined(joined) => {
-                let presence = joined.presence.as_ref().map(|(presence, outcome)| {
-                    (presence, outcome.as_ref().map(|frame| said::read(frame)))
+                let frame = |bytes: &Option<_>| bytes.as_deref().map(said::read);
+                let asker = joined.asker.as_ref().map(|(asker, outcome)| {
+                    let outcome = outcome.as_ref();
+                    (
+                        asker,
+                        outcome.map(|with| [frame(&with.snapshot), frame(&with.cached)]),
+                    )
                 });
                 write!(
                     f,
-                    "Joined {:?} of {:?}: {presence:?}",
+                    "Joined {:?} of {:?}: {asker:?}",
                     joined.local, joined.home
                 )
             }

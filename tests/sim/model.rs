@@ -9,6 +9,7 @@ use crate::user::OWN;
 use crate::verdict::{Oracle, promise, promised, violated};
 use shardcast::hub::{Join, Part, Publish};
 use shardcast::id::{AppSlot, ClientId, ShardId, SocketId};
+use shardcast::protocol::member::Member;
 
 /// A channel's place in the model's list.
 pub type ChannelNo = usize;
@@ -39,6 +40,9 @@ pub struct Channel {
     last_of: Vec<Option<usize>>,
     /// By shard: one past the last entry that was handed to subscribers there.
     pub seen: Vec<usize>,
+    /// The last event of a backend, and when the home took it, in milliseconds: what a cache
+    /// channel keeps.
+    last_kept: Option<(usize, u64)>,
 }
 
 /// A user of a presence channel.
@@ -49,6 +53,17 @@ pub struct User {
     /// The newest info (P5).
     pub info: Option<String>,
     connections: Vec<(ClientId, u32)>,
+}
+
+impl User {
+    /// The user as a home tells of it.
+    pub fn member(&self, with_info: bool) -> Member {
+        let info = self.info.as_deref().filter(|_| with_info);
+        Member {
+            user_id: self.id.as_str().into(),
+            user_info: info.map(Into::into),
+        }
+    }
 }
 
 /// Something that was published.
@@ -70,6 +85,8 @@ pub struct Event {
     pub position: Option<usize>,
     /// Refused before it left.
     pub refused: bool,
+    /// From a backend: a cache channel keeps it (C1).
+    pub is_kept: bool,
 }
 
 /// What the home's answer to a join must say: fixed when the home takes the join.
@@ -81,6 +98,8 @@ pub struct Stamp {
     pub position: usize,
     /// For presence channels: the members, or no room.
     pub outcome: Option<Result<Members, ChannelFull>>,
+    /// For cache channels: the event that comes with it.
+    pub cached: Option<usize>,
 }
 
 /// A presence channel has no room for another user (P8).
@@ -96,6 +115,12 @@ pub struct Model {
     pub events: Vec<Event>,
     /// Places taken at each app's home.
     pub places: Vec<u32>,
+    /// By app: how long events are cached, in milliseconds.
+    pub ttl_ms: Vec<u64>,
+    /// By app: whether subscribers are told their number.
+    pub counts: Vec<bool>,
+    /// How often somebody came to a cache channel without an event.
+    pub misses: u64,
 }
 
 impl Channel {
@@ -110,7 +135,13 @@ impl Channel {
             members,
             last_of,
             seen,
+            last_kept: None,
         }
+    }
+
+    /// Whether the last event is kept here.
+    pub fn is_cache(&self) -> bool {
+        self.name.starts_with("cache-") || self.name.contains("-cache-")
     }
 
     /// Whether members know each other here.
@@ -145,6 +176,19 @@ impl Model {
             .position(|channel| channel.app == app && channel.name == name)
     }
 
+    /// The event that a cache channel gives to who comes now (C2, C4, C5).
+    pub fn cached(&self, channel: ChannelNo, now_ms: u64) -> Option<usize> {
+        let channel = &self.channels[channel];
+        let (number, taken_ms) = channel.last_kept.filter(|_| channel.is_cache())?;
+        (now_ms < taken_ms + self.ttl_ms[channel.app.index()]).then_some(number)
+    }
+
+    /// Whether the subscribers of a channel are told how many they are (section 3.7).
+    pub fn is_counted(&self, channel: ChannelNo) -> bool {
+        let channel = &self.channels[channel];
+        self.counts[channel.app.index()] && !channel.is_presence() && !channel.is_own_of(None)
+    }
+
     /// The first entry from `position` on that is due to this socket; the log's end when none is.
     pub fn due(&self, channel: ChannelNo, position: usize, socket: SocketId) -> usize {
         let log = &self.channels[channel].log;
@@ -162,7 +206,7 @@ impl Model {
     }
 
     /// A home takes an event: from now on it has its place.
-    pub fn publish(&mut self, from: ShardId, publish: &Publish) -> usize {
+    pub fn publish(&mut self, from: ShardId, publish: &Publish, now_ms: u64) -> usize {
         let Said::Event {
             channel,
             event,
@@ -215,20 +259,28 @@ impl Model {
         ); // S15
         known.position = Some(at.log.len());
         at.log.push(Entry::Event(number));
+        if known.is_kept {
+            at.last_kept = Some((number, now_ms));
+        }
         number
     }
 
     /// A home takes a join.
-    pub fn join(&mut self, join: &Join, members_max: usize) -> Stamp {
+    pub fn join(&mut self, join: &Join, members_max: usize, now_ms: u64) -> Stamp {
         let number = self.find(join.channel.app, &join.channel.name);
         let number = promised!(
             Sane,
             number,
             "a join of a channel that nobody asked for: {join:?}"
         );
+        let cached = self.cached(number, now_ms);
         let channel = &mut self.channels[number];
-        let outcome = join.member.as_ref().map(|(presence, member)| {
-            let connection = (presence.client, presence.epoch);
+        let member = join.member.as_ref().map(|member| {
+            let asker = promised!(Sane, join.asker, "a member without a connection: {join:?}");
+            (asker, member)
+        });
+        let outcome = member.map(|(asker, member)| {
+            let connection = (asker.client, asker.epoch);
             let info = member.user_info.as_deref().map(str::to_owned);
             let is_full = channel.members.len() >= members_max;
             match channel
@@ -264,9 +316,14 @@ impl Model {
             presence == outcome.is_some(),
             "members belong to presence: {join:?}"
         );
+        let refused = matches!(outcome, Some(Err(ChannelFull)));
+        if channel.is_cache() && cached.is_none() && !join.again && !refused {
+            self.misses += 1;
+        }
         Stamp {
+            cached,
             channel: number,
-            position: channel.log.len(),
+            position: self.channels[number].log.len(),
             outcome,
         }
     }

@@ -5,7 +5,8 @@ use crate::model::ChannelNo;
 use crate::tally::Count;
 use crate::verdict::{Oracle, promise, promised, violated};
 use crate::world::{Waiting, World};
-use shardcast::hub::{Answer, ChannelName, ChannelState, Listed, Question, hash_of};
+use shardcast::hub::{Answer, CachedEvent, ChannelName, ChannelState, Cursor, Listed};
+use shardcast::hub::{Question, hash_of};
 use shardcast::id::{AppSlot, ShardId};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,6 +33,11 @@ impl World {
         for channel in 0..self.model.channels.len() {
             self.check_members(channel);
         }
+        self.tick();
+        for channel in 0..self.model.channels.len() {
+            self.check_counts(channel);
+        }
+        self.check_cache();
         self.check_tables();
         self.check_answers();
         self.check_lists();
@@ -97,6 +103,38 @@ impl World {
             decided == users,
             "home of {}: {decided:?}, not {users:?}",
             at.name
+        );
+    }
+
+    /// Who is told how many are subscribed was last told the truth (section 3.7).
+    fn check_counts(&self, channel: ChannelNo) {
+        let name = &self.model.channels[channel].name;
+        let count = self.listeners(channel).count() as u64;
+        let right = self.model.is_counted(channel).then_some(count);
+        for client in self.listeners(channel) {
+            let active = client.subscriptions[&channel].active.as_ref();
+            let told = promised!(Reply, active, "{:?} waits at rest", client.id).count;
+            promise!(
+                View,
+                told == right,
+                "{:?} was told of {told:?} in {name}, not {right:?}",
+                client.id
+            );
+        }
+    }
+
+    /// What is cached is what is not over yet, and each miss was seen once.
+    fn check_cache(&self) {
+        let now_ms = self.now_us / 1_000;
+        let channels = 0..self.model.channels.len();
+        let kept = channels.filter(|channel| self.model.cached(*channel, now_ms).is_some());
+        let right = (kept.count(), self.model.misses);
+        let sizes = self.hubs.iter().map(shardcast::hub::Hub::cache_sizes);
+        let told = sizes.fold((0, 0), |sum, (kept, missed)| (sum.0 + kept, sum.1 + missed));
+        promise!(
+            Leak,
+            told == right,
+            "cached, missed: {told:?}, not {right:?}"
         );
     }
 
@@ -181,14 +219,49 @@ impl World {
                 hash,
                 name: name.as_str().into(),
             };
-            let right = Answer::Channel(self.state(channel));
-            let told = self.answer(from, home, Question::Channel(named()));
-            promise!(Answer, told == right, "{name}: {told:?}, not {right:?}");
-            let ids = self.model.channels[channel].members.iter();
-            let right = Answer::Users(ids.map(|user| user.id.as_str().into()).collect());
-            let told = self.answer(from, home, Question::Users(named()));
+            let cached = self.model.cached(channel, self.now_us / 1_000);
+            let right = self.state(channel);
+            let question = Question::Channel {
+                channel: named(),
+                cached: true,
+            };
+            let Answer::Channel(state, data) = self.answer(from, home, question) else {
+                violated(Oracle::Answer, format!("{name}: another answer"));
+            };
+            promise!(Answer, state == right, "{name}: {state:?}, not {right:?}");
+            self.check_cached(channel, cached, data.as_ref());
+            let with_info = channel % 2 == 0;
+            let users = self.model.channels[channel].members.iter();
+            let right = Answer::Users(users.map(|user| user.member(with_info)).collect());
+            let channel = named();
+            let told = self.answer(from, home, Question::Users { channel, with_info });
             promise!(Answer, told == right, "{name}: {told:?}, not {right:?}");
         }
+    }
+
+    /// What is told of a cached event: it, and how long it stays. It may have gone while the
+    /// question was on its way.
+    fn check_cached(&self, channel: ChannelNo, cached: Option<usize>, told: Option<&CachedEvent>) {
+        let at = &self.model.channels[channel];
+        let Some(told) = told else {
+            let now = self.model.cached(channel, self.now_us / 1_000);
+            promise!(Answer, now.is_none(), "{}: {now:?} is not told of", at.name);
+            return;
+        };
+        let number = promised!(Answer, cached, "{}: {told:?} out of nothing", at.name);
+        let mut text = b"\"".to_vec();
+        text.extend_from_slice(told.escaped());
+        text.push(b'"');
+        let data: Option<String> = serde_json::from_slice(&text).ok();
+        let right = &self.model.events[number].data;
+        promise!(
+            Answer,
+            data.as_ref() == Some(right),
+            "{}: {data:?}, not {right:?}",
+            at.name
+        );
+        let left = 1..=self.model.ttl_ms[at.app.index()] / 1_000;
+        promise!(Answer, left.contains(&told.ttl_s), "{}: {told:?}", at.name);
     }
 
     fn check_lists(&mut self) {
@@ -201,15 +274,17 @@ impl World {
             let question = Question::Channels {
                 app,
                 prefix: prefix.into(),
+                from: Cursor::default(),
             };
             let from = ShardId((to + 1) % self.setup.shards);
-            let Answer::Channels(list) = self.answer(from, ShardId(to), question) else {
+            let answer = self.answer(from, ShardId(to), question);
+            let Answer::Channels { listed, next: None } = answer else {
                 violated(
                     Oracle::Answer,
-                    "asked for a list, got another answer".to_owned(),
+                    "asked for a short list, got another answer".to_owned(),
                 );
             };
-            for Listed { name, state } in list {
+            for Listed { name, state } in listed {
                 let twice = told.insert(name.to_string(), state);
                 promise!(Answer, twice.is_none(), "{name} has two homes");
             }

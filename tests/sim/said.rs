@@ -36,6 +36,10 @@ pub enum Said {
     },
     /// `pusher_internal:member_removed`.
     Removed { channel: String, user: String },
+    /// `pusher:cache_miss`.
+    Missed { channel: String },
+    /// `pusher_internal:subscription_count`.
+    Counted { channel: String, count: u64 },
     /// Anything else: an event that somebody published.
     Event {
         channel: String,
@@ -91,8 +95,17 @@ fn try_read(bytes: &[u8]) -> Option<Said> {
     if frame.event == "pusher:signin_success" || frame.event.ends_with(":watchlist_events") {
         return named.is_none().then(|| of_user(&frame.event, &data))?; // W3
     }
-    let channel = named?; // W3
-    match frame.event.as_str() {
+    of_channel(frame.event, named?, data, frame.user_id) // W3
+}
+
+/// What a client is told of a channel.
+fn of_channel(
+    event: String,
+    channel: String,
+    data: String,
+    user_id: Option<String>,
+) -> Option<Said> {
+    match event.as_str() {
         "pusher:subscription_error" => {
             let data: Value = serde_json::from_str(&data).ok()?;
             data["type"].as_str()?;
@@ -126,12 +139,18 @@ fn try_read(bytes: &[u8]) -> Option<Said> {
                 user: member["user_id"].as_str()?.to_owned(),
             })
         }
+        "pusher:cache_miss" => (data == "{}").then_some(Said::Missed { channel }),
+        "pusher_internal:subscription_count" => {
+            let data: Value = serde_json::from_str(&data).ok()?;
+            let count = data["subscription_count"].as_u64()?;
+            Some(Said::Counted { channel, count })
+        }
         event if event.starts_with("pusher") => None,
         _ => Some(Said::Event {
             channel,
-            event: frame.event,
+            event,
             data,
-            user_id: frame.user_id,
+            user_id,
         }),
     }
 }

@@ -8,7 +8,7 @@ use crate::tally::{Count, Tally};
 use crate::told::BROKEN;
 use crate::trace::Trace;
 use crate::world::{Waiting, World};
-use shardcast::hub::Question;
+use shardcast::hub::{Cursor, Question};
 use shardcast::id::{AppSlot, ClientId, ShardId, SocketId};
 
 /// Plays one seed to its end; panics with a violation when a promise is broken. Returns what
@@ -260,6 +260,7 @@ impl World {
         let question = Question::Channels {
             app,
             prefix: "p".into(),
+            from: Cursor::default(),
         };
         self.input(shard, |hub, effects| hub.ask(to, ticket, question, effects));
     }

@@ -8,7 +8,7 @@ use shardcast::hub::{AppTable, Hub, Options};
 use shardcast::id::{AppSlot, ShardId};
 use std::rc::Rc;
 
-/// Every kind of name: plain, cached and encrypted ones are all the same to the hub.
+/// Every kind of name: encrypted ones are the same to the hub as those without.
 const NAMES: [&str; 12] = [
     "news",
     "sport",
@@ -118,6 +118,9 @@ impl Setup {
                 trusted: rng.chance(20),
                 ..Webhook::new("http://127.0.0.1/")
             });
+            app.cache_ttl_s = *rng.pick(&[1, 1_800]);
+            app.subscription_count = rng.chance(50);
+            app.strict_subscribe = rng.chance(15);
             if number == 1 || rng.chance(20) {
                 app.max_connections = Some(rng.between(1, 10) as u32);
                 app.client_events_per_second = Some(2);
@@ -142,7 +145,7 @@ impl Setup {
     }
 
     /// A model of all channels, empty.
-    pub fn model(&self) -> Model {
+    pub fn model(&self, table: &AppTable) -> Model {
         let shards = usize::from(self.shards);
         let apps = (0..self.apps).map(AppSlot);
         let channels = apps.flat_map(|app| {
@@ -152,10 +155,16 @@ impl Setup {
             names.map(move |name| Channel::new(app, &name, shards))
         });
         let (events, places) = (Vec::new(), vec![0; self.apps as usize]);
+        let settings = || (0..self.apps).map(|app| &table.get(AppSlot(app)).app);
         Model {
             channels: channels.collect(),
             events,
             places,
+            ttl_ms: settings()
+                .map(|app| 1_000 * u64::from(app.cache_ttl_s))
+                .collect(),
+            counts: settings().map(|app| app.subscription_count).collect(),
+            misses: 0,
         }
     }
 }

@@ -160,6 +160,7 @@ impl Ask {
             return Some(Refusal::MemberTooBig);
         }
         match client.subscriptions.get(&number) {
+            Some(_) if world.apps.get(client.app).app.strict_subscribe => None,
             Some(known) if channel.is_presence() && known.user != self.user => {
                 Some(Refusal::Member) // one connection is one user of a channel
             }
@@ -190,6 +191,18 @@ impl World {
             .get_mut(&id)
             .expect("the caller picked an open one");
         client.heard.refusal_due = refusal.map(|refusal| (name, refusal));
+        let strict = self.apps.get(client.app).app.strict_subscribe;
+        let known = ask.channel.ok();
+        if refusal.is_none()
+            && strict
+            && known.is_some_and(|number| {
+                // Its own channel may be asked for as often as one likes (U8).
+                !self.model.channels[number].is_own_of(None)
+                    && client.subscriptions.contains_key(&number)
+            })
+        {
+            return self.say(id, text, Spot::Complaint); // Q7
+        }
         if refusal.is_none() {
             let number = ask.channel.expect("other names are refused");
             let user = ask
@@ -273,6 +286,7 @@ impl World {
     pub fn publish(&mut self, shard: ShardId, channel: ChannelNo, except: Option<SocketId>) {
         let number = self.register(channel, "published", None, except, shard);
         self.publish_due = Some(number);
+        self.model.events[number].is_kept = true;
         let at = &self.model.channels[channel];
         let (app, name) = (at.app, at.name.clone());
         let Event {
@@ -369,6 +383,7 @@ impl World {
             from,
             position,
             refused,
+            is_kept: false,
         };
         self.model.events.push(event);
         number

@@ -14,6 +14,10 @@ pub enum Count {
     Notes,
     /// A client heard an event.
     Events,
+    /// A client was told that a cache channel has no event.
+    Missed,
+    /// A client was told how many are subscribed.
+    Counted,
     /// A client was let into a channel without presence.
     Successes,
     /// A client was let into a presence channel.
@@ -58,6 +62,8 @@ impl Count {
         Self::Actions,
         Self::Notes,
         Self::Events,
+        Self::Missed,
+        Self::Counted,
         Self::Successes,
         Self::Snapshots,
         Self::Added,
@@ -79,7 +85,7 @@ impl Count {
     ];
 }
 
-const COUNTS: usize = 21;
+const COUNTS: usize = 23;
 
 /// Counts of one run, or of many together. Two runs of one seed have the same.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -114,6 +120,8 @@ impl Tally {
                     self.add(Count::OwnEvents);
                 }
             }
+            Said::Missed { .. } => self.add(Count::Missed),
+            Said::Counted { .. } => self.add(Count::Counted),
             Said::Refused { message, .. } => {
                 self.add(Count::Refused);
                 if message == SubscriptionRefusal::ChannelFull.message() {

@@ -130,6 +130,7 @@ impl Active {
                 until: usize::MAX,
             },
             view: BTreeMap::new(),
+            count: None,
         }
     }
 

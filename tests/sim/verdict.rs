@@ -16,7 +16,8 @@ pub enum Oracle {
     Period,
     /// One subscribe has one answer, and the right one (S1, S5, S8).
     Reply,
-    /// A client's view of a presence channel is right on the way (P1 to P5).
+    /// A client's view of a presence channel is right on the way (P1 to P5), and the number of
+    /// subscribers it was last told is right at rest.
     View,
     /// What is published reaches the home once and unchanged, or is refused in words.
     Publish,

@@ -1,7 +1,4 @@
-//! Some hubs, the wires between them, and the clients: the executor of a server in one thread.
-//!
-//! Carries out effects as a shard does, a hub's notes to itself first. What it is told passes the
-//! [`Model`] on the way in, what it says the [`Client`]s. Decides nothing: that is the script's.
+//! Hubs, the wires between them, and clients: a server in one thread, whose script decides.
 
 use crate::client::Client;
 use crate::fault::Fault;
@@ -98,7 +95,7 @@ impl World {
             mesh,
             clients: BTreeMap::new(),
             tables: (0..setup.shards).map(|_| table()).collect(),
-            model: setup.model(),
+            model: setup.model(&apps),
             waiting: BTreeMap::new(),
             answers: Vec::new(),
             held: vec![0; apps.len()],
@@ -166,14 +163,14 @@ impl World {
     }
 
     /// Every shard sees what time it is.
-    fn tick(&mut self) {
+    pub fn tick(&mut self) {
+        let now_ms = self.now_us / 1_000;
         for shard in (0..self.setup.shards).map(ShardId) {
-            let now_ms = self.now_us / 1_000;
             self.input(shard, |hub, effects| hub.tick(now_ms, effects));
         }
     }
 
-    /// Waits until nothing moves any more: no note on its way, no turn's work left.
+    /// Waits until nothing moves: no note on its way, no turn's work left.
     pub fn settle(&mut self) {
         for _ in 0..1_000 {
             while let Some((at_us, parcel)) = self.mesh.next_until(u64::MAX) {
@@ -270,6 +267,9 @@ impl World {
         } = parcel;
         self.tally.add(Count::Notes);
         let decided = self.observe(from, to, &note);
+        if note.is_timely() {
+            self.hubs[to.index()].see_time(self.now_us / 1_000);
+        }
         let mut effects = std::mem::take(&mut self.free);
         self.hubs[to.index()].receive(from, note, &mut effects);
         self.carry_out(to, effects, stamp.as_ref(), decided);
@@ -292,14 +292,14 @@ impl World {
             Note::Join(join) => {
                 home(join.channel.app, &join.channel.name);
                 let max = self.apps.get(join.channel.app).app.presence_members;
-                return Some(self.model.join(join, max));
+                return Some(self.model.join(join, max, self.now_us / 1_000));
             }
             Note::Part(part) => {
                 home(part.channel.app, &part.channel.name);
                 self.model.part(part);
             }
             Note::Publish(publish) => {
-                let number = self.model.publish(from, publish);
+                let number = self.model.publish(from, publish, self.now_us / 1_000);
                 let at = &self.model.channels[self.model.events[number].channel];
                 home(at.app, &at.name);
             }

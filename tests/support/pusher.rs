@@ -71,6 +71,10 @@ impl Event {
 pub struct Client {
     pub ws: Ws,
     pub socket_id: String,
+    /// What the last cache channel began with; none was a miss.
+    pub cached: Option<Event>,
+    /// Whether to read over the numbers of subscribers, in tests of something else.
+    pub skips_counts: bool,
 }
 
 impl Client {
@@ -96,7 +100,12 @@ impl Client {
             .as_str()
             .expect("W7")
             .to_owned();
-        Self { ws, socket_id }
+        Self {
+            ws,
+            socket_id,
+            cached: None,
+            skips_counts: false,
+        }
     }
 
     /// The shard that it is connected to (W8).
@@ -112,7 +121,12 @@ impl Client {
 
     /// The next frame.
     pub fn next(&mut self) -> Event {
-        Event::parse(&self.ws.expect_text())
+        loop {
+            let event = Event::parse(&self.ws.expect_text());
+            if !self.skips_counts || event.name != "pusher_internal:subscription_count" {
+                return event;
+            }
+        }
     }
 
     /// The next frame, which has this name.
@@ -180,6 +194,7 @@ impl Client {
         assert_eq!(event.channel(), channel);
         let data = event.json();
         assert_eq!(data.as_object().map(|data| data.len()), Some(1), "{data}");
+        self.expect_cached(channel); // P10
         data["presence"].clone()
     }
 
@@ -187,6 +202,29 @@ impl Client {
     pub fn expect_subscribed(&mut self, channel: &str) {
         let event = self.expect("pusher_internal:subscription_succeeded");
         assert_eq!((event.channel(), event.text()), (channel, "{}"));
+        self.expect_cached(channel);
+    }
+
+    /// Reads what a cache channel begins with (C2, C3, Q13); nothing in any other.
+    fn expect_cached(&mut self, channel: &str) {
+        if !channel.starts_with("cache-") && !channel.contains("-cache-") {
+            return;
+        }
+        let event = self.next();
+        assert_eq!((event.channel(), &event.user_id), (channel, &None));
+        self.cached = if event.name == "pusher:cache_miss" {
+            assert_eq!(event.text(), "{}");
+            None
+        } else {
+            Some(event)
+        };
+    }
+
+    /// Reads the number of subscribers (section 3.7).
+    pub fn expect_count(&mut self, channel: &str, count: u64) {
+        let event = self.expect("pusher_internal:subscription_count");
+        let told = (event.channel(), event.json());
+        assert_eq!(told, (channel, json!({"subscription_count": count})));
     }
 
     /// Reads both frames of a failed subscription, in their order (section 3.2, Q5).

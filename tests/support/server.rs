@@ -19,6 +19,13 @@ pub fn app() -> App {
     app
 }
 
+/// Same, and subscribers are counted: told of it, and in answers to backends.
+pub fn counting_app() -> App {
+    let mut app = app();
+    app.subscription_count = true;
+    app
+}
+
 /// Two shards on a free port.
 pub fn config(apps: impl Into<Vec<App>>) -> Config {
     Config {
@@ -34,12 +41,22 @@ pub fn config(apps: impl Into<Vec<App>>) -> Config {
 pub struct TestServer {
     handle: Option<ServerHandle>,
     address: SocketAddr,
+    /// Whether its clients read over the numbers of subscribers.
+    skips_counts: bool,
 }
 
 impl TestServer {
     /// With [`app`] and the defaults.
     pub fn plain() -> Self {
         Self::with_apps([app()])
+    }
+
+    /// With [`counting_app`], for tests of what backends are told: clients do not show the counts
+    /// that they hear.
+    pub fn counting() -> Self {
+        let mut server = Self::with_apps([counting_app()]);
+        server.skips_counts = true;
+        server
     }
 
     /// With these apps and the defaults.
@@ -59,6 +76,7 @@ impl TestServer {
         Self {
             handle: Some(handle),
             address,
+            skips_counts: false,
         }
     }
 
@@ -84,12 +102,19 @@ impl TestServer {
 
     /// A client of [`app`] on any shard.
     pub fn client(&self) -> Client {
-        Client::connect(self.address, "app-key")
+        let client = Client::connect(self.address, "app-key");
+        self.told(client)
     }
 
     /// A client of [`app`] on a certain shard.
     pub fn client_on(&self, shard: u64) -> Client {
-        Client::connect_on(self.address, "app-key", shard)
+        let client = Client::connect_on(self.address, "app-key", shard);
+        self.told(client)
+    }
+
+    fn told(&self, mut client: Client) -> Client {
+        client.skips_counts = self.skips_counts;
+        client
     }
 
     /// Two clients of [`app`], the first on shard 0, the second on shard 1.

@@ -13,7 +13,7 @@ fn own(user: &str) -> String {
 #[test]
 fn each_connection_gets_it_once_subscribed_or_not() {
     // U7, U8, U9
-    let server = TestServer::plain();
+    let server = TestServer::counting();
     let mut rest = server.rest();
     for user in USERS {
         let channel = own(user);

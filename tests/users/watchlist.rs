@@ -12,6 +12,7 @@ const NEVER_MS: u64 = 3_600_000;
 fn with_watchlists(shards: usize, flap_ms: u64) -> TestServer {
     start(shards, |app, config| {
         app.watchlist = true;
+        app.subscription_count = true; // of own channels too, for backends
         config.flap_ms = flap_ms;
     })
 }

@@ -296,3 +296,48 @@ fn an_app_without_webhooks_tells_nobody() {
     assert!(names(&told, "a").is_empty(), "{told:?}");
     assert_eq!(names(&told, "b"), ["channel_occupied", "channel_vacated"]);
 }
+
+#[test]
+fn a_cache_channel_without_an_event_is_told_of_for_each_who_comes() {
+    // C3
+    let receiver = Receiver::plain();
+    let app = app_with([only(receiver.url(), &[WebhookKind::CacheMiss])]);
+    let keys = Keys::of(&app);
+    let mut server = TestServer::start(quick([app.clone()]));
+    let missed = |channel: &str| json!({"name": "cache_miss", "channel": channel});
+    for channel in ["cache-a", "private-cache-a", "private-encrypted-cache-a"] {
+        for mut client in server.pair() {
+            client.subscribe_signed(&keys, channel);
+            assert_eq!(receiver.events(&app, 1), [missed(channel)]);
+            client.subscribe_signed(&keys, channel); // Q7: not told again
+        }
+        server.rest().trigger(channel, "e", "d");
+        let mut client = server.client();
+        client.subscribe_signed(&keys, channel); // there is one now
+    }
+    server.end();
+    assert_eq!(receiver.rest(&app), [json!(null); 0]);
+}
+
+#[test]
+fn the_number_of_subscribers_is_told_as_a_number_and_not_in_presence_channels() {
+    // 3.7, K10
+    let receiver = Receiver::plain();
+    let app = App {
+        subscription_count: true,
+        ..app_with([only(receiver.url(), &[WebhookKind::SubscriptionCount])])
+    };
+    let mut server = TestServer::start(quick([app.clone()]));
+    let name = "subscription_count";
+    let counted = |count: u32| json!({"name": name, "channel": "a", name: count});
+    let [mut one, mut two] = server.pair();
+    one.join(&Keys::of(&app), "presence-a", &json!({"user_id": "u-1"}));
+    one.subscribe("a");
+    assert_eq!(receiver.events(&app, 1), [counted(1)]);
+    two.subscribe("a");
+    assert_eq!(receiver.events(&app, 1), [counted(2)]);
+    one.unsubscribe("a");
+    assert_eq!(receiver.events(&app, 1), [counted(1)]);
+    server.end();
+    assert_eq!(receiver.rest(&app), [json!(null); 0]);
+}

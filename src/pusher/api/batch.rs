@@ -1,6 +1,5 @@
 //! `POST /apps/ID/batch_events` (section 8.4): all or nothing, in the order of the list.
 
-use super::events::write_attributes;
 use super::route::{Caller, busy};
 use crate::http::Response;
 use crate::protocol::publish;
@@ -29,12 +28,8 @@ impl Pusher {
                 out.push(b',');
             }
             let channel = publication.channels[0];
-            if publication.info.any() {
-                let state = self.state_of(app, channel).await;
-                write_attributes(channel, publication.info, state, &mut out);
-            } else {
-                out.extend_from_slice(b"{}");
-            }
+            self.write_info(app, channel, publication.info, &mut out)
+                .await;
         }
         out.extend_from_slice(b"]}");
         leave.note(Response::json(200, out))

@@ -4,11 +4,11 @@ use super::pass::Leave;
 use super::plain;
 use super::route::{Caller, busy, error};
 use crate::http::Response;
-use crate::hub::{Answer, ChannelState, Question, Rated, Relay};
+use crate::hub::{Question, Rated, Relay};
 use crate::id::{AppSlot, ShardId};
 use crate::net::pause_ms;
-use crate::protocol::json::{quote, write_integer};
-use crate::protocol::publish::{self, Attributes, Limits, Publication, PublishError};
+use crate::protocol::json::quote;
+use crate::protocol::publish::{self, Limits, Publication, PublishError};
 use crate::protocol::{ChannelKind, NameError};
 use crate::pusher::Pusher;
 use smallvec::SmallVec;
@@ -60,8 +60,8 @@ impl Pusher {
             }
             quote(channel, &mut out);
             out.push(b':');
-            let state = self.state_of(app, channel).await;
-            write_attributes(channel, publication.info, state, &mut out);
+            self.write_info(app, channel, publication.info, &mut out)
+                .await;
         }
         out.extend_from_slice(b"}}");
         leave.note(Response::json(200, out))
@@ -155,45 +155,4 @@ impl Pusher {
         }
         has_room()
     }
-
-    /// The counts of a channel, from its home.
-    pub(super) async fn state_of(&self, app: AppSlot, channel: &str) -> ChannelState {
-        let (home, name) = self.channel_at(app, channel);
-        match self.ask(home, Question::Channel(name)).await {
-            Answer::Channel(state) => state,
-            other => unreachable!("a home answers what it was asked, not {other:?}"),
-        }
-    }
-
-    pub(super) fn channel_at(
-        &self,
-        app: AppSlot,
-        channel: &str,
-    ) -> (ShardId, crate::hub::ChannelName) {
-        let hub = self.hub.borrow();
-        (hub.home_of(app, channel), hub.channel_name(app, channel))
-    }
-}
-
-/// The attributes that were asked for and fit the kind of channel, as an object (R10).
-pub(super) fn write_attributes(
-    channel: &str,
-    asked: Attributes,
-    state: ChannelState,
-    out: &mut Vec<u8>,
-) {
-    let is_presence = ChannelKind::of(channel, usize::MAX).is_ok_and(ChannelKind::is_presence);
-    out.push(b'{');
-    if asked.user_count && is_presence {
-        out.extend_from_slice(b"\"user_count\":");
-        write_integer(state.users, out);
-    }
-    if asked.subscription_count {
-        if asked.user_count && is_presence {
-            out.push(b',');
-        }
-        out.extend_from_slice(b"\"subscription_count\":");
-        write_integer(state.subscriptions, out);
-    }
-    out.push(b'}');
 }

@@ -1,5 +1,6 @@
 //! The REST API (section 8): routes to answers, after the request has proved who sent it.
 
+mod attributes;
 mod auth;
 mod batch;
 mod channels;

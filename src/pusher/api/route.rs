@@ -22,6 +22,7 @@ enum Endpoint<'a> {
     Channel(Cow<'a, str>),
     Users(Cow<'a, str>),
     Terminate(Cow<'a, str>),
+    Connections,
 }
 
 impl Endpoint<'_> {
@@ -30,7 +31,7 @@ impl Endpoint<'_> {
             Self::Events | Self::BatchEvents | Self::ChannelEvents(_) | Self::Terminate(_) => {
                 "POST"
             }
-            Self::Channels | Self::Channel(_) | Self::Users(_) => "GET",
+            Self::Channels | Self::Channel(_) | Self::Users(_) | Self::Connections => "GET",
         }
     }
 }
@@ -56,6 +57,7 @@ fn endpoint(path: &str) -> Option<(Option<Cow<'_, str>>, Endpoint<'_>)> {
         ("events", None, ..) => Endpoint::Events,
         ("batch_events", None, ..) => Endpoint::BatchEvents,
         ("channels", None, ..) => Endpoint::Channels,
+        ("connections", None, ..) => Endpoint::Connections,
         ("channels", Some(channel), None, _) => Endpoint::Channel(name(channel)?),
         ("channels", Some(channel), Some("events"), None) => {
             Endpoint::ChannelEvents(name(channel)?)
@@ -147,7 +149,8 @@ impl Pusher {
         let response = match endpoint {
             Endpoint::Channels => self.get_channels(app, query).await,
             Endpoint::Channel(name) => self.get_channel(app, name, query).await,
-            Endpoint::Users(name) => self.get_users(app, name).await,
+            Endpoint::Users(name) => self.get_users(app, name, query).await,
+            Endpoint::Connections => self.get_connections(app).await,
             Endpoint::Events
             | Endpoint::BatchEvents
             | Endpoint::ChannelEvents(_)
@@ -275,6 +278,7 @@ mod tests {
                 "/apps/1/users/a%40b/terminate_connections",
                 Endpoint::Terminate("a@b".into()),
             ),
+            ("/apps/1/connections", Endpoint::Connections),
         ] {
             assert_eq!(endpoint(path), Some((Some("1".into()), expected)), "{path}");
         }
@@ -287,6 +291,7 @@ mod tests {
             "/apps/1/",
             "/apps/1/nope",
             "/apps/1/events/x",
+            "/apps/1/connections/x",
             "/apps/1/channels/",
             "/apps/1/channels/x/y",
             "/apps/1/channels/x/users/y",

@@ -1,6 +1,6 @@
 //! `GET /apps/ID/channels/NAME/users` (section 8.7).
 
-use super::route::error;
+use super::route::{error, parameter};
 use crate::http::Response;
 use crate::hub::{Answer, Question};
 use crate::id::AppSlot;
@@ -8,13 +8,15 @@ use crate::protocol::json::quote;
 use crate::pusher::Pusher;
 
 impl Pusher {
-    pub(super) async fn get_users(&self, app: AppSlot, name: &str) -> Response {
+    pub(super) async fn get_users(&self, app: AppSlot, name: &str, query: &str) -> Response {
         match self.kind_of(app, name) {
             Ok(kind) if kind.is_presence() => {}
             _ => return error(400, "Users can only be retrieved for presence channels"),
         }
         let (home, channel) = self.channel_at(app, name);
-        let users = match self.ask(home, Question::Users(channel)).await {
+        let with_info = parameter(query, "with_user_info").is_some_and(|value| value == "1");
+        let question = Question::Users { channel, with_info };
+        let users = match self.ask(home, question).await {
             Answer::Users(users) => users,
             other => unreachable!("a home answers what it was asked, not {other:?}"),
         };
@@ -24,7 +26,11 @@ impl Pusher {
                 out.push(b',');
             }
             out.extend_from_slice(b"{\"id\":");
-            quote(user, &mut out);
+            quote(&user.user_id, &mut out);
+            if let Some(user_info) = &user.user_info {
+                out.extend_from_slice(b",\"user_info\":");
+                out.extend_from_slice(user_info.as_bytes());
+            }
             out.push(b'}');
         }
         out.extend_from_slice(b"]}");
