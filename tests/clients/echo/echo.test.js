@@ -132,6 +132,28 @@ for (const [title, make] of Object.entries(makers)) {
     }
   });
 
+  test(`${title}: an encrypted private channel, events and notifications (E1, E2)`, async (t) => {
+    const all = await echoes(t, make);
+    const name = unique('vault');
+    const journals = [];
+    for (const echo of all) {
+      const channel = echo.encryptedPrivate(name);
+      assert.equal(channel.name, `private-encrypted-${name}`);
+      await subscribed(channel);
+      const journal = new Journal(`shard ${shardOf(echo.socketId())}`);
+      channel.listen('Paid', (data) => journal.add({ paid: data }));
+      channel.notification((data) => journal.add({ notified: data }));
+      journals.push(journal);
+    }
+    const created = 'Illuminate\\Notifications\\Events\\BroadcastNotificationCreated';
+    await backend().trigger(`private-encrypted-${name}`, 'App\\Events\\Paid', { sum: 12.5 });
+    await backend().trigger(`private-encrypted-${name}`, created, { id: 'n-1', type: 'Zoë ☃' });
+    for (const journal of journals) {
+      const both = [{ paid: { sum: 12.5 } }, { notified: { id: 'n-1', type: 'Zoë ☃' } }];
+      assert.deepEqual(await journal.reach(2), both);
+    }
+  });
+
   test(`${title}: to others, the socket that asked is left out`, async (t) => {
     const [asker, other] = await echoes(t, make);
     const name = unique('tasks');

@@ -1,9 +1,12 @@
 """PyPI `pusher`: every call of the SDK against the real server, observed by plain WebSocket clients."""
 
+import base64
 import json
 import unittest
 
 import pusher
+from nacl.exceptions import CryptoError
+from nacl.secret import SecretBox
 from pusher.errors import PusherBadAuth, PusherBadRequest, PusherBadStatus
 from wire import APP, HOST, PORT, QUIET_APP, Subscriber, backend, subscriber_on, unique
 
@@ -149,6 +152,47 @@ class TriggerBatch(SdkTest):
         batch = [{"channel": unique("news"), "name": "e", "data": 1} for _ in range(11)]
         with self.assertRaises(PusherBadRequest):
             backend().trigger_batch(batch)
+
+
+class Encrypted(SdkTest):
+    """E1, E2: the SDK encrypts with its master key, and only the channel's secret opens it."""
+
+    def join(self, shard, channel, sdk):
+        subscriber = self.subscriber(shard)
+        auth = sdk.authenticate(channel, subscriber.socket_id)
+        # The secret is the client's own and is not sent on.
+        box = SecretBox(base64.b64decode(auth.pop("shared_secret")))
+        subscriber.subscribe(channel, auth)
+        return subscriber, box
+
+    def opened(self, subscriber, box, channel, event):
+        sealed = json.loads(subscriber.wait_for(event, channel)["data"])
+        ciphertext, nonce = (base64.b64decode(sealed[key]) for key in ("ciphertext", "nonce"))
+        return json.loads(box.decrypt(ciphertext, nonce))
+
+    def test_trigger_and_batch_are_opened_on_both_shards(self):
+        sdk, name = backend(), unique("private-encrypted-room")
+        members = [self.join(shard, name, sdk) for shard in (0, 1)]
+        self.assertEqual(sdk.trigger(name, "note", {"who": "Zoë ☃ 日本"}), {})
+        sdk.trigger_batch([{"channel": name, "name": "batched", "data": {"n": 1}}])
+        for subscriber, box in members:
+            opened = self.opened(subscriber, box, name, "note")
+            self.assertEqual(opened, {"who": "Zoë ☃ 日本"})
+            self.assertEqual(self.opened(subscriber, box, name, "batched"), {"n": 1})
+
+    def test_another_master_key_opens_nothing(self):
+        name = unique("private-encrypted-room")
+        other = base64.b64encode(bytes(32)).decode()
+        stranger, wrong = self.join(0, name, backend(encryption_master_key_base64=other))
+        backend().trigger(name, "note", {"n": 1})
+        with self.assertRaises(CryptoError):
+            self.opened(stranger, wrong, name, "note")
+
+    def test_cache_channel(self):
+        sdk, name = backend(), unique("private-encrypted-cache-room")
+        subscriber, box = self.join(1, name, sdk)
+        sdk.trigger(name, "note", [1, "two"])
+        self.assertEqual(self.opened(subscriber, box, name, "note"), [1, "two"])
 
 
 class Channels(SdkTest):

@@ -17,7 +17,13 @@ PORT = int(os.environ["SHARDCAST_TEST_PORT"])
 DEADLINE_SECONDS = 20
 TRIES_FOR_A_SHARD = 200
 
-APP = {"app_id": "4242", "key": "orders-key", "secret": "orders-secret"}
+APP = {
+    "app_id": "4242",
+    "key": "orders-key",
+    "secret": "orders-secret",
+    # Never reaches the server: backends encrypt with it (E2).
+    "encryption_master_key_base64": "c2hhcmRjYXN0IGtub3dzIG5vdGhpbmcgb2YgdGhpcyE=",
+}
 QUIET_APP = {"app_id": "2002", "key": "quiet-key", "secret": "quiet-secret-ü"}
 
 _names = itertools.count(1)

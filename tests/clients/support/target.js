@@ -15,8 +15,13 @@ export const host = '127.0.0.1';
 export const port = Number(fromEnvironment('SHARDCAST_TEST_PORT'));
 export const shards = Number(process.env.SHARDCAST_TEST_SHARDS ?? '2');
 
-/** Client events on. */
-export const app = { appId: '4242', key: 'orders-key', secret: 'orders-secret' };
+/** Client events on. The master key never reaches the server: backends encrypt with it (E2). */
+export const app = {
+  appId: '4242',
+  key: 'orders-key',
+  secret: 'orders-secret',
+  encryptionMasterKeyBase64: 'c2hhcmRjYXN0IGtub3dzIG5vdGhpbmcgb2YgdGhpcyE=',
+};
 
 /** The application of a server that was started without any. */
 export const demoApp = { appId: '1001', key: 'app-key', secret: 'app-secret' };

@@ -1,0 +1,12 @@
+"""One call of PyPI `pusher` for the scenarios of other languages: prints its result as JSON.
+
+Arguments: the method's name, and its arguments as a JSON list.
+"""
+
+import json
+import sys
+
+from wire import backend
+
+method, arguments = sys.argv[1:]
+print(json.dumps(getattr(backend(), method)(*json.loads(arguments))))
