@@ -48,6 +48,8 @@ if [[ $purpose == test ]]; then
     want npm npm --version
     want python3 python3 --version
     want valgrind valgrind --version
+    # The web builds of the clients run in it, without a window.
+    want chromium test -x /usr/bin/chromium
     want python3-venv python3 -c 'import ensurepip, venv'
 fi
 

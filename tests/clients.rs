@@ -1,11 +1,13 @@
 //! Official clients and server SDKs against the real binary with two shards.
 //!
 //! Each test starts a server of its own on a free port, runs one folder of `tests/clients` on it
-//! (pusher-js, Laravel Echo, npm `pusher`, PyPI `pusher`), and then stops the server with SIGTERM,
-//! which must end it with status 0. What is asserted about the protocol stands in those scripts.
+//! (pusher-js, Laravel Echo, both again in headless Chromium, npm `pusher`, PyPI `pusher`), and
+//! then stops the server with SIGTERM, which must end it with status 0. What is asserted about the
+//! protocol stands in those scripts.
 //!
-//! It is not the place for raw sockets or for further SDKs. `make setup` puts the Node packages and
-//! the Python environment in place; a test fails, and is never skipped, when they are missing.
+//! It is not the place for raw sockets or for further SDKs. `make setup` puts the Node packages,
+//! the Python environment and Chromium in place; a test fails, and is never skipped, when one of
+//! them is missing.
 
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
@@ -38,6 +40,11 @@ fn laravel_echo() {
 #[test]
 fn webhook_receivers() {
     with_server(Some("apps.toml"), |port| run_node(port, "webhooks"));
+}
+
+#[test]
+fn web_builds_in_chromium() {
+    with_server(Some("apps.toml"), |port| run_node(port, "browser"));
 }
 
 #[test]

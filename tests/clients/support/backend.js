@@ -42,26 +42,35 @@ export async function answer(request) {
  */
 export async function authEndpoint(t, path, member) {
   const seen = [];
-  const server = createServer((request, response) => {
-    const chunks = [];
-    request.on('data', (chunk) => chunks.push(chunk));
-    request.on('end', () => {
-      const form = new URLSearchParams(Buffer.concat(chunks).toString('utf8'));
-      const asked = {
-        path: request.url,
-        socketId: form.get('socket_id'),
-        channelName: form.get('channel_name'),
-        authorization: request.headers.authorization,
-      };
-      seen.push(asked);
-      const user = request.method === 'POST' && request.url === path ? member(asked) : null;
-      response.setHeader('Content-Type', 'application/json');
-      response.setHeader('Connection', 'close');
-      response.statusCode = user === null ? 403 : 200;
-      response.end(JSON.stringify(user === null ? {} : authorise(asked, { member: user })));
-    });
+  const server = createServer(async (request, response) => {
+    const asked = await authRequest(request);
+    seen.push(asked);
+    const user = request.method === 'POST' && request.url === path ? member(asked) : null;
+    answerAuth(response, asked, user);
   });
   await new Promise((resolve) => server.listen(0, host, resolve));
   t.after(() => new Promise((resolve) => server.close(resolve)));
   return { seen, url: `http://${host}:${server.address().port}${path}` };
+}
+
+/** What a client asks of its application: one channel for one socket. */
+export async function authRequest(request) {
+  const chunks = [];
+  for await (const chunk of request) chunks.push(chunk);
+  const form = new URLSearchParams(Buffer.concat(chunks).toString('utf8'));
+  return {
+    path: request.url,
+    socketId: form.get('socket_id'),
+    channelName: form.get('channel_name'),
+    user: form.get('user'),
+    authorization: request.headers.authorization,
+  };
+}
+
+/** Signs for the presence member, or refuses with 403 when there is none. */
+export function answerAuth(response, asked, user) {
+  response.setHeader('Content-Type', 'application/json');
+  response.setHeader('Connection', 'close');
+  response.statusCode = user === null ? 403 : 200;
+  response.end(JSON.stringify(user === null ? {} : authorise(asked, { member: user })));
 }
