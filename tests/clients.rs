@@ -32,6 +32,12 @@ fn pusher_js() {
     with_server(Some("apps.toml"), |port| run_node(port, "pusher-js"));
 }
 
+/// Conformance item 1.
+#[test]
+fn server_frames_of_the_vectors() {
+    with_server(Some("vectors.toml"), |port| run_node(port, "frames"));
+}
+
 #[test]
 fn laravel_echo() {
     with_server(Some("apps.toml"), |port| run_node(port, "echo"));
