@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
-use support::pusher::Client;
+use support::pusher::{Client, Event};
 use support::rest::Rest;
 use support::server::{TestServer, app};
 use support::sign::Keys;
@@ -45,6 +45,7 @@ fn listen(client: &mut Client) -> Vec<(String, u32)> {
 
 #[test]
 fn a_thousand_subscribe_in_a_storm_of_events() {
+    // Conformance item 8
     let server = TestServer::plain();
     let mut clients: Vec<Client> = (0..SUBSCRIBERS).map(|_| server.client()).collect();
     let mut first = server.client();
@@ -104,7 +105,7 @@ fn a_thousand_subscribe_in_a_storm_of_events() {
 
 #[test]
 fn the_excluded_connection_is_left_out_on_whichever_shard() {
-    // S13
+    // S13, conformance item 9
     let server = TestServer::plain();
     let mut clients: Vec<Client> = [0, 1, 0, 1].map(|shard| server.client_on(shard)).into();
     for client in &mut clients {
@@ -161,22 +162,42 @@ impl Observer {
         Self { client, seen }
     }
 
-    /// Reads one change, which must be possible.
+    /// Reads one change, which must be the expected one.
     fn change(&mut self, name: &str) {
         let event = self.client.expect(name);
+        self.apply(&event);
+    }
+
+    /// Takes a change into the picture, where it must be possible.
+    fn apply(&mut self, event: &Event) {
         let user_id = event.json()["user_id"].as_str().unwrap().to_owned();
-        match name {
+        match event.name.as_str() {
             "pusher_internal:member_added" => {
                 assert!(
                     self.seen.insert(user_id),
                     "P2: added while there: {event:?}"
                 );
             }
-            _ => assert!(
-                self.seen.remove(&user_id),
-                "P2: removed while gone: {event:?}"
-            ),
+            "pusher_internal:member_removed" => {
+                assert!(
+                    self.seen.remove(&user_id),
+                    "P2: removed while gone: {event:?}"
+                );
+            }
+            _ => panic!("no change of members: {event:?}"),
         }
+    }
+
+    /// Reads all changes up to the event `end`; says how many there were.
+    fn changes_until_end(&mut self) -> usize {
+        for changes in 0.. {
+            let event = self.client.next();
+            if event.name == "end" {
+                return changes;
+            }
+            self.apply(&event);
+        }
+        unreachable!("the loop ends with the event")
     }
 }
 
@@ -210,6 +231,51 @@ fn one_user_on_two_shards_is_one_member_through_a_thousand_rounds() {
         .expect_soon("channels/presence-room/users", &[], &users);
     for observer in [&mut first, &mut second] {
         observer.client.expect_quiet();
+        assert_eq!(observer.seen.len(), 2);
+    }
+}
+
+/// One of two connections of a user, of which one joins whenever the other one leaves.
+fn take_turns(address: SocketAddr, shard: u64, rounds: u64, step: &Barrier) {
+    let keys = Keys::of(&app());
+    let mut client = Client::connect_on(address, "app-key", shard);
+    for round in 0..rounds {
+        step.wait();
+        if (round + shard).is_multiple_of(2) {
+            let presence = client.join(&keys, "presence-room", &json!({"user_id": "mover"}));
+            assert_eq!(presence["count"], 3, "{presence}");
+        } else if round > 0 {
+            client.unsubscribe("presence-room");
+        }
+    }
+    client.ws.close();
+}
+
+#[test]
+fn one_user_moves_between_two_shards_through_a_thousand_rounds() {
+    // P2 to P4, conformance item 7: the join on one shard races the leave on the other one.
+    const ROUNDS: u64 = 1_000;
+    let server = TestServer::plain();
+    let mut observers = [0, 1].map(|shard| Observer::new(&server, shard, &format!("o-{shard}")));
+    observers[0].change("pusher_internal:member_added");
+    let (step, address) = (Barrier::new(2), server.address());
+    thread::scope(|scope| {
+        for shard in [0, 1] {
+            let step = &step;
+            scope.spawn(move || take_turns(address, shard, ROUNDS, step));
+        }
+    });
+    let mut rest = server.rest();
+    let users = json!({"users": [{"id": "o-0"}, {"id": "o-1"}]});
+    rest.expect_soon("channels/presence-room/users", &[], &users);
+    rest.trigger("presence-room", "end", "");
+
+    // Whichever came first in a round, both observers were told the same and of no half a change.
+    let changes = observers.each_mut().map(Observer::changes_until_end);
+    println!("{} changes in {ROUNDS} rounds", changes[0]);
+    assert_eq!(changes[0], changes[1]);
+    assert!((2..=2 * ROUNDS as usize).contains(&changes[0]));
+    for observer in observers {
         assert_eq!(observer.seen.len(), 2);
     }
 }
