@@ -1,6 +1,6 @@
 """One call of PyPI `pusher` for the scenarios of other languages: prints its result as JSON.
 
-Arguments: the method's name, and its arguments as a JSON list.
+Arguments: credentials as a JSON object, the method's name, and its arguments as a JSON list.
 """
 
 import json
@@ -8,5 +8,5 @@ import sys
 
 from wire import backend
 
-method, arguments = sys.argv[1:]
-print(json.dumps(getattr(backend(), method)(*json.loads(arguments))))
+credentials, method, arguments = sys.argv[1:]
+print(json.dumps(getattr(backend(json.loads(credentials)), method)(*json.loads(arguments))))

@@ -5,10 +5,22 @@
 
 import Pusher from 'pusher-js';
 import { Journal, next, within } from './deadline.js';
-import { authorise } from './backend.js';
+import { authorise, backend } from './backend.js';
 import { app, host, port, shardOf, shards } from './target.js';
 
 const TRIES_FOR_A_SHARD = 200;
+
+// The sockets of pusher-js's Node build start a timer of 30 s at each close, even when they are closed
+// already; a test file would wait for it. Such a second close does nothing else, and is left out.
+const createWebSocket = Pusher.Runtime.createWebSocket.bind(Pusher.Runtime);
+Pusher.Runtime.createWebSocket = (url) => {
+  const socket = createWebSocket(url);
+  const close = socket.close.bind(socket);
+  socket.close = (...reason) => {
+    if (socket.readyState !== 3) close(...reason);
+  };
+  return socket;
+};
 
 export const clientOptions = {
   cluster: '',
@@ -19,14 +31,22 @@ export const clientOptions = {
 };
 
 export class Client {
-  /** `credentials` sign subscriptions; `member` is who this client is in presence channels. */
-  constructor({ key, credentials = app, member, authorisation, ...options } = {}) {
+  /**
+   * `credentials` sign subscriptions; `member` is who this client is in presence channels, `user` who
+   * signs in.
+   */
+  constructor({ key, credentials = app, member, user, authorisation, ...options } = {}) {
     this.credentials = credentials;
     this.member = member;
+    this.user = user;
     this.pusher = new Pusher(key ?? credentials.key, {
       ...clientOptions,
       channelAuthorization: {
         customHandler: (request, done) => done(null, (authorisation ?? this.#sign)(request)),
+      },
+      userAuthentication: {
+        customHandler: ({ socketId }, done) =>
+          done(null, backend(credentials).authenticateUser(socketId, this.user)),
       },
       ...options,
     });
@@ -58,6 +78,13 @@ export class Client {
   async connected() {
     if (this.state !== 'connected') await next(this.pusher.connection, 'connected');
     return this;
+  }
+
+  /** Signs in and resolves with what pusher-js then knows of its user. */
+  async signIn() {
+    this.pusher.signin();
+    await within(this.pusher.user.signinDonePromise, 'the end of the sign-in');
+    return this.pusher.user.user_data;
   }
 
   /** Subscribes and resolves with the channel once the server confirmed it. */

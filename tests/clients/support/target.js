@@ -38,6 +38,9 @@ export function shardOf(socketId) {
   return first % 1024;
 }
 
+/** Watchlists and subscription counts on. */
+export const socialApp = { appId: '3003', key: 'social-key', secret: 'social-secret' };
+
 let names = 0;
 
 /** A channel name nobody else uses, with the wanted prefix. */
