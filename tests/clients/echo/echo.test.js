@@ -200,6 +200,19 @@ for (const [title, make] of Object.entries(makers)) {
     assert.deepEqual(journal.all, [{ here: [ada] }, { joining: max }, { leaving: max }]);
   });
 
+  test(`${title}: a presence cache channel: who is here, then the last event (C2, P10)`, async (t) => {
+    const [first, second] = await echoes(t, make);
+    const name = unique('cache-room');
+    await subscribed(first.join(name));
+    await backend().trigger(`presence-${name}`, 'App\\Events\\TopicSet', { topic: 'cats' });
+    const journal = new Journal('the second user');
+    second
+      .join(name)
+      .here((users) => journal.add({ here: users.map(({ id }) => id).sort() }))
+      .listen('TopicSet', (data) => journal.add(data));
+    assert.deepEqual(await journal.reach(2), [{ here: ['u-0', 'u-1'] }, { topic: 'cats' }]);
+  });
+
   test(`${title}: two tabs of one user on two shards join once and leave once`, async (t) => {
     const user = { id: 'u-9', name: 'Two Tabs' };
     const watcher = await make(t, { id: 'u-0', name: 'Watcher' });
