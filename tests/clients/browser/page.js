@@ -22,6 +22,7 @@ window.connect = ({ key, port, user, withNacl }) => {
   window.pusher = new Pusher(key, {
     ...transport(port),
     channelAuthorization: { endpoint: '/auth', transport: 'ajax', params: { user } },
+    userAuthentication: { endpoint: '/user-auth', transport: 'ajax', params: { user } },
     ...(withNacl ? { nacl } : {}),
   });
   window.pusher.connection.bind('error', (error) => tell('error', error.error ?? error));
@@ -56,6 +57,20 @@ window.join = ({ name, events = [] }) => {
       resolve(members.me ? { me: members.me, count: members.count, all: members.members } : {});
     });
   });
+};
+
+/** Signs in, tells of the user's events with that name, and resolves when its channel is joined. */
+window.signIn = ({ event }) => {
+  const { user, connection } = window.pusher;
+  user.bind(event, (data) => tell(event, data));
+  const joined = new Promise((resolve) => {
+    connection.bind('message', ({ event: name, channel }) => {
+      const own = channel?.startsWith('#server-to-user-');
+      if (own && name === 'pusher_internal:subscription_succeeded') resolve(user.user_data);
+    });
+  });
+  user.signin();
+  return joined;
 };
 
 /** Enters a room with Echo and tells who is here, who comes and goes, and what is whispered. */

@@ -62,6 +62,32 @@ for (const build of ['pusher.js', 'pusher-with-encryption.js']) {
   });
 }
 
+test('a page signs in, and an event for its user reaches its tabs on both shards (U1, U7)', async (t) => {
+  const user = unique('ada');
+  const tabs = [];
+  for (const shard of [0, 1]) {
+    const page = await visit(t, user, shard, ['pusher.js']);
+    assert.deepEqual(await page.run((o) => window.signIn(o), { event: 'note' }), { id: user });
+    tabs.push(page);
+  }
+  await backend().sendToUser(user, 'note', { text: 'Zoë ☃' });
+  for (const page of tabs) assert.deepEqual(await page.told('note'), { text: 'Zoë ☃' });
+  // Terminated, both tabs are told so and stay away.
+  const ended = tabs.map((page) =>
+    page.run(
+      () =>
+        new Promise((resolve) => {
+          window.pusher.connection.bind('disconnected', () => resolve('disconnected'));
+        }),
+    ),
+  );
+  // A page does one thing after the other: now both listen for the end.
+  await Promise.all(tabs.map((page) => page.run(() => window.pusher.connection.state)));
+  await backend().terminateUserConnections(user);
+  assert.deepEqual(await Promise.all(ended), ['disconnected', 'disconnected']);
+  for (const page of tabs) assert.equal((await page.told('error')).data.code, 4009);
+});
+
 const decrypting = {
   'pusher-with-encryption.js': [['pusher-with-encryption.js'], {}],
   'pusher.js with the nacl option': [['nacl.js', 'pusher.js'], { withNacl: true }],

@@ -8,7 +8,7 @@ import { createServer } from 'node:http';
 import { readFile } from 'node:fs/promises';
 import { after } from 'node:test';
 import { chromium } from 'playwright-core';
-import { answerAuth, authRequest } from './backend.js';
+import { answerAuth, authRequest, backend } from './backend.js';
 import { Journal } from './deadline.js';
 import { app, host, port, shardOf } from './target.js';
 
@@ -45,7 +45,10 @@ export async function launch() {
   return browser;
 }
 
-/** The customer's site: `/page?FILE&FILE` loads these scripts, `/auth` signs for the form's `user`. */
+/**
+ * The customer's site: `/page?FILE&FILE` loads these scripts; `/auth` and `/user-auth` sign for the
+ * form's `user`.
+ */
 export async function site() {
   const root = new URL('../', import.meta.url);
   const server = createServer(async (request, response) => {
@@ -59,6 +62,10 @@ export async function site() {
     } else if (pathname === '/auth' && request.method === 'POST') {
       const asked = await authRequest(request);
       answerAuth(response, asked, { user_id: asked.user, user_info: { name: asked.user } });
+    } else if (pathname === '/user-auth' && request.method === 'POST') {
+      const { socketId, user } = await authRequest(request);
+      response.setHeader('Content-Type', 'application/json');
+      response.end(JSON.stringify(backend().authenticateUser(socketId, { id: user })));
     } else if (file) {
       response.setHeader('Content-Type', 'text/javascript; charset=utf-8');
       response.end(await readFile(new URL(file, root)));
