@@ -49,6 +49,11 @@ fn webhook_receivers() {
 }
 
 #[test]
+fn watchlists_and_counts() {
+    with_server(Some("social.toml"), |port| run_node(port, "social"));
+}
+
+#[test]
 fn web_builds_in_chromium() {
     with_server(Some("apps.toml"), |port| run_node(port, "browser"));
 }
