@@ -372,7 +372,7 @@ impl HomeChannel {
         effects: &mut Vec<Effect>,
         what: impl FnOnce() -> What,
     ) {
-        if user_of(&self.name.name).is_none() {
+        if webhooks.contains(kind) && user_of(&self.name.name).is_none() {
             let event = || Event::of(&self.name.name, what());
             notice(webhooks, self.name.app, kind, effects, event);
         }

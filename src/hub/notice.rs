@@ -50,11 +50,15 @@ impl Hub {
 
     /// A channel was freed by its home. A presence channel was vacated when its last member left.
     pub(super) fn notice_freed(&self, channel: &ChannelName, effects: &mut Vec<Effect>) {
+        let told = self.apps.get(channel.app).told;
+        if !told.contains(WebhookKind::ChannelVacated) {
+            return; // nearly always: what the name says is not looked at for nothing
+        }
         let kind = ChannelKind::of(&channel.name, usize::MAX);
         if kind.is_ok_and(|kind| !kind.is_presence()) {
             let kind = WebhookKind::ChannelVacated;
             let event = || Event::of(&channel.name, What::ChannelVacated);
-            self.notice(channel.app, kind, effects, event);
+            notice(told, channel.app, kind, effects, event);
         }
     }
 
