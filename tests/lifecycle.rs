@@ -5,7 +5,7 @@
 mod support;
 
 use serde_json::json;
-use shardcast::server::config::Config;
+use shardcast::server::config::{Config, DrainClose};
 use shardcast::server::{Server, ServerError};
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
@@ -42,6 +42,51 @@ fn stopping_tells_every_client_to_come_back_after_a_pause() {
     server.wait().expect("it was asked to");
     let refused = TcpStream::connect(address).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+}
+
+/// A crowd on one shard, in the order in which it came; a millisecond each is its spread.
+fn crowd(config: Config) -> (TestServer, Vec<Client>) {
+    const CROWD: usize = 1_500;
+    let server = TestServer::start(Config {
+        shards: Some(1),
+        ..config
+    });
+    let clients = (0..CROWD).map(|_| server.client()).collect();
+    (server, clients)
+}
+
+#[test]
+fn a_stop_closes_a_crowd_in_waves_and_serves_who_waits_for_its_turn() {
+    // W22, Q29
+    let (server, mut clients) = crowd(Config {
+        drain_close: DrainClose::AtOnce,
+        ..config([app()])
+    });
+    server.stop();
+    clients[0].expect_closed(4200);
+    let last = clients.last_mut().expect("there is a crowd");
+    last.expect_quiet();
+    for client in &mut clients[1..] {
+        client.expect_closed(4200);
+    }
+    server.wait().expect("it was asked to");
+}
+
+#[test]
+fn a_stop_without_a_spread_closes_all_at_once() {
+    let (server, mut clients) = crowd(Config {
+        drain_spread_ms: Some(0),
+        ..config([app()])
+    });
+    server.stop();
+    clients[0].expect_closed(4100);
+    // Nothing is read of the last any more, or it would be answered first.
+    let last = clients.last_mut().expect("there is a crowd");
+    last.send(&json!({"event": "pusher:ping", "data": {}}));
+    for client in &mut clients[1..] {
+        client.expect_closed(4100);
+    }
+    server.wait().expect("it was asked to");
 }
 
 #[test]

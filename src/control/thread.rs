@@ -28,7 +28,7 @@ pub enum Outcome {
     },
 }
 
-/// How long shards may take to stop, past the grace that they give their clients.
+/// How long shards may take to stop, past the time over which they close their clients.
 const STOP_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// How long webhooks may take to leave once the shards have ended.
@@ -42,6 +42,8 @@ pub struct Control {
     pub listeners: Vec<Socket>,
     /// Whether SIGINT and SIGTERM stop the server.
     pub signals: bool,
+    /// Over how much time shards close their clients at a stop.
+    pub drain: Duration,
     /// What webhooks are sent with, if any app has one.
     pub webhooks: Option<webhook::Plan>,
 }
@@ -148,7 +150,7 @@ impl Control {
         tracing::info!("stopping");
         self.shut_listeners();
         self.bridge.stop_all();
-        Instant::now() + STOP_TIMEOUT
+        Instant::now() + self.drain + STOP_TIMEOUT
     }
 
     /// Without one of its shards the process must not live on: the kernel would go on giving

@@ -1,7 +1,7 @@
 //! The start itself: machine, addresses, threads.
 
 use super::builder::Builder;
-use super::config::Config;
+use super::config::{Config, DrainClose};
 use super::handle::{ServerError, ServerHandle};
 use super::placement::{self, Placement};
 use super::preflight::{self, EXECUTOR_IO_MEMORY, Verdict};
@@ -13,8 +13,9 @@ use crate::hub;
 use crate::limits::NOTICE_BATCHES;
 use crate::mesh::{Port, mesh};
 use crate::net::{Listener, ListenerOptions, SocketOptions};
+use crate::protocol::Code;
 use crate::pusher;
-use crate::shard::{self, Setup};
+use crate::shard::{self, Drain, SPREAD_MS_MAX, Setup};
 use std::io;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -70,6 +71,7 @@ pub(super) fn start(builder: Builder) -> Result<ServerHandle, ServerError> {
         webhooks,
         listeners: handles,
         signals: builder.signals,
+        drain: Duration::from_millis(builder.config.drain_spread_ms.unwrap_or(SPREAD_MS_MAX)),
     };
     let (ready, is_ready) = flume::bounded(1);
     let control = spawn_control(control, &placement, ready).map_err(ServerError::Thread)?;
@@ -175,6 +177,13 @@ fn setup(
         pusher: (!config.apps.is_empty()).then_some(pusher),
         apps: config.apps.clone(),
         routes: builder.routes.clone(),
+        drain: Drain {
+            spread_ms: config.drain_spread_ms,
+            code: match config.drain_close {
+                DrainClose::Later => Code::OverCapacity,
+                DrainClose::AtOnce => Code::ReconnectNow,
+            },
+        },
         clock: builder.clock.clone(),
     }
 }

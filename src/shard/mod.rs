@@ -10,3 +10,4 @@ mod serve;
 mod stop;
 
 pub use run::{Routes, Setup, run};
+pub use stop::{Drain, SPREAD_MS_MAX};

@@ -2,7 +2,7 @@
 
 use super::pump::{end_turns, pump, tick};
 use super::serve;
-use super::stop::{end, stop};
+use super::stop::{Drain, end, stop};
 use crate::app::App;
 use crate::conn::Turn;
 use crate::crossing::{Notices, ToShard};
@@ -54,6 +54,8 @@ pub struct Setup {
     pub apps: Vec<App>,
     /// Custom handlers.
     pub routes: Routes,
+    /// How it ends.
+    pub drain: Drain,
     /// Clocks.
     pub clock: Clock,
 }
@@ -66,6 +68,7 @@ pub(super) struct Shard {
     pub(super) router: Router,
     pub(super) pusher: Option<Rc<Pusher>>,
     pub(super) http: http::Limits,
+    pub(super) drain: Drain,
     pub(super) stopping: Cell<bool>,
 }
 
@@ -168,7 +171,7 @@ impl Shard {
             let hub = Hub::new(setup.hub, Rc::new(AppTable::new(setup.apps)));
             pusher::mount(&mut router, hub, options, setup.notices)
         });
-        let (http, stopping) = (setup.http, Cell::new(false));
+        let (http, drain, stopping) = (setup.http, setup.drain, Cell::new(false));
         (
             Self {
                 sockets,
@@ -177,6 +180,7 @@ impl Shard {
                 router,
                 pusher,
                 http,
+                drain,
                 stopping,
             },
             setup.listener,

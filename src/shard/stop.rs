@@ -1,8 +1,25 @@
 //! The end of a shard: clients are told, what was sent still leaves, then everything closes.
 
 use super::run::Shard;
+use crate::id::ClientId;
 use crate::net::pause_ms;
 use crate::protocol::Code;
+
+/// How a stop ends the WebSockets of a shard (W22).
+#[derive(Clone, Copy, Debug)]
+pub struct Drain {
+    /// Milliseconds over which the closes are spread; if none are given, one for each client of
+    /// the shard, and [`SPREAD_MS_MAX`] at most.
+    pub spread_ms: Option<u64>,
+    /// What clients are told.
+    pub code: Code,
+}
+
+/// Longest time over which closes are spread when nobody says for how long.
+pub const SPREAD_MS_MAX: u64 = 3_000;
+
+/// How often clients are closed while the closes are spread.
+const WAVE_MS: u64 = 10;
 
 /// How long clients get to end their connections before they are ended for them.
 const GRACE_MS: u64 = 5_000;
@@ -13,23 +30,19 @@ const LAST_MS: u64 = 1_000;
 /// Turns in which a shard takes what others have sent last.
 const LAST_TURNS: usize = 3;
 
-/// Stops: on_stop, then a close for every WebSocket, then a deadline.
-///
-/// No successor is known, so clients are told to come back after a pause (W22): 4200 would make
-/// them try at once, and find nobody.
+/// Stops: on_stop, then a close for every WebSocket, in waves, then a deadline.
 pub(super) async fn stop(shard: &Shard) {
     shard.stopping.set(true);
     for mount in shard.router.mounts() {
         mount.stop().await;
     }
-    let deadline = shard.sockets.clock().now_ms() + GRACE_MS;
     shard.sockets.end_idle_requests();
+    close_in_waves(shard).await;
+    let deadline = shard.sockets.clock().now_ms() + GRACE_MS;
     while !shard.sockets.is_empty() && shard.sockets.clock().now_ms() < deadline {
         // Again each time: a handshake that was under way opens its WebSocket only now.
-        for client in shard.sockets.clients(None) {
-            shard.sockets.close_with(client, Code::OverCapacity);
-        }
-        pause_ms(10).await;
+        close_all(shard, &shard.sockets.clients(None));
+        pause_ms(WAVE_MS).await;
     }
     shard.sockets.shutdown_all();
     // Their tasks see the end now, and tell their handlers.
@@ -38,6 +51,39 @@ pub(super) async fn stop(shard: &Shard) {
         pause_ms(10).await;
     }
     end_turn(shard);
+}
+
+/// Closes everybody who is here, evenly over the time there is: clients that come back at once or
+/// after the same pause do not all come back together. Who waits for its turn is served meanwhile.
+async fn close_in_waves(shard: &Shard) {
+    let clients = shard.sockets.clients(None);
+    let count = clients.len() as u64;
+    let over_ms = shard.drain.spread_ms.unwrap_or(count.min(SPREAD_MS_MAX));
+    let start_ms = shard.sockets.clock().now_ms();
+    let mut closed = 0;
+    while closed < clients.len() {
+        let passed_ms = shard.sockets.clock().now_ms() - start_ms;
+        let due = due(count, over_ms, passed_ms) as usize;
+        close_all(shard, &clients[closed..due]);
+        closed = due;
+        if closed < clients.len() {
+            pause_ms(WAVE_MS).await;
+        }
+    }
+}
+
+/// How many of `count` are closed when so much of the time has passed.
+fn due(count: u64, over_ms: u64, passed_ms: u64) -> u64 {
+    if passed_ms >= over_ms {
+        return count;
+    }
+    count * passed_ms / over_ms
+}
+
+fn close_all(shard: &Shard, clients: &[ClientId]) {
+    for client in clients {
+        shard.sockets.close_with(*client, shard.drain.code);
+    }
 }
 
 /// Ends: no shard has a connection any more. What others have sent last is taken, and what follows
@@ -55,4 +101,25 @@ fn end_turn(shard: &Shard) {
         pusher.end_turn();
     }
     shard.mesh.end_turn();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::due;
+
+    #[test]
+    fn closes_are_even_and_all_are_made_by_the_end() {
+        // W22
+        assert_eq!(due(10_000, 3_000, 0), 0);
+        assert_eq!(due(10_000, 3_000, 10), 33);
+        assert_eq!(due(10_000, 3_000, 1_500), 5_000);
+        assert_eq!(due(10_000, 3_000, 2_999), 9_996);
+        assert_eq!(due(10_000, 3_000, 3_000), 10_000);
+        assert_eq!(
+            due(10_000, 0, 0),
+            10_000,
+            "a spread of nothing is all at once"
+        );
+        assert_eq!(due(0, 0, 0), 0);
+    }
 }

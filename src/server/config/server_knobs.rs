@@ -6,7 +6,8 @@
 use std::net::IpAddr;
 
 use super::knob::{Accepts, Knob, Unit, Value};
-use super::{settings::Config, variable::Variable, webhook_knobs as webhook};
+use super::{drain_knobs as drain, webhook_knobs as webhook};
+use super::{settings::Config, variable::Variable};
 use crate::limits::{HEAD_BYTES_MAX, SHARDS_MAX};
 
 const LISTENING: &str = "Listening";
@@ -446,6 +447,8 @@ pub(super) static SERVER: &[Knob<Config>] = &[
     webhook::TIMEOUT_MS,
     webhook::QUEUE_BYTES,
     webhook::CA_FILE,
+    drain::SPREAD_MS,
+    drain::CLOSE,
     Knob {
         key: "debug",
         flag: Some("debug"),
@@ -529,7 +532,7 @@ mod tests {
                 );
             }
         }
-        assert_eq!(numbers, 27);
+        assert_eq!(numbers, 28);
     }
 
     #[test]

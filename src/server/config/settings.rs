@@ -103,12 +103,28 @@ pub struct Config {
     /// file. Default `None`.
     pub webhook_ca_file: Option<PathBuf>,
 
+    /// Over how many milliseconds a stop spreads the closes of clients (W22). Default: a millisecond
+    /// for each client of a shard, 3000 at most.
+    pub drain_spread_ms: Option<u64>,
+    /// What clients are told at a stop. Default 4100.
+    pub drain_close: DrainClose,
+
     /// Whether to log every connection and message. Default `false`.
     pub debug: bool,
     /// Whether the published demo credentials are accepted. Never on an address others can reach.
     pub demo: bool,
     /// The apps served.
     pub apps: Vec<App>,
+}
+
+/// When clients come back that were closed by a stop (W22).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DrainClose {
+    /// 4100: after a pause, for nobody may be there yet.
+    #[default]
+    Later,
+    /// 4200: at once, for another process serves the address already.
+    AtOnce,
 }
 
 impl Default for Config {
@@ -148,6 +164,8 @@ impl Default for Config {
             webhook_timeout_ms: 10_000,
             webhook_queue_bytes: 16 << 20,
             webhook_ca_file: None,
+            drain_spread_ms: None,
+            drain_close: DrainClose::default(),
             debug: false,
             demo: false,
             apps: Vec::new(),

@@ -84,3 +84,32 @@ test('clients are told 4100 and why, and none of them takes it for the end (rule
     assert.equal(client.states.all.includes('disconnected'), false);
   }
 });
+
+// Conformance item 12, W22: told 4200, pusher-js comes back at once, so that the waves of the stop are
+// what spreads a crowd. The listeners are closed before the first wave, and the successor takes over.
+test('a crowd that is told 4200 comes to the successor in the waves of the stop', async (t) => {
+  const spread = 2000;
+  const first = await startServer(t, 0, ['--drain-close', 4200, '--drain-spread-ms', spread]);
+  const crowd = [];
+  t.after(() => crowd.forEach((client) => client.close()));
+  for (let n = 0; n < CROWD; n += 1) crowd.push(new Client({ wsPort: first.port }));
+  await Promise.all(crowd.map((client) => client.connected()));
+  const moments = crowd.map(follow);
+  const lost = crowd.map(({ frames }, n) =>
+    frames.first(({ event }) => event === 'pusher:error').then(({ data }) => {
+      assert.equal(data.code, 4200);
+      moments[n].told = performance.now();
+    }),
+  );
+  const stopped = first.stop();
+  await startServer(t, first.port);
+  assert.equal(await stopped, 0);
+  await Promise.all(lost);
+  const connected = (state) => state === 'connected';
+  await Promise.all(crowd.map(({ states }) => states.reach(2, connected, 'connected again')));
+  for (const key of ['told', 'back']) {
+    const times = moments.map((moment) => moment[key]).sort((a, b) => a - b);
+    const took = times.at(-1) - times[0];
+    assert.ok(took >= 0.5 * spread, `all ${CROWD} within ${took} ms: ${key}`);
+  }
+});

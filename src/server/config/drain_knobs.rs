@@ -1,0 +1,43 @@
+//! The server's settings for its end: entries of the table in `server_knobs`, and nothing else.
+
+use super::knob::{Accepts, Knob, Unit};
+use super::settings::{Config, DrainClose};
+use super::variable::Variable;
+
+const OPERATION: &str = "Operation";
+const CLOSES: &[&str] = &["4100", "4200"];
+
+/// The time over which the closes of a stop are spread.
+pub(super) const SPREAD_MS: Knob<Config> = Knob {
+    key: "drain_spread_ms",
+    flag: Some("drain-spread-ms"),
+    variables: &[Variable::same("SOKETI_SHUTDOWN_GRACE_PERIOD")],
+    bare: None,
+    accepts: Accepts::Whole {
+        least: 0,
+        most: 600_000,
+        unit: Unit::Milliseconds,
+    },
+    group: OPERATION,
+    help: "Time over which a stop spreads its closes [default: 1 for each client, at most 3000]",
+    elsewhere: &["shutdown_grace_period", "drain_spread"],
+    put: |c, v| c.drain_spread_ms = Some(v.whole()),
+    show: |c| {
+        c.drain_spread_ms
+            .map_or_else(String::new, |ms| ms.to_string())
+    },
+};
+
+/// What clients are told at a stop.
+pub(super) const CLOSE: Knob<Config> = Knob {
+    key: "drain_close",
+    flag: Some("drain-close"),
+    variables: &[],
+    bare: None,
+    accepts: Accepts::Word(CLOSES),
+    group: OPERATION,
+    help: "Close code of a stop: 4100, clients come back in a second; 4200, at once to a successor",
+    elsewhere: &[],
+    put: |c, v| c.drain_close = [DrainClose::Later, DrainClose::AtOnce][v.word()],
+    show: |c| CLOSES[c.drain_close as usize].to_owned(),
+};
