@@ -103,8 +103,8 @@ pub struct Config {
     /// file. Default `None`.
     pub webhook_ca_file: Option<PathBuf>,
 
-    /// Over how many milliseconds a stop spreads the closes of clients (W22). Default: a millisecond
-    /// for each client of a shard, 3000 at most.
+    /// Over how many milliseconds a stop spreads the closes of clients (W22). Default: one for each
+    /// client of a shard, 3000 at most.
     pub drain_spread_ms: Option<u64>,
     /// What clients are told at a stop. Default 4100.
     pub drain_close: DrainClose,
