@@ -3,6 +3,8 @@
 //! The kind is decided by the prefix at the start of the name, case-sensitive, first match
 //! wins; nothing else about a channel is stored anywhere.
 
+use crate::limits::USER_ID_MAX;
+
 /// What a channel's name says about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChannelKind {
@@ -34,7 +36,8 @@ pub enum NameError {
 pub const USER_PREFIX: &str = "#server-to-user-";
 
 impl ChannelKind {
-    /// Checks `name` (at most `max` characters) and says what it is.
+    /// Checks `name` (at most `max` characters) and says what it is. A user's own channel is as
+    /// long as the user's id makes it: whoever may sign in can be reached (U7).
     ///
     /// # Errors
     /// [`NameError`] for names that no Pusher server accepts.
@@ -42,7 +45,12 @@ impl ChannelKind {
         if name.is_empty() {
             return Err(NameError::Empty);
         }
-        if name.len() > max {
+        let user = name.strip_prefix(USER_PREFIX);
+        let too_long = match user {
+            Some(user) => user.len() > USER_ID_MAX,
+            None => name.len() > max,
+        };
+        if too_long {
             return Err(NameError::TooLong);
         }
         let plain = |access| Self {
@@ -50,7 +58,7 @@ impl ChannelKind {
             cache: false,
             encrypted: false,
         };
-        if let Some(user) = name.strip_prefix(USER_PREFIX) {
+        if let Some(user) = user {
             return if is_legal(user) {
                 Ok(plain(Access::User))
             } else {
@@ -190,6 +198,17 @@ mod tests {
             Err(NameError::TooLong)
         );
         assert_eq!(ChannelKind::of("", 200), Err(NameError::Empty));
+    }
+
+    #[test]
+    fn a_users_own_channel_is_limited_by_the_id_and_not_by_the_name() {
+        // U7: an app that allows short names only still reaches whoever has signed in.
+        let own = |chars| format!("{USER_PREFIX}{}", "a".repeat(chars));
+        for max in [1, 200] {
+            assert!(ChannelKind::of(&own(USER_ID_MAX), max).is_ok(), "{max}");
+            let longer = ChannelKind::of(&own(USER_ID_MAX + 1), max);
+            assert_eq!(longer, Err(NameError::TooLong), "{max}");
+        }
     }
 
     #[test]

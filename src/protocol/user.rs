@@ -1,11 +1,8 @@
 //! Signed-in users: what `user_data` may hold (rule U1), and the channel that is a user's own.
 
-use super::channel_name::is_legal;
+use super::channel_name::{USER_PREFIX, is_legal};
 use crate::limits::USER_ID_MAX;
 use serde_json::value::RawValue;
-
-/// What stands in front of the id in the name of a user's own channel (U7).
-const CHANNEL_PREFIX: &str = "#server-to-user-";
 
 /// Who a connection has signed in as.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,13 +86,13 @@ impl User {
 /// The name of a user's own channel.
 #[must_use]
 pub fn channel_of(id: &str) -> String {
-    format!("{CHANNEL_PREFIX}{id}")
+    format!("{USER_PREFIX}{id}")
 }
 
 /// The user whose own channel this is.
 #[must_use]
 pub fn user_of(channel: &str) -> Option<&str> {
-    channel.strip_prefix(CHANNEL_PREFIX)
+    channel.strip_prefix(USER_PREFIX)
 }
 
 #[cfg(test)]

@@ -97,6 +97,25 @@ fn unsubscribing_does_not_end_it() {
 }
 
 #[test]
+fn it_may_be_longer_than_the_apps_channel_names() {
+    // U7: whoever may sign in can be reached
+    let server = start(2, |app, _| app.channel_name_chars = 20);
+    let mut rest = server.rest();
+    let longest = "u".repeat(128);
+    let mut client = server.client();
+    client.sign_in(&keys(), &longest);
+    client.subscribe(&own(&longest));
+    rest.trigger(&own(&longest), "hello", "");
+    client.expect("hello");
+    let status = |rest: &mut super::support::rest::Rest, user: &str| {
+        let event = json!({"name": "e", "channel": own(user), "data": ""});
+        rest.post("events", &event).status
+    };
+    assert_eq!(status(&mut rest, &longest), 200);
+    assert_eq!(status(&mut rest, &"u".repeat(129)), 400);
+}
+
+#[test]
 fn nobody_elses_channel_is_given_away() {
     // U8, section 3.2
     let server = TestServer::plain();
