@@ -116,17 +116,23 @@ fn event_fits(
     })
 }
 
-/// An event for more channels than a second's worth is refused whenever it comes.
+/// A request that counts more than a second's worth is refused whenever it comes: an event counts
+/// once for each channel, a batch once for each event.
 fn rate_fits(built: &BuiltApp) -> Option<String> {
     let app = &built.app;
     let rate = app.backend_events_per_second?;
-    (app.channels_per_event > rate as usize).then(|| {
-        format!(
-            "app {} takes {rate} backend events a second: one for more channels can never be \
-             published, although channels_per_event ({}) allows it",
-            app.id, app.channels_per_event
-        )
-    })
+    let largest = [
+        ("channels_per_event", app.channels_per_event),
+        ("batch_events", app.batch_events),
+    ];
+    let (limit, most) = largest
+        .into_iter()
+        .find(|(_, most)| *most > rate as usize)?;
+    Some(format!(
+        "app {} takes {rate} backend events a second: a request that counts more can never pass, \
+         although {limit} ({most}) allows it",
+        app.id
+    ))
 }
 
 /// A new member is sent the whole channel at once; should that not fit, joining would end in 4100.

@@ -335,6 +335,10 @@ mod tests {
         );
         let fine = ConfigFile::new("rate-fine", &app.replace("99", "100"));
         assert!(loaded(&[&fine.flag()], &[]).unwrap().warnings.is_empty());
+        let batch = app.replace("99", "9") + "channels_per_event = 9\n";
+        let batch = ConfigFile::new("rate-batch", &batch);
+        let warnings = loaded(&[&batch.flag()], &[]).unwrap().warnings;
+        assert!(warnings[0].contains("batch_events (10)"), "{warnings:?}");
     }
 
     #[test]
