@@ -188,7 +188,8 @@ impl Hub {
             self.release(session.app);
         }
         if let Some(user) = session.user {
-            self.unwatch_all(client, &user.watched, effects);
+            self.look_away(client, &user.watched);
+            self.forget_unwatched(&user.watched, effects);
         }
     }
 

@@ -95,13 +95,16 @@ impl Hub {
         let name = channel_of(&signed_in.id);
         let session = self.sessions.get_mut(client).expect("looked up above");
         session.is_authorized = true;
-        match session.user.replace(Box::new(signed_in)) {
-            Some(old) => self.unwatch_all(client, &old.watched, effects), // U3
-            None => self.enter_own(client, app, &name, effects),
+        let old = session.user.replace(Box::new(signed_in));
+        let was_watched = old.as_ref().map_or(&[][..], |old| &old.watched);
+        self.look_away(client, was_watched); // U3
+        if old.is_none() {
+            self.enter_own(client, app, &name, effects);
         }
         if self.apps.get(app).app.watchlist {
             self.watch_all(client, &watchlist, effects);
         }
+        self.forget_unwatched(was_watched, effects);
     }
 
     fn check_sign_in<'a>(

@@ -97,17 +97,19 @@ impl Hub {
         slot
     }
 
-    /// Watches these users no longer.
-    pub(super) fn unwatch_all(
-        &mut self,
-        client: ClientId,
-        watched: &[WatchedSlot],
-        effects: &mut Vec<Effect>,
-    ) {
+    /// The client watches these users no longer. Their homes are not told before
+    /// [`Hub::forget_unwatched`], so that whoever signs in again with the list it had makes no
+    /// work for any home (U3).
+    pub(super) fn look_away(&mut self, client: ClientId, watched: &[WatchedSlot]) {
         for &WatchedSlot(slot) in watched {
-            let user = self.watched.get_mut(slot);
-            user.watchers.swap_remove(&client);
-            if user.watchers.is_empty() {
+            self.watched.get_mut(slot).watchers.swap_remove(&client);
+        }
+    }
+
+    /// Frees those of these users whom nobody here watches any more.
+    pub(super) fn forget_unwatched(&mut self, watched: &[WatchedSlot], effects: &mut Vec<Effect>) {
+        for &WatchedSlot(slot) in watched {
+            if self.watched.get(slot).watchers.is_empty() {
                 let name = self.watched.remove(slot).name;
                 let to = home_of(name.hash, self.options.shards);
                 let note = Note::Unwatch(Box::new(name));
@@ -172,4 +174,58 @@ fn change(id: &str, online: bool) -> Frame {
     let mut text = Vec::new();
     event::watchlist_events(of(true), of(false), &mut text);
     Frame::text(&text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::App;
+    use crate::hub::{AppTable, Options};
+    use crate::id::{AppSlot, ShardId, SocketId};
+    use crate::protocol::Command;
+    use crate::protocol::command::SignIn;
+    use std::rc::Rc;
+
+    /// Signs in with this watchlist; how many users the homes are to watch more and less.
+    fn sign_in(hub: &mut Hub, client: ClientId, watchlist: &[String]) -> (usize, usize) {
+        let socket_id = hub.socket_id(client).unwrap().to_string();
+        let user_data = serde_json::json!({"id": "me", "watchlist": watchlist}).to_string();
+        let text = format!("{socket_id}::user::{user_data}");
+        let signature = hub.apps().get(AppSlot(0)).signer.sign(&[text.as_bytes()]);
+        let auth = format!("key:{signature}");
+        let command = Command::SignIn(SignIn {
+            auth: Some(&auth),
+            user_data: Some(&user_data),
+        });
+        let mut effects = Vec::new();
+        hub.command(client, Ok(command), 0, |_| true, &mut effects);
+        let count = |wanted: fn(&Note) -> bool| {
+            let posted = effects
+                .iter()
+                .filter(|effect| matches!(effect, Effect::Post { note, .. } if wanted(note)));
+            posted.count()
+        };
+        let more = count(|note| matches!(note, Note::Watch(_)));
+        (more, count(|note| matches!(note, Note::Unwatch(_))))
+    }
+
+    #[test]
+    fn homes_are_told_only_of_what_a_new_list_changes() {
+        // U3: or a client that signs in again and again would have the homes do all the work.
+        let mut app = App::new("1", "key", "secret");
+        app.watchlist = true;
+        let apps = Rc::new(AppTable::new([app]));
+        let mut hub = Hub::new(Options::new(ShardId(0), 2, [1, 2]), apps);
+        let client = ClientId::new(ShardId(0), 0, 0);
+        let socket_id = SocketId::new(ShardId(0), 1, 2);
+        hub.open(client, AppSlot(0), socket_id, false, &mut Vec::new());
+        let mut list: Vec<String> = (0..WATCHLIST_MAX).map(|n| format!("u-{n}")).collect();
+        assert_eq!(sign_in(&mut hub, client, &list), (WATCHLIST_MAX, 0));
+        list.reverse();
+        assert_eq!(sign_in(&mut hub, client, &list), (0, 0));
+        list[0] = "somebody-new".into();
+        assert_eq!(sign_in(&mut hub, client, &list), (1, 1));
+        assert_eq!(sign_in(&mut hub, client, &[]), (0, WATCHLIST_MAX));
+        assert_eq!(hub.user_sizes(), [0, 0]);
+    }
 }
