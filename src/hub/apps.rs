@@ -15,18 +15,18 @@ pub struct Tenant {
     /// Whether anybody wants to know who is online.
     pub tracks_users: bool,
     /// What its webhooks are told of.
-    pub told: WebhookKinds,
+    pub webhooks: WebhookKinds,
 }
 
 impl Tenant {
     /// Makes the app ready.
     #[must_use]
     pub fn new(app: App) -> Self {
-        let told = WebhookKinds::of(&app.webhooks);
+        let webhooks = WebhookKinds::of(&app.webhooks);
         Self {
             signer: Signer::new(app.secret.expose()),
-            tracks_users: app.watchlist || told.contains(WebhookKind::UserOnline),
-            told,
+            tracks_users: app.watchlist || webhooks.contains(WebhookKind::UserOnline),
+            webhooks,
             app,
         }
     }

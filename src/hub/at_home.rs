@@ -34,7 +34,7 @@ impl Hub {
         let is_counted = app.subscription_count && !kind.is_presence() && !kind.is_user();
         let terms = Terms {
             members_max: app.presence_members,
-            webhooks: tenant.told,
+            webhooks: tenant.webhooks,
             is_counted,
             cached,
         };
@@ -60,7 +60,7 @@ impl Hub {
 
     /// A presence connection is gone.
     pub(super) fn part_at_home(&mut self, part: &Part, effects: &mut Vec<Effect>) {
-        let webhooks = self.apps.get(part.channel.app).told;
+        let webhooks = self.apps.get(part.channel.app).webhooks;
         self.home.part(part, webhooks, &mut self.encoder, effects);
     }
 

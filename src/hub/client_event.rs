@@ -21,7 +21,7 @@ pub(super) struct EventRefusal {
 }
 
 impl EventRefusal {
-    fn told(message: &str) -> Self {
+    fn refused(message: &str) -> Self {
         Self {
             code: Some(Code::ClientEventRefused),
             message: message.into(),
@@ -67,18 +67,18 @@ impl Hub {
             .filter(|subscription| matches!(subscription.state, State::Active { .. }))
             .ok_or_else(|| EventRefusal::not_subscribed(name))?;
         if data.len() > app.event_data_bytes {
-            return Err(EventRefusal::told("The event data is too large."));
+            return Err(EventRefusal::refused("The event data is too large."));
         }
         let user_id = subscription.user_id.as_deref(); // CE2: from the membership, not the frame
         if let Some(rate) = app.client_events_per_second
             && !session.client_events.take(now_ms, rate)
         {
             let message = "The rate limit for sending client events exceeded the quota.";
-            return Err(EventRefusal::told(message));
+            return Err(EventRefusal::refused(message));
         }
         let to = home_of(hash, self.options.shards);
         if !room(to) {
-            let busy = EventRefusal::told("The server is busy; the event was not sent.");
+            let busy = EventRefusal::refused("The server is busy; the event was not sent.");
             return Err(EventRefusal { cost: 0, ..busy }); // no fault of the client
         }
         let (app, except) = (session.app, Some(session.socket_id)); // CE1
@@ -93,7 +93,7 @@ impl Hub {
         let note = relay.note(hash, &mut self.encoder);
         effects.push(Effect::Post { to, note });
         notice(
-            self.apps.get(app).told,
+            self.apps.get(app).webhooks,
             app,
             WebhookKind::ClientEvent,
             effects,
@@ -114,19 +114,19 @@ impl Hub {
 /// What can be said without looking at the sender's subscriptions.
 fn check_frame(app: &App, channel: &str, event: &str) -> Result<(), EventRefusal> {
     if !app.client_events {
-        return Err(EventRefusal::told(
+        return Err(EventRefusal::refused(
             "The app does not have client messaging enabled.",
         ));
     }
     let kind = ChannelKind::of(channel, app.channel_name_chars)
-        .map_err(|_| EventRefusal::told("The channel name is not allowed."))?;
+        .map_err(|_| EventRefusal::refused("The channel name is not allowed."))?;
     let on_public = kind.is_public() && app.allow_client_events_on_public; // Q14
     if !kind.takes_client_events() && !on_public {
         let message = "Client events are only allowed on private and presence channels.";
-        return Err(EventRefusal::told(message));
+        return Err(EventRefusal::refused(message));
     }
     if event.chars().nth(app.event_name_chars).is_some() {
-        return Err(EventRefusal::told("The event name is too long."));
+        return Err(EventRefusal::refused("The event name is too long."));
     }
     Ok(())
 }

@@ -220,7 +220,7 @@ impl Home {
         let (name, count) = (&channel.name.name, channel.subscriptions());
         let frame = encoder.encode(|out| event::subscription_count(name, count, out));
         channel.deliver(&frame, None, effects);
-        let webhooks = apps.get(channel.name.app).told;
+        let webhooks = apps.get(channel.name.app).webhooks;
         channel.notice(webhooks, WebhookKind::SubscriptionCount, effects, || {
             What::SubscriptionCount(count)
         });

@@ -23,13 +23,13 @@ pub struct Notice {
 
 /// Notes an event down if the app wants to be told of its kind.
 pub(super) fn notice(
-    told: WebhookKinds,
+    webhooks: WebhookKinds,
     app: AppSlot,
     kind: WebhookKind,
     effects: &mut Vec<Effect>,
     event: impl FnOnce() -> Event,
 ) {
-    if told.contains(kind) {
+    if webhooks.contains(kind) {
         let event = event();
         debug_assert_eq!(event.kind(), kind);
         effects.push(Effect::Notice(Box::new(Notice { app, event })));
@@ -45,20 +45,20 @@ impl Hub {
         effects: &mut Vec<Effect>,
         event: impl FnOnce() -> Event,
     ) {
-        notice(self.apps.get(app).told, app, kind, effects, event);
+        notice(self.apps.get(app).webhooks, app, kind, effects, event);
     }
 
     /// A channel was freed by its home. A presence channel was vacated when its last member left.
     pub(super) fn notice_freed(&self, channel: &ChannelName, effects: &mut Vec<Effect>) {
-        let told = self.apps.get(channel.app).told;
-        if !told.contains(WebhookKind::ChannelVacated) {
+        let webhooks = self.apps.get(channel.app).webhooks;
+        if !webhooks.contains(WebhookKind::ChannelVacated) {
             return; // nearly always: what the name says is not looked at for nothing
         }
         let kind = ChannelKind::of(&channel.name, usize::MAX);
         if kind.is_ok_and(|kind| !kind.is_presence()) {
             let kind = WebhookKind::ChannelVacated;
             let event = || Event::of(&channel.name, What::ChannelVacated);
-            notice(told, channel.app, kind, effects, event);
+            notice(webhooks, channel.app, kind, effects, event);
         }
     }
 

@@ -103,7 +103,7 @@ impl Hub {
     fn user_changed(&mut self, slot: u32, effects: &mut Vec<Effect>) {
         let user = self.online.get(slot);
         for watcher in &user.watchers {
-            effects.push(watcher.told(user.online));
+            effects.push(watcher.status(user.online));
         }
     }
 
@@ -116,7 +116,7 @@ impl Hub {
             local: watch.local,
         };
         user.watchers.push(watcher);
-        effects.push(watcher.told(user.online));
+        effects.push(watcher.status(user.online));
     }
 
     /// A shard does not want to know any more.
@@ -153,7 +153,7 @@ impl Hub {
 }
 
 impl Watcher {
-    fn told(self, online: bool) -> Effect {
+    fn status(self, online: bool) -> Effect {
         let local = self.local;
         Effect::Post {
             to: self.shard,
