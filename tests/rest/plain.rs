@@ -128,6 +128,35 @@ fn the_oldest_endpoint_takes_the_body_as_the_data() {
 }
 
 #[test]
+fn a_plus_in_the_query_is_what_its_signer_reads() {
+    // A5: itself first, a space only where nothing else verifies
+    let server = TestServer::plain();
+    let mut http = Http::connect(server.address());
+    let mut client = server.client();
+    client.subscribe("a");
+    let keys = Keys::of(&app());
+    for (path, parameters) in [
+        ("/apps/1001/channels/a/events", &[][..]),
+        ("/apps/1001/events", &[("channel", "a"), ("data", "d")]),
+    ] {
+        for name in ["c+1", "c 1"] {
+            let mut parameters = parameters.to_vec();
+            parameters.push(("name", name));
+            let body = if parameters.len() == 1 {
+                &b"d"[..]
+            } else {
+                b""
+            };
+            let target = keys.target("POST", path, &parameters, body);
+            let sent = target.replace("c%2B1", "c+1").replace("c%201", "c+1");
+            assert!(sent.contains("name=c+1"), "{sent}");
+            assert!(http.ask("POST", &sent, body).status < 300);
+            assert_eq!(client.next().name, name, "{path}");
+        }
+    }
+}
+
+#[test]
 fn the_oldest_endpoint_refuses_what_the_others_refuse() {
     let server = TestServer::plain();
     let mut http = Http::connect(server.address());

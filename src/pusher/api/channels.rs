@@ -3,6 +3,7 @@
 use super::attributes;
 use super::route::{error, parameter};
 use crate::http::Response;
+use crate::http::query::Plus;
 use crate::hub::{Answer, Cursor, Listed, Question};
 use crate::id::{AppSlot, ShardId};
 use crate::net::look_around;
@@ -15,9 +16,9 @@ const NO_PRESENCE: &str = "user_count may only be requested for presence channel
 impl Pusher {
     /// Asks every home for its channels, in pieces: neither the homes nor this shard are kept from
     /// their other work by a long list (R15).
-    pub(super) async fn get_channels(&self, app: AppSlot, query: &str) -> Response {
-        let prefix = parameter(query, "filter_by_prefix").unwrap_or_default();
-        let mut info = info(query);
+    pub(super) async fn get_channels(&self, app: AppSlot, query: &str, plus: Plus) -> Response {
+        let prefix = parameter(query, "filter_by_prefix", plus).unwrap_or_default();
+        let mut info = info(query, plus);
         info.cache = false; // one channel at a time
         if info.user_count && !prefix.starts_with("presence-") {
             return error(400, NO_PRESENCE); // R13
@@ -49,11 +50,17 @@ impl Pusher {
         Response::json(200, out)
     }
 
-    pub(super) async fn get_channel(&self, app: AppSlot, name: &str, query: &str) -> Response {
+    pub(super) async fn get_channel(
+        &self,
+        app: AppSlot,
+        name: &str,
+        query: &str,
+        plus: Plus,
+    ) -> Response {
         let Ok(kind) = self.kind_of(app, name) else {
             return error(400, "The channel name is not allowed");
         };
-        let info = info(query);
+        let info = info(query, plus);
         if info.user_count && !kind.is_presence() {
             return error(400, NO_PRESENCE);
         }
@@ -106,8 +113,8 @@ impl Pusher {
     }
 }
 
-fn info(query: &str) -> Attributes {
-    parameter(query, "info")
+fn info(query: &str, plus: Plus) -> Attributes {
+    parameter(query, "info", plus)
         .map(|list| Attributes::parse(&list))
         .unwrap_or_default()
 }

@@ -85,7 +85,7 @@ impl Pusher {
             object.string("channel", channel);
             object.string("data", data);
             for name in ["name", "socket_id"] {
-                if let Some(value) = parameter(query, name) {
+                if let Some(value) = parameter(query, name, caller.verified.plus) {
                     object.string(name, &value);
                 }
             }

@@ -3,7 +3,7 @@
 use super::auth::{Refused, Rules, Signed, Verified, authenticate};
 use crate::handler::Request;
 use crate::http::Response;
-use crate::http::query;
+use crate::http::query::{self, Plus};
 use crate::hub::{Bucket, Rated};
 use crate::id::AppSlot;
 use crate::limits::FAILED_SIGNATURES_PER_SECOND;
@@ -145,11 +145,11 @@ impl Pusher {
             Ok(leave) => leave,
             Err(response) => return *response,
         };
-        let app = caller.app;
+        let (app, plus) = (caller.app, caller.verified.plus);
         let response = match endpoint {
-            Endpoint::Channels => self.get_channels(app, query).await,
-            Endpoint::Channel(name) => self.get_channel(app, name, query).await,
-            Endpoint::Users(name) => self.get_users(app, name, query).await,
+            Endpoint::Channels => self.get_channels(app, query, plus).await,
+            Endpoint::Channel(name) => self.get_channel(app, name, query, plus).await,
+            Endpoint::Users(name) => self.get_users(app, name, query, plus).await,
             Endpoint::Connections => self.get_connections(app).await,
             Endpoint::Events
             | Endpoint::BatchEvents
@@ -171,7 +171,7 @@ impl Pusher {
                 .by_id(id)
                 .ok_or_else(|| error(404, "Unknown app"))?,
             None => {
-                let key = parameter(request.query(), "auth_key");
+                let key = parameter(request.query(), "auth_key", Plus::Literal);
                 let key = key.ok_or(Refused::NoKey).map_err(refused)?;
                 let app = hub.apps().by_key(&key);
                 app.ok_or(Refused::UnknownKey).map_err(refused)?
@@ -222,14 +222,14 @@ fn refused(refused: Refused) -> Box<Response> {
 }
 
 /// The value of a query parameter, its name compared without case. A list in PHP's spelling
-/// (`name[0]=a&name[1]=b`, A11) becomes one with commas.
-pub(super) fn parameter<'q>(query: &'q str, name: &str) -> Option<Cow<'q, str>> {
-    let mut pairs = query::parse(query, query::Plus::Space);
+/// (`name[0]=a&name[1]=b`, A11) becomes one with commas. `plus` is how its signer reads a `+` (A5).
+pub(super) fn parameter<'q>(query: &'q str, name: &str, plus: Plus) -> Option<Cow<'q, str>> {
+    let mut pairs = query::parse(query, plus);
     let named = |(key, _): &(Cow<'_, [u8]>, _)| key.eq_ignore_ascii_case(name.as_bytes());
     if let Some((_, value)) = pairs.find(named) {
         return Some(text(value));
     }
-    let pairs = query::parse(query, query::Plus::Space);
+    let pairs = query::parse(query, plus);
     let items = pairs.filter(|(key, _)| is_item_of(key, name.as_bytes()));
     let items: Vec<Cow<'q, str>> = items.map(|(_, value)| text(value)).collect();
     (!items.is_empty()).then(|| Cow::Owned(items.join(",")))
@@ -310,15 +310,16 @@ mod tests {
 
     #[test]
     fn parameters_are_found_whatever_their_case() {
+        let read = |query, name| parameter(query, name, Plus::Literal);
         let query = "a=1&Info=user%5Fcount&info=x&filter_by_prefix=presence-";
-        assert_eq!(parameter(query, "info").as_deref(), Some("user_count"));
+        assert_eq!(read(query, "info").as_deref(), Some("user_count"));
         assert_eq!(
-            parameter(query, "filter_by_prefix").as_deref(),
+            read(query, "filter_by_prefix").as_deref(),
             Some("presence-")
         );
-        assert_eq!(parameter(query, "nope"), None);
+        assert_eq!(read(query, "nope"), None);
         let array = "info%5B0%5D=user_count&info[1]=subscription_count&info[x]=no&inf[0]=no";
         let joined = "user_count,subscription_count";
-        assert_eq!(parameter(array, "info").as_deref(), Some(joined)); // A11
+        assert_eq!(read(array, "info").as_deref(), Some(joined)); // A11
     }
 }
