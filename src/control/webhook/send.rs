@@ -17,6 +17,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 
@@ -113,18 +114,18 @@ impl Route {
         builder.max_buf_size(ANSWER_BYTES);
         let stream = TokioIo::new(stream);
         let (mut sender, connection) = builder.handshake(stream).await.map_err(Failure::Http)?;
-        let connection = tokio::task::spawn_local(async move {
+        // The set ends what is in it when it is dropped, so that nothing of a try outlives it, also
+        // when its time is over: a peer that reads nothing would keep a TLS stream closing forever.
+        let mut tasks = JoinSet::new();
+        tasks.spawn_local(async move {
             if let Err(error) = connection.await {
                 tracing::trace!(%error, "a webhook's connection ended early");
             }
         });
-        let response = sender.send_request(self.request(parcel)).await;
-        let outcome = match response {
+        match sender.send_request(self.request(parcel)).await {
             Ok(response) => judge(response).await,
             Err(error) => Err(Failure::Http(error)),
-        };
-        connection.abort(); // whatever else it says is not read
-        outcome
+        }
     }
 
     fn request(&self, parcel: &Parcel) -> Request<Full<Bytes>> {
@@ -183,4 +184,86 @@ async fn connect(addresses: &[SocketAddr]) -> Result<tokio::net::TcpStream, Fail
 )]
 async fn within<T>(limit: Duration, work: impl Future<Output = T>) -> Option<T> {
     tokio::time::timeout(limit, work).await.ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::pin::Pin;
+    use std::rc::Rc;
+    use std::task::{Context, Poll};
+    use tokio::io::ReadBuf;
+
+    /// Somebody who takes nothing, says nothing and does not let go, as a TLS stream looks over a
+    /// window that stays shut.
+    struct Stuck(
+        #[expect(dead_code, reason = "it tells whether the stream is still there")] Rc<()>,
+    );
+
+    impl AsyncRead for Stuck {
+        fn poll_read(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            _: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+    }
+
+    impl AsyncWrite for Stuck {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            _: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            Poll::Pending
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+    }
+
+    fn route() -> Route {
+        Route {
+            target: Target::parse("http://a.example/").unwrap(),
+            trusted: true,
+            headers: HeaderMap::new(),
+            timeout: Duration::from_millis(1),
+            tls: None,
+        }
+    }
+
+    fn parcel() -> Parcel {
+        Parcel {
+            bytes: Bytes::from_static(b"{}"),
+            signature: "00".to_owned(),
+            events: 1,
+            about: Vec::new(),
+        }
+    }
+
+    fn run(work: impl Future<Output = ()>) {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_all().build().unwrap();
+        tokio::task::LocalSet::new().block_on(&runtime, work);
+    }
+
+    #[test]
+    fn nothing_of_a_try_outlives_its_time() {
+        run(async {
+            let alive = Rc::new(());
+            let (route, parcel) = (route(), parcel());
+            let exchange = route.exchange(Stuck(Rc::clone(&alive)), &parcel);
+            assert!(within(route.timeout, exchange).await.is_none());
+            for _ in 0..10 {
+                tokio::task::yield_now().await;
+            }
+            assert_eq!(Rc::strong_count(&alive), 1, "the stream is still there");
+        });
+    }
 }
