@@ -119,7 +119,13 @@ const NOBODY: &str = "it leads to an address that is nobody's own, which is neve
 const PRIVATE: &str = "it leads to a private address, which only an operator may allow";
 
 fn check_v4(address: Ipv4Addr, trusted: bool) -> Result<(), &'static str> {
-    const METADATA_V4: [[u8; 4]; 2] = [[169, 254, 169, 254], [100, 100, 100, 200]];
+    // Of most clouds, of Alibaba, of Oracle, and the host below a machine of Azure.
+    const METADATA_V4: [[u8; 4]; 4] = [
+        [169, 254, 169, 254],
+        [100, 100, 100, 200],
+        [192, 0, 0, 192],
+        [168, 63, 129, 16],
+    ];
     let octets = address.octets();
     let is_private = match octets {
         [10 | 127, ..] | [192, 168, ..] | [198, 18 | 19, ..] | [192, 0, 0, _] => true,
@@ -141,8 +147,13 @@ fn check_v6(address: Ipv6Addr, trusted: bool) -> Result<(), &'static str> {
         Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254),
         Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254),
     ];
-    let first = address.segments()[0];
-    let is_private = address.is_loopback() || first & 0xfe00 == 0xfc00 || first & 0xffc0 == 0xfec0;
+    let [first, second, third, ..] = address.segments();
+    // Where an own NAT64 keeps the IPv4 address is for its operator to say (RFC 8215).
+    let is_own_nat64 = [first, second, third] == [0x64, 0xff9b, 1];
+    let is_private = address.is_loopback()
+        || is_own_nat64
+        || first & 0xfe00 == 0xfc00
+        || first & 0xffc0 == 0xfec0;
     if METADATA_V6.contains(&address) {
         Err(METADATA)
     } else if first & 0xffc0 == 0xfe80 {
@@ -156,12 +167,15 @@ fn check_v6(address: Ipv6Addr, trusted: bool) -> Result<(), &'static str> {
     }
 }
 
-/// The IPv4 address that one of IPv6 stands for: through NAT64, 6to4, or the old compatible form.
+/// The IPv4 address that one of IPv6 stands for: through NAT64, 6to4, Teredo, SIIT, or the old
+/// compatible form.
 fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
     let [a, b, c, d, e, f, high, low] = address.segments();
     let (high, low) = match [a, b, c, d, e, f] {
         [0x64, 0xff9b, 0, 0, 0, 0] => (high, low),
         [0x2002, high, low, ..] => (high, low),
+        [0x2001, 0, ..] => (!high, !low),
+        [0, 0, 0, 0, 0xffff, 0] => (high, low),
         [0, 0, 0, 0, 0, 0] if high != 0 => (high, low),
         _ => return None,
     };
@@ -269,6 +283,8 @@ mod tests {
             "169.254.169.254",
             "169.254.1.1",
             "100.100.100.200",
+            "192.0.0.192",
+            "168.63.129.16",
             "0.0.0.0",
             "0.1.2.3",
             "224.0.0.1",
@@ -286,6 +302,9 @@ mod tests {
             "64:ff9b::169.254.169.254",
             "2002:a9fe:a9fe::1",
             "::169.254.169.254",
+            "::ffff:0:169.254.169.254",
+            "2001:0:1:2:3:4:5601:5601",
+            "64:ff9b::168.63.129.16",
         ] {
             let address: IpAddr = address.parse().unwrap();
             for trusted in [true, false] {
@@ -316,6 +335,10 @@ mod tests {
             "::ffff:10.0.0.1",
             "64:ff9b::10.0.0.1",
             "2002:0a00:0001::",
+            "::ffff:0:127.0.0.1",
+            "2001:0:1:2:3:4:f5ff:fffe",
+            "64:ff9b:1::10.0.0.1",
+            "64:ff9b:1:a00:0:100::",
         ] {
             let address: IpAddr = address.parse().unwrap();
             assert_eq!(check(address, false), Err(PRIVATE), "{address}");
@@ -339,6 +362,9 @@ mod tests {
             "2002:0101:0101::",
             "64:ff9b::1.1.1.1",
             "::ffff:1.1.1.1",
+            "::ffff:0:1.1.1.1",
+            "2001:0:1:2:3:4:fefe:fefe",
+            "2001:db8::1",
         ] {
             let address: IpAddr = address.parse().unwrap();
             assert_eq!(check(address, false), Ok(()), "{address}");
