@@ -62,6 +62,8 @@ pub(super) struct Queue {
     bytes: usize,
     next: u64,
     flying: usize,
+    /// Bytes of those under way, which stay whatever comes.
+    flying_bytes: usize,
     failures: u32,
 }
 
@@ -100,6 +102,7 @@ impl Queue {
             bytes: 0,
             next: 0,
             flying: 0,
+            flying_bytes: 0,
             failures: 0,
         }
     }
@@ -109,9 +112,12 @@ impl Queue {
     }
 
     /// Takes a body; says how many events had to go to make room, the oldest first. A body that no
-    /// room can be made for goes itself.
+    /// room can be made for goes itself, alone.
     pub(super) fn push(&mut self, parcel: Parcel, now_ms: u64) -> u64 {
         let (size, mut lost) = (parcel.size(), 0);
+        if self.flying_bytes + size > self.limits.bytes {
+            return parcel.events; // nothing has to go for what has no room anyway
+        }
         while self.bytes + size > self.limits.bytes {
             let old = self
                 .entries
@@ -185,6 +191,7 @@ impl Queue {
                 if may {
                     entry.state = State::Flying;
                     self.flying += 1;
+                    self.flying_bytes += entry.parcel.size();
                     return Next::Send(entry.number, Rc::clone(&entry.parcel));
                 }
                 behind.extend(&entry.parcel.about);
@@ -233,6 +240,7 @@ impl Queue {
             .binary_search_by_key(&number, |entry| entry.number)
             .ok()?;
         self.flying -= 1;
+        self.flying_bytes -= self.entries[at].parcel.size();
         Some(at)
     }
 
@@ -456,5 +464,19 @@ mod tests {
         queue.limits.bytes = size - 1;
         assert_eq!(queue.push(parcel("3", &[1]), 0), 1);
         assert_eq!(queue.events(), 1);
+    }
+
+    #[test]
+    fn nothing_goes_for_a_body_that_has_no_room_anyway() {
+        let size = parcel("x", &[1]).size();
+        let mut queue = queue();
+        queue.limits.bytes = 3 * size;
+        push(&mut queue, 0, &[("1", &[1]), ("2", &[1]), ("3", &[1])]);
+        let large = Parcel {
+            bytes: vec![b'x'; 3 * size].into(),
+            ..parcel("", &[1])
+        };
+        assert_eq!(queue.push(large, 0), 1);
+        assert_eq!(queue.events(), 3);
     }
 }
