@@ -3,7 +3,7 @@
 use super::Options;
 use super::batch::Batch;
 use super::counts::{Count, Counts, Throttle};
-use super::queue::{Limits, Next, Parcel, Queue};
+use super::queue::{FLYING_MAX, Limits, Next, Parcel, Queue};
 use super::send::{Failure, Route};
 use super::target::Target;
 use crate::app::{App, Webhook};
@@ -13,8 +13,9 @@ use crate::protocol::webhook::body;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio_rustls::TlsConnector;
 
 /// Headers that an endpoint's own may not replace: what the body is, who signed it, and what
@@ -109,6 +110,7 @@ impl Endpoint {
                 trusted: webhook.trusted,
                 headers,
                 timeout: Duration::from_millis(options.timeout_ms),
+                lookups: Arc::new(Semaphore::new(FLYING_MAX)),
             },
             webhook: webhook.clone(),
             start: shared.start,

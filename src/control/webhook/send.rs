@@ -14,9 +14,11 @@ use hyper_util::rt::TokioIo;
 use std::fmt;
 use std::future::Future;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
@@ -68,6 +70,8 @@ pub(super) struct Route {
     pub(super) headers: HeaderMap,
     pub(super) timeout: Duration,
     pub(super) tls: Option<TlsConnector>,
+    /// Room for its lookups: a name server that says nothing must not take thread after thread.
+    pub(super) lookups: Arc<Semaphore>,
 }
 
 impl Route {
@@ -81,7 +85,7 @@ impl Route {
     }
 
     async fn once(&self, parcel: &Parcel) -> Result<(), Failure> {
-        let stream = connect(&self.addresses().await?).await?;
+        let stream = connect(&self.addresses().await?, self.timeout).await?;
         match &self.tls {
             Some(tls) => {
                 let name = ServerName::try_from(self.target.host.clone());
@@ -98,11 +102,22 @@ impl Route {
         let usable = match host.parse::<IpAddr>() {
             Ok(address) => usable([SocketAddr::new(address, *port)].into_iter(), self.trusted),
             Err(_) => {
-                let found = tokio::net::lookup_host((host.as_str(), *port)).await;
+                let found = self.lookup((host.clone(), *port)).await;
                 usable(found.map_err(Failure::Resolve)?, self.trusted)
             }
         };
         usable.map_err(Failure::Refused)
+    }
+
+    /// Asks the system, which nothing can interrupt: a lookup that goes on when its try is over
+    /// still counts as one of those that may be under way.
+    async fn lookup(&self, name: (String, u16)) -> io::Result<std::vec::IntoIter<SocketAddr>> {
+        let permit = Arc::clone(&self.lookups).acquire_owned().await;
+        let found = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            name.to_socket_addrs()
+        });
+        found.await?
     }
 
     async fn exchange(
@@ -167,12 +182,19 @@ async fn judge(response: Response<Incoming>) -> Result<(), Failure> {
     clippy::disallowed_types,
     reason = "the control thread has a reactor, and hyper speaks over tokio's streams"
 )]
-async fn connect(addresses: &[SocketAddr]) -> Result<tokio::net::TcpStream, Failure> {
+async fn connect(
+    addresses: &[SocketAddr],
+    limit: Duration,
+) -> Result<tokio::net::TcpStream, Failure> {
     let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    // One that swallows everything, as IPv6 often is where it only half works, must not keep the
+    // others from being tried.
+    let share = limit / addresses.len().max(1) as u32;
     for address in addresses {
-        match tokio::net::TcpStream::connect(address).await {
-            Ok(stream) => return Ok(stream),
-            Err(error) => last = error,
+        match within(share, tokio::net::TcpStream::connect(address)).await {
+            Some(Ok(stream)) => return Ok(stream),
+            Some(Err(error)) => last = error,
+            None => last = io::ErrorKind::TimedOut.into(),
         }
     }
     Err(Failure::Connect(last))
@@ -235,6 +257,7 @@ mod tests {
             headers: HeaderMap::new(),
             timeout: Duration::from_millis(1),
             tls: None,
+            lookups: Arc::new(Semaphore::new(1)),
         }
     }
 
@@ -264,6 +287,43 @@ mod tests {
                 tokio::task::yield_now().await;
             }
             assert_eq!(Rc::strong_count(&alive), 1, "the stream is still there");
+        });
+    }
+
+    #[test]
+    fn lookups_that_hang_keep_others_from_being_begun() {
+        run(async {
+            let mut route = route();
+            route.target = Target::parse("http://localhost/").unwrap();
+            let hangs = Arc::clone(&route.lookups).acquire_owned().await;
+            let looked = within(route.timeout, route.addresses()).await;
+            assert!(looked.is_none(), "it waits, and its time runs");
+            drop(hangs);
+            assert!(route.addresses().await.is_ok());
+            assert_eq!(route.lookups.available_permits(), 1);
+        });
+    }
+
+    #[test]
+    fn an_address_that_swallows_everything_leaves_time_for_the_next() {
+        use socket2::{Domain, Socket, Type};
+        let local = SocketAddr::from(([127, 0, 0, 1], 0));
+        let full = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        full.bind(&local.into()).unwrap();
+        full.listen(0).unwrap();
+        let swallows = full.local_addr().unwrap().as_socket().unwrap();
+        let limit = Duration::from_millis(50);
+        let waiting: Vec<_> = (0..3)
+            .map(|_| std::net::TcpStream::connect_timeout(&swallows, limit))
+            .collect();
+        assert!(waiting.iter().any(Result::is_err), "its backlog is full");
+        let listener = std::net::TcpListener::bind(local).unwrap();
+        let good = listener.local_addr().unwrap();
+        run(async {
+            let limit = Duration::from_secs(1);
+            let stream = within(2 * limit, connect(&[swallows, good], limit)).await;
+            let stream = stream.expect("it is over").expect("one can be reached");
+            assert_eq!(stream.peer_addr().unwrap(), good);
         });
     }
 }
