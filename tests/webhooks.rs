@@ -19,7 +19,9 @@ use receiver::Receiver;
 use serde_json::Value;
 use shardcast::app::{App, Webhook, WebhookKind};
 use shardcast::server::config::Config;
+use std::time::Instant;
 use support::server::{app, config};
+use support::wire::PATIENCE;
 
 /// An app whose receiver is told everything.
 fn told(receiver: &Receiver) -> App {
@@ -65,4 +67,14 @@ fn names(events: &[Value], channel: &str) -> Vec<String> {
     let here = events.iter().filter(|event| event["channel"] == channel);
     here.map(|event| event["name"].as_str().expect("names are text").to_owned())
         .collect()
+}
+
+/// Looks until it is so.
+#[track_caller]
+fn wait_until(done: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !done() {
+        assert!(start.elapsed() < PATIENCE, "it never is");
+        std::thread::yield_now();
+    }
 }

@@ -3,7 +3,7 @@
 use crate::receiver::Receiver;
 use crate::support::server::{TestServer, config};
 use crate::support::sign::Keys;
-use crate::{app_with, everything, names, only, quick};
+use crate::{app_with, everything, names, only, quick, wait_until};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use serde_json::json;
 use shardcast::app::{Webhook, WebhookKind};
@@ -92,9 +92,7 @@ fn a_name_that_leads_where_it_must_not_is_not_called() {
     });
     let counts = server.webhooks();
     server.client().subscribe("a");
-    while counts.totals().given_up == 0 {
-        std::thread::yield_now();
-    }
+    wait_until(|| counts.totals().given_up > 0);
     server.end();
     assert!(receiver.here().is_none());
     assert_eq!(counts.totals().delivered, 0);
@@ -200,9 +198,7 @@ fn https_is_not_spoken_with_anybody_else() {
         });
         let counts = server.webhooks();
         server.client().subscribe("a");
-        while counts.totals().given_up == 0 {
-            std::thread::yield_now();
-        }
+        wait_until(|| counts.totals().given_up > 0);
         server.end();
         assert!(receiver.here().is_none(), "{host}");
     }
