@@ -47,6 +47,8 @@ pub(super) struct Endpoint {
     failures: RefCell<Throttle>,
     losses: RefCell<Throttle>,
     jitter: Cell<u32>,
+    /// The time of its last body.
+    last_ms: Cell<u64>,
 }
 
 /// What all endpoints share.
@@ -126,6 +128,7 @@ impl Endpoint {
             failures: RefCell::default(),
             losses: RefCell::default(),
             jitter: Cell::new(rand::random()),
+            last_ms: Cell::new(0),
         }
     }
 
@@ -171,7 +174,9 @@ impl Endpoint {
     /// Makes the body: from here on its bytes stay as they are (K3).
     fn post(&self, batch: Batch, now_ms: u64) {
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
-        let time_ms = since_1970.map_or(0, |since| since.as_millis() as u64); // K2
+        let since_ms = since_1970.map_or(0, |since| since.as_millis() as u64);
+        let time_ms = stamp(self.last_ms.get(), since_ms); // K2
+        self.last_ms.set(time_ms);
         let bytes = body(time_ms, &batch.events);
         let parcel = Parcel {
             signature: self.signer.sign(&[&bytes]),
@@ -251,6 +256,14 @@ impl Endpoint {
     }
 }
 
+/// The time of a body, which no other of the endpoint has: by it receivers know a body that comes
+/// again, and two events may be the same to the letter (K3). It runs ahead by a second at most,
+/// however many bodies there are.
+fn stamp(last_ms: u64, now_ms: u64) -> u64 {
+    const AHEAD_MS: u64 = 1000;
+    now_ms.max(last_ms + 1).min(now_ms + AHEAD_MS)
+}
+
 /// Waits until so many milliseconds after `start`.
 #[expect(
     clippy::disallowed_methods,
@@ -292,6 +305,17 @@ mod tests {
         }
         let own_agent = made(&[("User-Agent", "mine")]).unwrap();
         assert_eq!(own_agent["user-agent"], "mine");
+    }
+
+    #[test]
+    fn bodies_of_one_millisecond_have_times_of_their_own() {
+        // K3
+        assert_eq!(stamp(0, 5000), 5000);
+        assert_eq!(stamp(5000, 5000), 5001);
+        assert_eq!(stamp(5001, 5000), 5002);
+        assert_eq!(stamp(5001, 5003), 5003);
+        assert_eq!(stamp(6000, 5000), 6000, "a second ahead, and no more");
+        assert_eq!(stamp(90_000, 5000), 6000, "the clock was set back");
     }
 
     #[test]
