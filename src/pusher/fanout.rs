@@ -78,6 +78,11 @@ impl Pusher {
         self.outlet.hand_over();
     }
 
+    /// Whether something that webhooks are to be told of still waits for the control thread.
+    pub fn has_notices(&self) -> bool {
+        self.outlet.has_work()
+    }
+
     /// Calls the hub and carries out what it decides, before anyone else calls it.
     pub(super) fn drive<T>(&self, call: impl FnOnce(&mut Hub, &mut Vec<Effect>) -> T) -> T {
         let mut work = self.work.borrow_mut();

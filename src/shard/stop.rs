@@ -93,6 +93,13 @@ pub(super) async fn end(shard: &Shard) {
         pause_ms(1).await; // the pump takes what has come
         end_turn(shard);
     }
+    // When everybody goes at once there is more to tell than fits between two threads.
+    let deadline = shard.sockets.clock().now_ms() + LAST_MS;
+    let has_notices = || shard.pusher.as_ref().is_some_and(|it| it.has_notices());
+    while has_notices() && shard.sockets.clock().now_ms() < deadline {
+        pause_ms(1).await;
+        end_turn(shard);
+    }
 }
 
 /// Ends the turn at once: the task that does so otherwise may not run any more.
