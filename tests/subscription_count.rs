@@ -41,6 +41,7 @@ fn expect_up_to(client: &mut Client, channel: &str, count: u64) {
 
 #[test]
 fn each_change_is_told_to_all_subscribers() {
+    // 3.7, Q35
     for shards in [2, 1] {
         let server = counting(shards, HOUR_MS);
         for channel in CHANNELS {
@@ -55,7 +56,7 @@ fn each_change_is_told_to_all_subscribers() {
             for client in [&mut one, &mut two, &mut three] {
                 client.expect_count(channel, 3);
             }
-            // Asking again is no change (Q7).
+            // Asking again is no change (S7, Q7).
             three.subscribe_signed(&keys(), channel);
             for client in [&mut one, &mut two, &mut three] {
                 client.expect_quiet();

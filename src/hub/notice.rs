@@ -103,26 +103,12 @@ impl Hub {
 
 /// A close code in words.
 fn reason(code: u16) -> &'static str {
-    const OURS: [Code; 12] = [
-        Code::ProtocolError,
-        Code::UnsupportedData,
-        Code::InvalidText,
-        Code::PolicyViolation,
-        Code::TooBig,
-        Code::InternalError,
-        Code::AppDisabled,
-        Code::OverQuota,
-        Code::Unauthorized,
-        Code::OverCapacity,
-        Code::ReconnectNow,
-        Code::PongTimeout,
-    ];
     match code {
         1000 => "Closed normally",
         1001 => "Going away",
         1005 => "Closed without a code",
         1006 => "Connection lost",
-        _ => OURS
+        _ => Code::ALL
             .into_iter()
             .find(|ours| ours.number() == code)
             .map_or("Closed by the client", Code::message),

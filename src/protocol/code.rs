@@ -48,6 +48,29 @@ pub enum Code {
 }
 
 impl Code {
+    /// Every code.
+    pub const ALL: [Self; 19] = [
+        Self::Normal,
+        Self::GoingAway,
+        Self::ProtocolError,
+        Self::UnsupportedData,
+        Self::InvalidText,
+        Self::PolicyViolation,
+        Self::TooBig,
+        Self::InternalError,
+        Self::UnknownApp,
+        Self::AppDisabled,
+        Self::OverQuota,
+        Self::InvalidVersion,
+        Self::UnsupportedVersion,
+        Self::Unauthorized,
+        Self::OverCapacity,
+        Self::ReconnectNow,
+        Self::PongTimeout,
+        Self::ClientEventRefused,
+        Self::WatchlistTooLong,
+    ];
+
     /// The number on the wire.
     #[must_use]
     pub fn number(self) -> u16 {
@@ -118,28 +141,7 @@ mod tests {
 
     #[test]
     fn every_reason_fits_a_close_frame_and_no_close_makes_clients_give_up_by_accident() {
-        let all = [
-            Code::Normal,
-            Code::GoingAway,
-            Code::ProtocolError,
-            Code::UnsupportedData,
-            Code::InvalidText,
-            Code::PolicyViolation,
-            Code::TooBig,
-            Code::InternalError,
-            Code::UnknownApp,
-            Code::AppDisabled,
-            Code::OverQuota,
-            Code::InvalidVersion,
-            Code::UnsupportedVersion,
-            Code::Unauthorized,
-            Code::OverCapacity,
-            Code::ReconnectNow,
-            Code::PongTimeout,
-            Code::ClientEventRefused,
-            Code::WatchlistTooLong,
-        ];
-        for code in all {
+        for code in Code::ALL {
             assert!(code.message().len() <= CLOSE_REASON_MAX, "{code:?}");
             assert!(
                 ![1012, 1013].contains(&code.number()),

@@ -55,12 +55,13 @@ fn both_shards_take_connections() {
 fn every_refusal_is_told_in_a_frame_and_in_the_close() {
     let server = TestServer::with_apps([app(), disabled()]);
     for (target, code) in [
-        ("/app/nope?protocol=7", 4001), // Q1
+        ("/app/nope?protocol=7", 4001), // Q1, Q2
         ("/app/APP-KEY?protocol=7", 4001),
         ("/app/app-key%20?protocol=7", 4001),
         ("/app/%ff?protocol=7", 4001),
         ("/app/off-key?protocol=7", 4003),
         ("/app/app-key?protocol=3", 4007), // H4
+        ("/app/app-key?protocol=2", 4007), // H5
         ("/app/app-key?protocol=0", 4007),
         ("/app/app-key?protocol=x", 4006),
         ("/app/app-key?protocol=", 4006),

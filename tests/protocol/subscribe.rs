@@ -58,7 +58,7 @@ fn every_signature_of_the_vectors_made_for_the_real_socket() {
 
 #[test]
 fn every_wrong_signature_of_the_vectors_is_refused_and_the_connection_stays() {
-    // S5, Q5, Q6
+    // S5, A2, Q5, Q6
     let vectors = vectors::vectors();
     let server = TestServer::with_apps(vectors::apps(&vectors));
     for entry in entries(&vectors, "channel_auth_negative", 10) {

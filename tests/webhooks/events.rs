@@ -88,6 +88,7 @@ fn members_are_told_of_by_user() {
 
 #[test]
 fn a_client_event_is_told_once_with_its_sender() {
+    // CE6
     let receiver = Receiver::plain();
     let app = app_with([only(receiver.url(), &[WebhookKind::ClientEvent])]);
     let keys = Keys::of(&app);
@@ -95,10 +96,12 @@ fn a_client_event_is_told_once_with_its_sender() {
     let [mut one, mut two] = server.pair();
     for client in [&mut one, &mut two] {
         client.subscribe_signed(&keys, "private-a");
+        client.subscribe_signed(&keys, "private-encrypted-a");
     }
     one.join(&keys, "presence-a", &json!({"user_id": "u-1"}));
     let data = json!({"k": "\u{2603} \"quoted\""});
-    for channel in ["private-a", "presence-a"] {
+    // What an encrypted channel carries is told as it came: the receiver has the key (E5).
+    for channel in ["private-a", "private-encrypted-a", "presence-a"] {
         one.trigger(channel, "client-move", &data);
         let told = receiver.events(&app, 1).remove(0);
         assert_eq!(told["name"], "client_event");
@@ -220,7 +223,7 @@ fn a_user_who_comes_back_was_never_gone() {
 
 #[test]
 fn a_page_reload_is_not_told() {
-    // K5
+    // K5, Q36
     let receiver = Receiver::plain();
     let app = app_with([only(
         receiver.url(),

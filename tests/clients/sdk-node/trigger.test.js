@@ -7,6 +7,7 @@ import { answer, backend } from '../support/backend.js';
 import { open, openOn, openOnEach } from '../support/client.js';
 import { app, host, port, unique } from '../support/target.js';
 
+// R3, R5: the SDK sends headers of its own, and takes nothing but a status below 400 and JSON.
 test('one trigger to several channels reaches the subscribers of each', async (t) => {
   const [zero, one] = await openOnEach(t);
   const names = [unique('news'), unique('private-orders'), unique('presence-room')];
