@@ -27,6 +27,15 @@ pub enum ToShard {
         route: u16,
         /// The encoded frame.
         frame: Arc<[u8]>,
+        /// Who does not get it.
+        except: Box<[ClientId]>,
+    },
+    /// A frame for some clients of the receiving shard. Full ring: waits in the overflow.
+    Multicast {
+        /// Who gets it; those that are gone are passed over.
+        clients: Box<[ClientId]>,
+        /// The encoded frame.
+        frame: Arc<[u8]>,
     },
     /// Close one client. Full ring: waits in the overflow.
     Close {

@@ -1,5 +1,6 @@
 //! The sending side of a mounted handler: its clients, on this shard and on others.
 
+use super::payload::{Payload, Prepared};
 use crate::conn::{PushError, Turn};
 use crate::crossing::ToShard;
 use crate::hub::Note;
@@ -10,7 +11,6 @@ use crate::protocol::Code;
 use crate::ws::Frame;
 use std::fmt;
 use std::rc::Rc;
-use std::sync::Arc;
 
 /// What all endpoints of a shard share.
 pub(crate) struct Local {
@@ -33,12 +33,6 @@ pub struct Endpoint {
     route: u16,
 }
 
-/// A message encoded once, for many.
-#[derive(Clone, Debug)]
-pub struct Prepared {
-    frame: Frame,
-}
-
 impl Endpoint {
     pub(crate) fn new(local: Rc<Local>, route: u16) -> Self {
         Self { local, route }
@@ -56,50 +50,69 @@ impl Endpoint {
         self.local.shards
     }
 
-    /// Encodes a text message for [`Endpoint::multicast_local`].
+    /// Encodes a message once, to be sent to some clients now and to others later.
     #[must_use]
-    pub fn prepare(&self, text: &str) -> Prepared {
-        Prepared {
-            frame: Frame::text(text.as_bytes()),
-        }
+    pub fn prepare<'a>(&self, payload: impl Into<Payload<'a>>) -> Prepared {
+        Prepared::new(payload)
     }
 
-    /// Sends a text message to one client, wherever it is connected.
+    /// Sends a message to one client, wherever it is connected.
     ///
     /// # Errors
     /// When a client of this shard is gone or full. For one of another shard that is not known
     /// here: the message is dropped there.
-    pub fn send(&self, client: ClientId, text: &str) -> Result<(), PushError> {
+    pub fn send<'a>(
+        &self,
+        client: ClientId,
+        payload: impl Into<Payload<'a>>,
+    ) -> Result<(), PushError> {
+        let payload = payload.into();
         if client.shard() == self.local.shard {
-            return self.push(client, Frame::text(text.as_bytes()));
+            return self.push(client, payload.frame());
         }
-        let frame = Arc::from(Frame::text(text.as_bytes()).bytes());
+        let frame = Prepared::new(payload).bytes();
         self.local
             .mesh
             .send(client.shard(), ToShard::Send { client, frame });
         Ok(())
     }
 
-    /// Sends a text message to every client of this route, on all shards.
-    pub fn broadcast(&self, text: &str) {
-        let bytes: Arc<[u8]> = Arc::from(Frame::text(text.as_bytes()).bytes());
-        for shard in (0..self.local.shards)
-            .map(ShardId)
-            .filter(|id| *id != self.local.shard)
-        {
-            let frame = Arc::clone(&bytes);
-            self.local.mesh.send(
-                shard,
-                ToShard::Broadcast {
-                    route: self.route,
-                    frame,
-                },
-            );
+    /// Sends a message to every client of this route, on all shards.
+    pub fn broadcast<'a>(&self, payload: impl Into<Payload<'a>>) {
+        self.broadcast_except(payload, &[]);
+    }
+
+    /// Same, but for these clients: whoever has sent it, as a rule.
+    pub fn broadcast_except<'a>(&self, payload: impl Into<Payload<'a>>, except: &[ClientId]) {
+        let message = Prepared::new(payload);
+        for shard in self.other_shards() {
+            let (route, frame) = (self.route, message.bytes());
+            let except = of_shard(except, shard);
+            let broadcast = ToShard::Broadcast {
+                route,
+                frame,
+                except,
+            };
+            self.local.mesh.send(shard, broadcast);
         }
-        let here = self.local_clients();
-        self.local
-            .sockets
-            .push_all(here.into_iter(), &Frame::shared(bytes));
+        let here = self.local_clients().into_iter();
+        let others = here.filter(|client| !except.contains(client));
+        self.local.sockets.push_all(others, &message.frame());
+    }
+
+    /// Sends a prepared message to these clients, wherever they are connected; encoded once, it
+    /// crosses to each shard once. Those that are gone are passed over.
+    pub fn multicast(&self, clients: &[ClientId], message: &Prepared) {
+        for shard in self.other_shards() {
+            let clients = of_shard(clients, shard);
+            if !clients.is_empty() {
+                let frame = message.bytes();
+                let multicast = ToShard::Multicast { clients, frame };
+                self.local.mesh.send(shard, multicast);
+            }
+        }
+        let here = of_shard(clients, self.local.shard);
+        self.multicast_local(here.iter().copied(), message);
     }
 
     /// Sends a prepared message to clients of this shard; returns how many took it.
@@ -110,7 +123,14 @@ impl Endpoint {
     ) -> usize {
         self.local
             .sockets
-            .push_all(clients.into_iter(), &message.frame)
+            .push_all(clients.into_iter(), &message.frame())
+    }
+
+    fn other_shards(&self) -> impl Iterator<Item = ShardId> {
+        let own = self.local.shard;
+        (0..self.local.shards)
+            .map(ShardId)
+            .filter(move |shard| *shard != own)
     }
 
     /// Closes a client, wherever it is connected.
@@ -187,6 +207,12 @@ impl Endpoint {
     pub(crate) fn clock(&self) -> &Clock {
         self.local.sockets.clock()
     }
+}
+
+/// Those of the clients that are connected to a shard.
+fn of_shard(clients: &[ClientId], shard: ShardId) -> Box<[ClientId]> {
+    let of_shard = clients.iter().filter(|client| client.shard() == shard);
+    of_shard.copied().collect()
 }
 
 impl fmt::Debug for Endpoint {

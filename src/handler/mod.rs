@@ -10,13 +10,15 @@ mod endpoint;
 mod life;
 mod message;
 mod mount;
+mod payload;
 mod request;
 mod router;
 
 pub use callbacks::{Error, Handler, HandlerPanic, Handshake, Result};
 pub use client::Client;
-pub use endpoint::{Endpoint, Prepared};
+pub use endpoint::Endpoint;
 pub use message::{Close, Message};
+pub use payload::{Payload, Prepared};
 pub use request::Request;
 pub use router::Router;
 

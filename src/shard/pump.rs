@@ -36,9 +36,17 @@ fn receive(shard: &Shard, from: ShardId, message: ToShard) {
             // Gone or full is the receiver's own business: the sender was told so.
             let _ = sockets.push(client, Frame::shared(frame));
         }
-        ToShard::Broadcast { route, frame } => {
-            let clients = sockets.clients(Some(route));
-            sockets.push_all(clients.into_iter(), &Frame::shared(frame));
+        ToShard::Broadcast {
+            route,
+            frame,
+            except,
+        } => {
+            let clients = sockets.clients(Some(route)).into_iter();
+            let others = clients.filter(|client| !except.contains(client));
+            sockets.push_all(others, &Frame::shared(frame));
+        }
+        ToShard::Multicast { clients, frame } => {
+            sockets.push_all(clients.iter().copied(), &Frame::shared(frame));
         }
         ToShard::Close {
             client,

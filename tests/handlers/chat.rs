@@ -76,6 +76,18 @@ impl Chat {
             "echo" => client.send_text(rest)?,
             "count" => client.send_text(&client.session().messages.get().to_string())?,
             "broadcast" => self.endpoint.broadcast(rest),
+            "bytes" => self.endpoint.broadcast(rest.as_bytes()),
+            "others" => {
+                let mut except = vec![client.id()];
+                except.extend(self.shared.offered.1.try_iter());
+                self.endpoint.broadcast_except(rest, &except);
+            }
+            "offered" => {
+                let clients: Vec<_> = self.shared.offered.1.try_iter().collect();
+                let message = self.endpoint.prepare(rest.as_bytes());
+                self.endpoint.multicast(&clients, &message);
+                client.send_text("sent")?;
+            }
             "here" => {
                 let here = self.endpoint.local_clients();
                 let prepared = self.endpoint.prepare(rest);

@@ -35,6 +35,49 @@ fn a_prepared_message_goes_to_the_clients_of_one_shard() {
 }
 
 #[test]
+fn a_broadcast_of_bytes_is_binary_and_may_leave_out_clients_of_any_shard() {
+    let chat = ChatServer::start();
+    let mut clients: Vec<_> = (0..6)
+        .map(|n| chat.client_on(n % 2, &format!("c{n}")))
+        .collect();
+    clients[0].send_text("bytes \u{2603}");
+    for ws in &mut clients {
+        assert_eq!(ws.expect_binary(), "\u{2603}".as_bytes());
+    }
+    for left_out in [2, 3] {
+        clients[left_out].send_text("offer");
+        expect_alive(&mut clients[left_out]);
+    }
+    clients[0].send_text("others hello");
+    for ws in [1, 4, 5] {
+        assert_eq!(clients[ws].expect_text(), "hello");
+    }
+    for ws in &mut clients {
+        expect_alive(ws); // nobody else, and nobody twice
+    }
+}
+
+#[test]
+fn a_multicast_reaches_those_who_are_named_on_all_shards() {
+    let chat = ChatServer::start();
+    let mut clients: Vec<_> = (0..6)
+        .map(|n| chat.client_on(n % 2, &format!("c{n}")))
+        .collect();
+    for ws in &mut clients[2..] {
+        ws.send_text("offer");
+        expect_alive(ws);
+    }
+    clients.pop().expect("six have come").close(); // it is passed over, there or on the way
+    assert_eq!(ask(&mut clients[0], "offered hello"), "sent");
+    for ws in &mut clients[2..] {
+        assert_eq!(ws.expect_binary(), b"hello");
+    }
+    for ws in &mut clients {
+        expect_alive(ws);
+    }
+}
+
+#[test]
 fn one_client_is_reached_from_any_shard() {
     let chat = ChatServer::start();
     let mut clients = [chat.client_on(0, "ann"), chat.client_on(1, "ben")];

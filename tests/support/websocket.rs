@@ -150,6 +150,14 @@ impl Ws {
         }
     }
 
+    /// The next message, which is binary.
+    pub fn expect_binary(&mut self) -> Vec<u8> {
+        match self.next() {
+            Incoming::Binary(bytes) => bytes,
+            other => panic!("{other:?} came where bytes should"),
+        }
+    }
+
     /// The next frame, which is text.
     pub fn expect_text(&mut self) -> String {
         match self.next() {
