@@ -13,6 +13,7 @@ mod mount;
 mod payload;
 mod request;
 mod router;
+mod tickets;
 
 pub use callbacks::{Error, Handler, HandlerPanic, Handshake, Result};
 pub use client::Client;
@@ -25,3 +26,4 @@ pub use router::Router;
 pub(crate) use endpoint::Local;
 pub(crate) use mount::{Boxed, Serve};
 pub(crate) use router::Found;
+pub(crate) use tickets::Tickets;

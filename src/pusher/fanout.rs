@@ -1,9 +1,8 @@
 //! Carrying out what the hub decides: publish is here and elsewhere, deliver is here only.
 
 use super::notices::Outlet;
-use super::tickets::Tickets;
 use crate::crossing::Notices;
-use crate::handler::Endpoint;
+use crate::handler::{Endpoint, Tickets};
 use crate::hub::{Answer, Bucket, ChannelSlot, Effect, Hub, Note, Question};
 use crate::id::{ShardId, SocketId};
 use crate::limits::JSON_DEPTH_REST;
@@ -21,7 +20,7 @@ pub struct Pusher {
     pub(super) hub: RefCell<Hub>,
     pub(super) parser: RefCell<Parser>,
     pub(super) reader: RefCell<JsonReader>,
-    pub(super) tickets: Rc<Tickets>,
+    pub(super) tickets: Rc<Tickets<Answer>>,
     pub(super) options: super::app::Options,
     /// Requests of each app that could not be believed.
     pub(super) failures: RefCell<Vec<Bucket>>,

@@ -10,7 +10,6 @@ mod connect;
 mod fanout;
 mod notices;
 mod origin;
-mod tickets;
 
 pub use api::{Refused, Rules, Signed, Verified, authenticate};
 pub use app::{Options, mount};

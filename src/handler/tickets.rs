@@ -1,6 +1,5 @@
 //! Questions that wait for an answer from another shard.
 
-use crate::hub::Answer;
 use crate::id::Ticket;
 use hashbrown::HashMap;
 use std::cell::{Cell, RefCell};
@@ -9,27 +8,36 @@ use std::rc::Rc;
 use std::task::{Poll, Waker};
 
 /// The open questions of a shard.
-#[derive(Debug, Default)]
-pub(super) struct Tickets {
+#[derive(Debug)]
+pub(crate) struct Tickets<A> {
     next: Cell<u32>,
-    open: RefCell<HashMap<Ticket, State>>,
+    open: RefCell<HashMap<Ticket, State<A>>>,
+}
+
+impl<A> Default for Tickets<A> {
+    fn default() -> Self {
+        Self {
+            next: Cell::default(),
+            open: RefCell::default(),
+        }
+    }
 }
 
 #[derive(Debug)]
-enum State {
+enum State<A> {
     Waiting(Option<Waker>),
-    Answered(Answer),
+    Answered(A),
 }
 
 /// Waits for one answer; gives the ticket back when dropped.
-pub(super) struct Pending {
+pub(crate) struct Pending<A> {
     ticket: Ticket,
-    tickets: Rc<Tickets>,
+    tickets: Rc<Tickets<A>>,
 }
 
-impl Tickets {
+impl<A> Tickets<A> {
     /// Opens a question.
-    pub(super) fn open(self: &Rc<Self>) -> Pending {
+    pub(crate) fn open(self: &Rc<Self>) -> Pending<A> {
         let mut open = self.open.borrow_mut();
         let mut ticket = Ticket(self.next.get());
         while open.contains_key(&ticket) {
@@ -44,7 +52,7 @@ impl Tickets {
     }
 
     /// The answer has come; dropped when nobody waits for it any more.
-    pub(super) fn answer(&self, ticket: Ticket, answer: Answer) {
+    pub(crate) fn answer(&self, ticket: Ticket, answer: A) {
         let mut open = self.open.borrow_mut();
         let Some(state) = open.get_mut(&ticket) else {
             return;
@@ -55,14 +63,14 @@ impl Tickets {
     }
 }
 
-impl Pending {
+impl<A> Pending<A> {
     /// What the question is asked with.
-    pub(super) fn ticket(&self) -> Ticket {
+    pub(crate) fn ticket(&self) -> Ticket {
         self.ticket
     }
 
     /// Waits. Homes answer every question, so this ends as long as their shards live.
-    pub(super) async fn answer(self) -> Answer {
+    pub(crate) async fn answer(self) -> A {
         poll_fn(|cx| {
             let mut open = self.tickets.open.borrow_mut();
             let state = open
@@ -83,7 +91,7 @@ impl Pending {
     }
 }
 
-impl Drop for Pending {
+impl<A> Drop for Pending<A> {
     fn drop(&mut self) {
         self.tickets.open.borrow_mut().remove(&self.ticket);
     }
@@ -96,7 +104,7 @@ mod tests {
     use std::pin::pin;
     use std::task::Context;
 
-    fn poll(pending: Pending) -> Option<Answer> {
+    fn poll(pending: Pending<bool>) -> Option<bool> {
         let mut waiting = pin!(pending.answer());
         match waiting
             .as_mut()
@@ -109,24 +117,24 @@ mod tests {
 
     #[test]
     fn an_answer_reaches_its_question_and_no_other() {
-        let tickets = Rc::new(Tickets::default());
+        let tickets: Rc<Tickets<bool>> = Rc::default();
         let (first, second) = (tickets.open(), tickets.open());
-        tickets.answer(second.ticket(), Answer::Admitted(true));
-        assert_eq!(poll(second), Some(Answer::Admitted(true)));
+        tickets.answer(second.ticket(), true);
+        assert_eq!(poll(second), Some(true));
         assert_eq!(poll(first), None);
     }
 
     #[test]
     fn a_question_nobody_waits_for_is_forgotten() {
-        let tickets = Rc::new(Tickets::default());
+        let tickets: Rc<Tickets<bool>> = Rc::default();
         let ticket = tickets.open().ticket();
-        tickets.answer(ticket, Answer::Admitted(true));
+        tickets.answer(ticket, true);
         assert!(tickets.open.borrow().is_empty());
     }
 
     #[test]
     fn numbers_in_use_are_passed_over() {
-        let tickets = Rc::new(Tickets::default());
+        let tickets: Rc<Tickets<bool>> = Rc::default();
         let first = tickets.open();
         tickets.next.set(first.ticket().0);
         assert_ne!(tickets.open().ticket(), first.ticket());
