@@ -5,7 +5,7 @@
 //! in an overflow at the sender, and publishers are held back before that grows (see `mesh`).
 
 use crate::hub::{Note, Notice};
-use crate::id::{ClientId, ShardId};
+use crate::id::{ClientId, ShardId, Ticket};
 use std::sync::Arc;
 
 /// To a shard: from another shard over the mesh, or from the control thread over the bridge.
@@ -37,6 +37,22 @@ pub enum ToShard {
         /// The encoded frame.
         frame: Arc<[u8]>,
     },
+    /// Who of a route's clients is on the receiving shard? Full ring: waits in the overflow.
+    AskRoll {
+        /// Given back with the answer.
+        ticket: Ticket,
+        /// Which mounted handler's clients.
+        route: u16,
+        /// Whether their number is enough.
+        count_only: bool,
+    },
+    /// The answer to [`ToShard::AskRoll`]. Full ring: waits in the overflow.
+    Roll {
+        /// That of the question.
+        ticket: Ticket,
+        /// The answer.
+        roll: Roll,
+    },
     /// Close one client. Full ring: waits in the overflow.
     Close {
         /// Who is closed.
@@ -51,6 +67,15 @@ pub enum ToShard {
     Stop,
     /// End: from the control thread only, once every shard has stopped. As for room, see `Stop`.
     End,
+}
+
+/// The clients of one route on one shard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Roll {
+    /// How many there are.
+    Count(usize),
+    /// Which ones.
+    Clients(Box<[ClientId]>),
 }
 
 /// To the control thread. The queue is long enough for every shard to say each of these once.

@@ -1,8 +1,9 @@
 //! The sending side of a mounted handler: its clients, on this shard and on others.
 
 use super::payload::{Payload, Prepared};
+use super::tickets::Tickets;
 use crate::conn::{PushError, Turn};
-use crate::crossing::ToShard;
+use crate::crossing::{Roll, ToShard};
 use crate::hub::Note;
 use crate::id::{ClientId, ShardId};
 use crate::mesh::SharedPort;
@@ -24,6 +25,8 @@ pub(crate) struct Local {
     pub(crate) mesh: Rc<SharedPort>,
     /// Its turn.
     pub(crate) turn: Rc<Turn>,
+    /// Questions after clients of other shards.
+    pub(crate) rolls: Rc<Tickets<Roll>>,
 }
 
 /// A handle on one route's clients. Cheap to clone, stays on its shard.
@@ -151,6 +154,52 @@ impl Endpoint {
     #[must_use]
     pub fn local_clients(&self) -> Vec<ClientId> {
         self.local.sockets.clients(Some(self.route))
+    }
+
+    /// The clients of this route on all shards. Waits for the other shards' answers; who comes or
+    /// goes meanwhile may be among them or not.
+    pub async fn clients(&self) -> Vec<ClientId> {
+        let mut all = self.local_clients();
+        for roll in self.ask_others(false).await {
+            match roll {
+                Roll::Clients(clients) => all.extend(clients),
+                Roll::Count(_) => unreachable!("they were asked for clients"),
+            }
+        }
+        all
+    }
+
+    /// How many clients this route has on all shards; see [`Endpoint::clients`].
+    pub async fn count(&self) -> usize {
+        let mut all = self.local_clients().len();
+        for roll in self.ask_others(true).await {
+            match roll {
+                Roll::Count(count) => all += count,
+                Roll::Clients(_) => unreachable!("they were asked for a count"),
+            }
+        }
+        all
+    }
+
+    /// Asks all other shards at once, then waits for each.
+    async fn ask_others(&self, count_only: bool) -> Vec<Roll> {
+        let ask = |shard| {
+            let pending = self.local.rolls.open();
+            let (ticket, route) = (pending.ticket(), self.route);
+            let question = ToShard::AskRoll {
+                ticket,
+                route,
+                count_only,
+            };
+            self.local.mesh.send(shard, question);
+            pending
+        };
+        let asked: Vec<_> = self.other_shards().map(ask).collect();
+        let mut rolls = Vec::with_capacity(asked.len());
+        for pending in asked {
+            rolls.push(pending.answer().await);
+        }
+        rolls
     }
 
     /// Puts an encoded frame into the outbox of a client of this shard.

@@ -1,7 +1,7 @@
 //! The tasks that keep a shard going: notes in, turns ended, deadlines looked at.
 
 use super::run::Shard;
-use crate::crossing::ToShard;
+use crate::crossing::{Roll, ToShard};
 use crate::http::Response;
 use crate::id::ShardId;
 use crate::net::{look_around, pause_ms};
@@ -48,6 +48,19 @@ fn receive(shard: &Shard, from: ShardId, message: ToShard) {
         ToShard::Multicast { clients, frame } => {
             sockets.push_all(clients.iter().copied(), &Frame::shared(frame));
         }
+        ToShard::AskRoll {
+            ticket,
+            route,
+            count_only,
+        } => {
+            let clients = sockets.clients(Some(route));
+            let roll = match count_only {
+                true => Roll::Count(clients.len()),
+                false => Roll::Clients(clients.into()),
+            };
+            shard.mesh.send(from, ToShard::Roll { ticket, roll });
+        }
+        ToShard::Roll { ticket, roll } => shard.rolls.answer(ticket, roll),
         ToShard::Close {
             client,
             code,

@@ -5,8 +5,8 @@ use super::serve;
 use super::stop::{Drain, end, stop};
 use crate::app::App;
 use crate::conn::Turn;
-use crate::crossing::{Notices, ToShard};
-use crate::handler::{Local, Router};
+use crate::crossing::{Notices, Roll, ToShard};
+use crate::handler::{Local, Router, Tickets};
 use crate::http;
 use crate::hub::{self, AppTable, Hub};
 use crate::mesh::{Port, SharedPort};
@@ -66,6 +66,8 @@ pub(super) struct Shard {
     pub(super) mesh: Rc<SharedPort>,
     pub(super) turn: Rc<Turn>,
     pub(super) router: Router,
+    /// Handlers' questions after clients of other shards.
+    pub(super) rolls: Rc<Tickets<Roll>>,
     pub(super) pusher: Option<Rc<Pusher>>,
     pub(super) http: http::Limits,
     pub(super) drain: Drain,
@@ -157,12 +159,14 @@ impl Shard {
             setup.clock,
             Rc::clone(&turn),
         ));
+        let rolls = Rc::default();
         let local = Local {
             shard: id,
             shards,
             sockets: Rc::clone(&sockets),
             mesh: Rc::clone(&mesh),
             turn: Rc::clone(&turn),
+            rolls: Rc::clone(&rolls),
         };
         let mut router = Router::new(Rc::new(local));
         // Custom routes first: whoever mounts a path of ours means it.
@@ -178,6 +182,7 @@ impl Shard {
                 mesh,
                 turn,
                 router,
+                rolls,
                 pusher,
                 http,
                 drain,

@@ -82,6 +82,13 @@ impl Chat {
                 except.extend(self.shared.offered.1.try_iter());
                 self.endpoint.broadcast_except(rest, &except);
             }
+            "roll" => {
+                let (count, clients) = (self.endpoint.count().await, self.endpoint.clients().await);
+                assert_eq!(count, clients.len());
+                self.endpoint
+                    .multicast(&clients, &self.endpoint.prepare(rest));
+                client.send_text(&count.to_string())?;
+            }
             "offered" => {
                 let clients: Vec<_> = self.shared.offered.1.try_iter().collect();
                 let message = self.endpoint.prepare(rest.as_bytes());

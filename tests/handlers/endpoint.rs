@@ -78,6 +78,23 @@ fn a_multicast_reaches_those_who_are_named_on_all_shards() {
 }
 
 #[test]
+fn the_clients_of_a_route_are_known_on_all_shards() {
+    let chat = ChatServer::start();
+    let mut clients: Vec<_> = (0..5)
+        .map(|n| chat.client_on(n % 2, &format!("c{n}")))
+        .collect();
+    let (mut stranger, _) = chat.open("/other/stranger");
+    for asks in 0..2 {
+        clients[asks].send_text("roll hello");
+        for ws in &mut clients {
+            assert_eq!(ws.expect_text(), "hello");
+        }
+        assert_eq!(clients[asks].expect_text(), "5");
+    }
+    expect_alive(&mut stranger); // of another route
+}
+
+#[test]
 fn one_client_is_reached_from_any_shard() {
     let chat = ChatServer::start();
     let mut clients = [chat.client_on(0, "ann"), chat.client_on(1, "ben")];
