@@ -3,12 +3,15 @@
 use mio::net::TcpStream;
 use serde_json::Value;
 use std::io::{ErrorKind, Read, Write};
+use std::net::Shutdown;
 
 /// A connection.
 #[derive(Debug)]
 pub struct Connection {
     stream: TcpStream,
     upgraded: bool,
+    /// Its last answer is written: nothing that comes in is looked at any more.
+    ending: bool,
     input: Vec<u8>,
     output: Vec<u8>,
     /// Channels with the user id in each.
@@ -35,6 +38,7 @@ impl Connection {
         Self {
             stream,
             upgraded: false,
+            ending: false,
             input: Vec::new(),
             output: Vec::new(),
             channels: Vec::new(),
@@ -61,6 +65,10 @@ impl Connection {
 
     /// The next thing that was said whole.
     pub fn next(&mut self) -> Option<Heard> {
+        if self.ending {
+            self.input.clear();
+            return None;
+        }
         if self.upgraded {
             return self.message();
         }
@@ -125,6 +133,16 @@ impl Connection {
                 Err(_) => return,
             }
         }
+        if self.ending {
+            let _ = self.stream.shutdown(Shutdown::Write); // it may have been, or be gone
+        }
+    }
+
+    /// Writes its last answer. What the peer had sent behind is still read, until it ends: closed
+    /// over unread bytes, a socket resets, and the answer may be lost on the way (RFC 9112, 9.6).
+    pub fn write_last(&mut self, bytes: &[u8]) {
+        self.ending = true;
+        self.write(bytes);
     }
 }
 

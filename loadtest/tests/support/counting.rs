@@ -208,8 +208,10 @@ impl State {
         self.send_all(channel, number, &event(&one));
         if is_nth(self.counts.published, self.faults.close_after_every) {
             self.counts.last_answers += 1;
-            self.write(number, LAST_OK);
-            return self.remove(number);
+            if let Some(connection) = &mut self.connections[number] {
+                connection.write_last(LAST_OK);
+            }
+            return;
         }
         self.write(number, OK);
     }
