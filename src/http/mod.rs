@@ -1,4 +1,5 @@
-//! HTTP/1.1 as bytes in, values out: request heads, chunked bodies, responses and query strings.
+//! HTTP/1.1 as bytes in, values out: request heads, chunked bodies, responses, query strings,
+//! cookies, forms and JSON bodies.
 //!
 //! Not a server: no sockets, no clock, no routing, no signatures. The caller owns every buffer and
 //! decides when to read, when to time out and when to close.
@@ -23,12 +24,16 @@
 //! ```
 
 pub mod body;
+pub mod cookie;
 mod framing;
 pub mod head;
+pub mod payload;
 pub mod query;
 pub mod response;
 
 pub use body::{BodyError, ChunkedDecoder, Progress};
+pub use cookie::{Cookie, CookieRefused, SameSite};
 pub use framing::BodyKind;
 pub use head::{Head, HeadError, HeadScan, Limits, MAX_HEAD_BYTES, MAX_HEADERS, parse};
+pub use payload::PayloadError;
 pub use response::{HeaderRefused, IntoBody, Response, continue_100, reason_phrase};

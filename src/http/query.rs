@@ -54,6 +54,26 @@ pub fn parse(query: &str, plus: Plus) -> Pairs<'_> {
     }
 }
 
+/// Takes a query apart as browsers write it, for use as text: `+` is a space, and what is not UTF-8
+/// becomes U+FFFD, as the URL Standard has it. Otherwise as [`parse`]; not for signatures.
+pub fn parse_text(query: &str) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+    parse(query, Plus::Space).map(|(name, value)| (text(name), text(value)))
+}
+
+fn text(bytes: Cow<'_, [u8]>) -> Cow<'_, str> {
+    match bytes {
+        Cow::Borrowed(bytes) => String::from_utf8_lossy(bytes),
+        Cow::Owned(bytes) => String::from_utf8(bytes).map_or_else(
+            |error| {
+                String::from_utf8_lossy(error.as_bytes())
+                    .into_owned()
+                    .into()
+            },
+            Cow::Owned,
+        ),
+    }
+}
+
 /// Undoes percent encoding in one name or value; borrowed when there is nothing to undo.
 pub fn decode(raw: &str, plus: Plus) -> Cow<'_, [u8]> {
     if next_special(raw.as_bytes(), plus).is_none() {
@@ -358,6 +378,28 @@ mod tests {
         }
         let spaced = parse("a+b=c+d", Plus::Space).next().unwrap();
         assert_eq!(spaced, (b"a b"[..].into(), b"c d"[..].into()));
+    }
+
+    #[test]
+    fn queries_are_read_as_text() {
+        let table: &[(&str, &[(&str, &str)])] = &[
+            ("", &[]),
+            ("a=1&&b", &[("a", "1"), ("b", "")]),
+            ("a+b=c+d%2B", &[("a b", "c d+")]),
+            ("%E2%98%83=%C3%BC", &[("☃", "ü")]),
+            ("a=100%&b=%zz", &[("a", "100%"), ("b", "%zz")]),
+            ("a=%FFx&%C3=1", &[("a", "\u{fffd}x"), ("\u{fffd}", "1")]),
+        ];
+        for (query, wanted) in table {
+            let pairs: Vec<_> = parse_text(query).collect();
+            let wanted = wanted.iter().map(|(k, v)| ((*k).into(), (*v).into()));
+            assert_eq!(pairs, wanted.collect::<Vec<_>>(), "{query:?}");
+        }
+        let (name, value) = parse_text("a=b").next().unwrap();
+        assert!(matches!(
+            (name, value),
+            (Cow::Borrowed(_), Cow::Borrowed(_))
+        ));
     }
 
     // A6

@@ -14,8 +14,10 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use serde::Serialize;
 use smallvec::SmallVec;
 
+use super::cookie::Cookie;
 use super::head::{is_text, is_token};
 
 /// Room for the status line and our own fields, so that most responses grow the buffer once.
@@ -91,6 +93,38 @@ impl Response {
         Self::new(status, "application/json", body)
     }
 
+    /// A response of type `application/json` with status 200; [`Response::with_status`] gives it
+    /// another.
+    ///
+    /// # Errors
+    /// When the value cannot be written as JSON: its own `Serialize` fails, or a map has keys that
+    /// are no texts.
+    pub fn json_of(value: &(impl Serialize + ?Sized)) -> Result<Self, serde_json::Error> {
+        serde_json::to_vec(value).map(|body| Self::json(200, body))
+    }
+
+    /// A response that sends the client elsewhere: `location` is a URL or a path, encoded already.
+    ///
+    /// 303 has the client fetch it with GET, 307 and 308 with the method and body of the request;
+    /// 301 and 308 may be remembered for ever. A location taken from a request can lead to any
+    /// host (`//host` does, too): compare it with those that are meant.
+    ///
+    /// # Errors
+    /// [`HeaderRefused::Value`] when the location holds CR, LF or another control character.
+    ///
+    /// # Panics
+    /// When `status` is none of 301, 302, 303, 307 and 308: it is written down by the program.
+    pub fn redirect(
+        status: u16,
+        location: impl Into<Cow<'static, str>>,
+    ) -> Result<Self, HeaderRefused> {
+        assert!(
+            matches!(status, 301 | 302 | 303 | 307 | 308),
+            "not a status of a redirection: {status}"
+        );
+        Self::empty(status).try_header("Location", location)
+    }
+
     /// A response of plain text in UTF-8.
     ///
     /// # Panics
@@ -158,6 +192,13 @@ impl Response {
         }
         self.headers.push((name, value));
         Ok(self)
+    }
+
+    /// Sets a cookie, beside those that are set already: each has a `Set-Cookie` field of its own.
+    #[must_use]
+    pub fn with_cookie(self, cookie: Cookie) -> Self {
+        self.try_header("Set-Cookie", cookie.to_string())
+            .expect("no cookie holds a control character")
     }
 
     /// The same with another status.
@@ -388,6 +429,48 @@ mod tests {
         let wanted =
             "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: keep-alive\r\n\r\n";
         assert_eq!(empty, wanted);
+    }
+
+    #[test]
+    fn values_are_written_as_json() {
+        let response = Response::json_of(&[("a", 1)]).unwrap().with_status(201);
+        assert_eq!(response, Response::json(201, r#"[["a",1]]"#));
+        let text = Response::json_of("one line\r\n").unwrap();
+        assert_eq!(text.body(), br#""one line\r\n""#);
+        let keys = std::collections::BTreeMap::from([([1], 2)]);
+        assert!(Response::json_of(&keys).is_err());
+    }
+
+    #[test]
+    fn redirections() {
+        for status in [301, 302, 303, 307, 308] {
+            let location = format!("/to/{status}?a=b");
+            let sent = encoded(&Response::redirect(status, location).unwrap(), true, false);
+            let line = format!("HTTP/1.1 {status} {}\r\n", reason_phrase(status));
+            assert!(sent.starts_with(&line), "{sent}");
+            assert!(sent.contains(&format!("\r\nLocation: /to/{status}?a=b\r\n")));
+        }
+        for location in ["/\r\nSet-Cookie: a=1", "/\n", "\r", "/\0", "\u{7f}"] {
+            let refused = Response::redirect(303, location);
+            assert_eq!(refused, Err(HeaderRefused::Value), "{location:?}");
+        }
+        for status in [200, 300, 304, 309, 404] {
+            let outcome = std::panic::catch_unwind(|| Response::redirect(status, "/"));
+            assert!(outcome.is_err(), "{status}");
+        }
+    }
+
+    #[test]
+    fn cookies_have_a_field_each() {
+        let cookie = |name: &str| Cookie::new(name, "1").unwrap();
+        let response = Response::empty(204)
+            .with_cookie(cookie("a"))
+            .with_header("X-Y", "z")
+            .with_cookie(cookie("b").with_secure())
+            .with_cookie(cookie("a"));
+        let wanted = "HTTP/1.1 204 No Content\r\nConnection: keep-alive\r\nSet-Cookie: a=1\r\n\
+                      X-Y: z\r\nSet-Cookie: b=1; Secure\r\nSet-Cookie: a=1\r\n\r\n";
+        assert_eq!(encoded(&response, true, false), wanted);
     }
 
     #[test]
