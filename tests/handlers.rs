@@ -15,3 +15,5 @@ mod faults;
 mod lost_shard;
 #[path = "handlers/order.rs"]
 mod order;
+#[path = "handlers/web.rs"]
+mod web;

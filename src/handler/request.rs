@@ -1,6 +1,8 @@
 //! A request as a handler sees it: borrowed from the buffer it arrived in.
 
-use crate::http::Head;
+use crate::http::{Head, PayloadError, cookie, payload, query};
+use serde::Deserialize;
+use std::borrow::Cow;
 use std::net::SocketAddr;
 
 /// An HTTP request, its body whole.
@@ -45,6 +47,44 @@ impl<'a> Request<'a> {
         self.head.query
     }
 
+    /// The parameters of the query in the order sent, decoded: `+` is a space, a parameter without
+    /// `=` has an empty value. A `%` that encodes nothing stands for itself, and bytes that are not
+    /// UTF-8 become U+FFFD.
+    pub fn query_pairs(&self) -> impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)> + use<'a> {
+        query::parse_text(self.head.query)
+    }
+
+    /// The value of the first parameter of a name in the query, decoded as by
+    /// [`Request::query_pairs`]. Names are told apart by their case.
+    #[must_use]
+    pub fn query_param(&self, name: &str) -> Option<Cow<'a, str>> {
+        let mut pairs = self.query_pairs();
+        pairs.find(|(key, _)| key == name).map(|(_, value)| value)
+    }
+
+    /// The cookies in the order sent, their values as sent; what is no cookie is passed over.
+    pub fn cookies(&self) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a> {
+        let fields = self.head.headers();
+        let cookies = fields.filter(|(name, _)| name.eq_ignore_ascii_case("cookie"));
+        cookies.flat_map(|(_, field)| cookie::parse(field))
+    }
+
+    /// The value of the first cookie of a name. Names are told apart by their case.
+    #[must_use]
+    pub fn cookie(&self, name: &str) -> Option<&'a str> {
+        let mut cookies = self.cookies();
+        cookies
+            .find(|(key, _)| *key == name)
+            .map(|(_, value)| value)
+    }
+
+    /// The media type of the body as sent, without parameters such as `charset`. To be compared
+    /// with `eq_ignore_ascii_case`.
+    #[must_use]
+    pub fn content_type(&self) -> Option<&'a str> {
+        payload::media_type(self.header("content-type")?)
+    }
+
     /// The first header of a name, whatever its case.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&'a [u8]> {
@@ -67,6 +107,15 @@ impl<'a> Request<'a> {
         self.head.path.split('/').nth(at)
     }
 
+    /// As [`Request::param`], decoded; `None` also when that is not UTF-8. A `+` is itself, and a
+    /// `%` that encodes nothing stands for itself.
+    ///
+    /// What is decoded can hold anything, `/` and `..` included: it is not safe as part of a path.
+    #[must_use]
+    pub fn param_decoded(&self, name: &str) -> Option<Cow<'a, str>> {
+        query::decode_path(self.param(name)?)
+    }
+
     /// Where it came from.
     #[must_use]
     pub fn peer(&self) -> Option<SocketAddr> {
@@ -82,5 +131,135 @@ impl<'a> Request<'a> {
     /// The body, to be parsed in place.
     pub fn body_mut(&mut self) -> &mut [u8] {
         self.body
+    }
+
+    /// The fields of the HTML form that the body is (`application/x-www-form-urlencoded`), decoded,
+    /// in the order sent. The whole body is checked before the first is given.
+    ///
+    /// # Errors
+    /// When the request names another type, or the body is not a form in UTF-8. The error has a
+    /// [response](PayloadError::response) to answer with: 415 or 400.
+    pub fn form(&self) -> Result<impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)>, PayloadError> {
+        payload::form(self.content_type(), self.body)
+    }
+
+    /// The body read as JSON (`application/json`, or a type that ends in `+json`). What is read may
+    /// borrow from the body.
+    ///
+    /// # Errors
+    /// When the request names another type, or the body is not JSON or not of this shape. The error
+    /// has a [response](PayloadError::response) to answer with: 415 or 400.
+    pub fn json<'b, T: Deserialize<'b>>(&'b self) -> Result<T, PayloadError> {
+        payload::json(self.content_type(), self.body)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::{Limits, parse};
+
+    /// What `look` sees of a request with this target, these fields and this body.
+    fn with<T>(target: &str, fields: &str, body: &str, look: impl FnOnce(&Request<'_>) -> T) -> T {
+        let text = format!("GET {target} HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
+        let parsed = parse(text.as_bytes(), &Limits::default()).unwrap();
+        let (head, _) = parsed.unwrap();
+        let mut body = body.as_bytes().to_vec();
+        look(&Request::new(&head, &mut body, "/room/{id}", None))
+    }
+
+    #[test]
+    fn parameters_of_the_query() {
+        let table = [
+            ("/", None),
+            ("/?b=1", None),
+            ("/?A=1", None),
+            ("/?a", Some("")),
+            ("/?b=2&a=1&a=2", Some("1")),
+            ("/?%61=x+y%2Bz", Some("x y+z")),
+            ("/?a=%C3%BC", Some("ü")),
+            ("/?a=100%", Some("100%")),
+            ("/?a=%FF", Some("\u{fffd}")),
+        ];
+        for (target, wanted) in table {
+            with(target, "", "", |request| {
+                assert_eq!(request.query_param("a").as_deref(), wanted, "{target}");
+            });
+        }
+        let pairs = with("/?a=1&b&a=%20", "", "", |request| {
+            let pairs = request.query_pairs();
+            pairs.map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>()
+        });
+        assert_eq!(pairs, ["a=1", "b=", "a= "]);
+    }
+
+    #[test]
+    fn parameters_of_the_path() {
+        let table = [
+            ("/room/7", Some("7")),
+            ("/room/a%2Fb+c", Some("a/b+c")),
+            ("/room/%C3%BC", Some("ü")),
+            ("/room/50%", Some("50%")),
+            ("/room/%FF", None),
+            ("/room/%C3", None),
+        ];
+        for (target, wanted) in table {
+            with(target, "", "", |request| {
+                assert_eq!(request.param_decoded("id").as_deref(), wanted, "{target}");
+                assert_eq!(request.param("id"), target.strip_prefix("/room/"));
+                assert_eq!(request.param_decoded("other"), None);
+            });
+        }
+    }
+
+    #[test]
+    fn cookies_of_all_fields() {
+        let table = [
+            ("", None, 0),
+            ("Cookie:\r\n", None, 0),
+            ("Cookie: b=1\r\n", None, 1),
+            ("Cookie: A=1; nothing; =x\r\n", None, 1),
+            ("cookie: a=1; a=2\r\n", Some("1"), 2),
+            (
+                "COOKIE: b=1\r\nX: a=0\r\nCookie: a=2; c=3\r\n",
+                Some("2"),
+                3,
+            ),
+            ("Set-Cookie: a=1\r\n", None, 0),
+        ];
+        for (fields, wanted, count) in table {
+            with("/", fields, "", |request| {
+                assert_eq!(request.cookie("a"), wanted, "{fields:?}");
+                assert_eq!(request.cookies().count(), count, "{fields:?}");
+            });
+        }
+    }
+
+    #[test]
+    fn bodies_are_read_by_their_type() {
+        let form = "Content-Type: application/x-www-form-urlencoded; charset=utf-8\r\n";
+        let json = "content-type: application/json;charset=utf-8\r\n";
+        let read_form = |request: &Request<'_>| {
+            let pairs = request.form().map_err(|error| error.status())?;
+            Ok(pairs.map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>())
+        };
+        let read_json = |request: &Request<'_>| {
+            let read = request.json::<(&str, u8)>();
+            read.map(|(a, b)| format!("{a}{b}"))
+                .map_err(|error| error.status())
+        };
+        let wanted = vec!["a=x y".to_owned(), "b=".to_owned()];
+        assert_eq!(with("/", form, "a=x+y&b", read_form), Ok(wanted));
+        assert_eq!(with("/", form, "a=%", read_form), Err(400));
+        assert_eq!(with("/", json, "a=1", read_form), Err(415));
+        assert_eq!(with("/", "", "a=1", read_form), Err(415));
+        assert_eq!(with("/", json, r#"["a",1]"#, read_json), Ok("a1".into()));
+        assert_eq!(with("/", json, r#"["a",-1]"#, read_json), Err(400));
+        assert_eq!(with("/", form, r#"["a",1]"#, read_json), Err(415));
+        assert_eq!(with("/", "", r#"["a",1]"#, read_json), Err(415));
+        let sent = with("/", json, "", |request| {
+            request.content_type().map(str::to_owned)
+        });
+        assert_eq!(sent.as_deref(), Some("application/json"));
     }
 }
