@@ -114,8 +114,11 @@ impl Endpoint {
                 self.local.mesh.send(shard, multicast);
             }
         }
-        let here = of_shard(clients, self.local.shard);
-        self.multicast_local(here.iter().copied(), message);
+        let here = clients.iter().copied();
+        self.multicast_local(
+            here.filter(|client| client.shard() == self.local.shard),
+            message,
+        );
     }
 
     /// Sends a prepared message to clients of this shard; returns how many took it.
