@@ -11,6 +11,8 @@ mod chat;
 mod endpoint;
 #[path = "handlers/faults.rs"]
 mod faults;
+#[path = "handlers/handshake.rs"]
+mod handshake;
 #[path = "handlers/lost_shard.rs"]
 mod lost_shard;
 #[path = "handlers/order.rs"]

@@ -28,7 +28,7 @@ impl Handler for Gate {
     type Session = ();
 
     async fn on_handshake(&self, _: &Request<'_>) -> Result<Handshake<()>> {
-        Ok(Handshake::Accept(()))
+        Ok(Handshake::accept(()))
     }
 
     async fn on_message(&self, client: &mut Client<()>, message: Message<'_>) -> Result {
@@ -41,7 +41,7 @@ impl Handler for Gate {
         Ok(())
     }
 
-    async fn on_request(&self, _: Request<'_>) -> Response {
+    async fn on_request(&self, _: &Endpoint, _: Request<'_>) -> Response {
         Response::text(200, self.endpoint.shard().to_string())
     }
 }

@@ -1,6 +1,8 @@
 //! The trait, and its promises.
 
 use super::client::Client;
+use super::endpoint::Endpoint;
+use super::handshake::Handshake;
 use super::message::{Close, Message};
 use super::request::Request;
 use crate::http::Response;
@@ -25,15 +27,6 @@ impl fmt::Display for HandlerPanic {
 
 impl std::error::Error for HandlerPanic {}
 
-/// How a handshake ends.
-#[derive(Debug)]
-pub enum Handshake<S> {
-    /// The upgrade goes through; the session is handed on to the other callbacks.
-    Accept(S),
-    /// It does not; the response is the answer, with any status but 101.
-    Reject(Response),
-}
-
 /// Serves the WebSocket connections and requests of one route, on one shard.
 ///
 /// # Promises
@@ -55,11 +48,13 @@ pub trait Handler: 'static {
     /// What belongs to one client, from its handshake to its close.
     type Session: 'static;
 
-    /// The shard is about to accept connections.
+    /// The shard is about to accept connections. The endpoint reaches this handler's clients; it
+    /// may be kept.
     ///
     /// # Errors
     /// Any error stops the server's start.
-    async fn on_start(&self) -> Result {
+    async fn on_start(&self, endpoint: &Endpoint) -> Result {
+        let _ = endpoint;
         Ok(())
     }
 
@@ -95,13 +90,15 @@ pub trait Handler: 'static {
     }
 
     /// A request that is no WebSocket handshake.
-    async fn on_request(&self, request: Request<'_>) -> Response {
-        let _ = request;
+    async fn on_request(&self, endpoint: &Endpoint, request: Request<'_>) -> Response {
+        let _ = (endpoint, request);
         Response::text(426, "This is a WebSocket endpoint.\n").with_header("Upgrade", "websocket")
     }
 
     /// The server stops; clients are still there.
-    async fn on_stop(&self) {}
+    async fn on_stop(&self, endpoint: &Endpoint) {
+        let _ = endpoint;
+    }
 
     /// Bytes of the largest message a client may send; more is closed with 1009.
     fn message_max(&self) -> usize {

@@ -7,6 +7,7 @@
 mod callbacks;
 mod client;
 mod endpoint;
+mod handshake;
 mod life;
 mod message;
 mod mount;
@@ -15,15 +16,16 @@ mod request;
 mod router;
 mod tickets;
 
-pub use callbacks::{Error, Handler, HandlerPanic, Handshake, Result};
+pub use callbacks::{Error, Handler, HandlerPanic, Result};
 pub use client::Client;
 pub use endpoint::Endpoint;
+pub use handshake::Handshake;
 pub use message::{Close, Message};
 pub use payload::{Payload, Prepared};
 pub use request::Request;
 pub use router::Router;
 
 pub(crate) use endpoint::Local;
-pub(crate) use mount::{Boxed, Serve};
+pub(crate) use mount::{Boxed, Serve, Upgraded};
 pub(crate) use router::Found;
 pub(crate) use tickets::Tickets;

@@ -1,13 +1,16 @@
 //! A handler behind a box: erased once for each connection or request, never for each message.
 
-use super::callbacks::{Handler, Handshake};
+use super::callbacks::{Error, Handler};
 use super::client::Client;
 use super::endpoint::Endpoint;
+use super::handshake::{Handshake, NotOffered};
 use super::life::Life;
 use super::request::Request;
 use crate::http::Response;
 use crate::net::Reader;
+use crate::ws::handshake::{self, HandshakeError};
 use futures_lite::FutureExt;
+use std::cell::RefCell;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
@@ -20,11 +23,31 @@ pub(crate) type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 /// right behind its handshake.
 pub(crate) type Serve = Box<dyn FnOnce(Reader, Box<[u8]>) -> Boxed<'static, ()>>;
 
+/// Where an accepted handshake leaves what serves the WebSocket, beside its answer 101. Whoever
+/// stands between may still answer otherwise: then this is dropped.
+#[derive(Default)]
+pub(crate) struct Upgraded(RefCell<Option<Serve>>);
+
+impl Upgraded {
+    fn put(&self, serve: Serve) {
+        *self.0.borrow_mut() = Some(serve);
+    }
+
+    /// What serves the WebSocket, if one was accepted.
+    pub(crate) fn take(&self) -> Option<Serve> {
+        self.0.borrow_mut().take()
+    }
+}
+
 /// A mounted handler of any type.
 pub(crate) trait Mount {
+    /// Before the shard accepts.
     fn start(&self) -> Boxed<'_, Result<(), String>>;
-    fn handshake<'a>(&'a self, request: &'a Request<'a>) -> Boxed<'a, Result<Serve, Response>>;
-    fn request<'a>(&'a self, request: Request<'a>) -> Boxed<'a, Response>;
+
+    /// A request or a handshake; the answer to an accepted one is a 101.
+    fn answer<'a>(&'a self, request: Request<'a>, upgraded: &'a Upgraded) -> Boxed<'a, Response>;
+
+    /// The server stops.
     fn stop(&self) -> Boxed<'_, ()>;
 }
 
@@ -34,7 +57,7 @@ pub(super) struct Mounted<H> {
     route: u16,
 }
 
-impl<H> Mounted<H> {
+impl<H: Handler> Mounted<H> {
     pub(super) fn new(handler: H, endpoint: Endpoint, route: u16) -> Self {
         Self {
             handler: Rc::new(handler),
@@ -42,52 +65,85 @@ impl<H> Mounted<H> {
             route,
         }
     }
+
+    /// Judges the upgrade itself, then asks the handler.
+    async fn upgrade(&self, request: &Request<'_>, upgraded: &Upgraded) -> Response {
+        if request.method() != "GET" {
+            return Response::text(405, "A handshake is a GET request\n").with_close();
+        }
+        let accept = match handshake::accept(request.upgrade()) {
+            Ok(accept) => accept,
+            Err(HandshakeError::Key) => {
+                return Response::text(400, "Bad Sec-WebSocket-Key\n").with_close();
+            }
+            Err(HandshakeError::Version) => {
+                return Response::text(426, "WebSocket version 13 is spoken here\n")
+                    .with_header("Sec-WebSocket-Version", "13")
+                    .with_close();
+            }
+        };
+        let Some(handshake) = self.asked(request).await else {
+            return internal_error();
+        };
+        match handshake.finish(request.subprotocols()) {
+            Ok((None, refusal)) => refusal,
+            Ok((Some(session), response)) => {
+                upgraded.put(self.serve(request, session));
+                response.with_accept(accept)
+            }
+            Err(NotOffered(name)) => {
+                tracing::error!(
+                    name,
+                    "on_handshake chose a subprotocol that was not offered"
+                );
+                internal_error()
+            }
+        }
+    }
+
+    /// What the handler says of a handshake, unless it fails.
+    async fn asked(&self, request: &Request<'_>) -> Option<Handshake<H::Session>> {
+        let asked = async { self.handler.on_handshake(request).await };
+        match AssertUnwindSafe(asked).catch_unwind().await {
+            Ok(Ok(handshake)) => Some(handshake),
+            Ok(Err(error)) => {
+                tracing::error!(%error, "on_handshake failed");
+                None
+            }
+            Err(_) => {
+                tracing::error!("on_handshake panicked");
+                None
+            }
+        }
+    }
+
+    fn serve(&self, request: &Request<'_>, session: H::Session) -> Serve {
+        let handler = Rc::clone(&self.handler);
+        let (endpoint, route, peer) = (self.endpoint.clone(), self.route, request.peer());
+        Box::new(move |reader: Reader, early: Box<[u8]>| {
+            let client = Client::new(reader.client(), peer, endpoint, session);
+            let life = Life::new(handler, client, reader, route);
+            life.run(early)
+        })
+    }
 }
 
 impl<H: Handler> Mount for Mounted<H> {
     fn start(&self) -> Boxed<'_, Result<(), String>> {
         Box::pin(async {
-            self.handler
-                .on_start()
-                .await
-                .map_err(|error| error.to_string())
+            let started = self.handler.on_start(&self.endpoint).await;
+            started.map_err(|error: Error| error.to_string())
         })
     }
 
-    fn handshake<'a>(&'a self, request: &'a Request<'a>) -> Boxed<'a, Result<Serve, Response>> {
+    fn answer<'a>(&'a self, request: Request<'a>, upgraded: &'a Upgraded) -> Boxed<'a, Response> {
         Box::pin(async move {
-            let outcome = AssertUnwindSafe(self.handler.on_handshake(request))
-                .catch_unwind()
-                .await;
-            let session = match outcome {
-                Ok(Ok(Handshake::Accept(session))) => session,
-                Ok(Ok(Handshake::Reject(response))) => return Err(response),
-                Ok(Err(error)) => {
-                    tracing::error!(%error, "on_handshake failed");
-                    return Err(internal_error());
-                }
-                Err(_) => {
-                    tracing::error!("on_handshake panicked");
-                    return Err(internal_error());
-                }
-            };
-            let handler = Rc::clone(&self.handler);
-            let (endpoint, route, peer) = (self.endpoint.clone(), self.route, request.peer());
-            let serve: Serve = Box::new(move |reader: Reader, early: Box<[u8]>| {
-                let client = Client::new(reader.client(), peer, endpoint, session);
-                let life = Life::new(handler, client, reader, route);
-                life.run(early)
-            });
-            Ok(serve)
-        })
-    }
-
-    fn request<'a>(&'a self, request: Request<'a>) -> Boxed<'a, Response> {
-        Box::pin(async move {
-            let outcome = AssertUnwindSafe(self.handler.on_request(request))
-                .catch_unwind()
-                .await;
-            outcome.unwrap_or_else(|_| {
+            if request.is_handshake() {
+                return self.upgrade(&request, upgraded).await;
+            }
+            let asked = async { self.handler.on_request(&self.endpoint, request).await };
+            let answered = AssertUnwindSafe(asked).catch_unwind().await;
+            answered.unwrap_or_else(|_| {
                 tracing::error!("on_request panicked");
                 internal_error()
             })
@@ -96,11 +152,8 @@ impl<H: Handler> Mount for Mounted<H> {
 
     fn stop(&self) -> Boxed<'_, ()> {
         Box::pin(async {
-            if AssertUnwindSafe(self.handler.on_stop())
-                .catch_unwind()
-                .await
-                .is_err()
-            {
+            let told = async { self.handler.on_stop(&self.endpoint).await };
+            if AssertUnwindSafe(told).catch_unwind().await.is_err() {
                 tracing::error!("on_stop panicked");
             }
         })

@@ -1,6 +1,7 @@
 //! A request as a handler sees it: borrowed from the buffer it arrived in.
 
-use crate::http::{Head, PayloadError, cookie, payload, query};
+use crate::http::{Head, PayloadError, cookie, is_name, payload, query};
+use crate::ws::handshake::Upgrade;
 use serde::Deserialize;
 use std::borrow::Cow;
 use std::net::SocketAddr;
@@ -83,6 +84,29 @@ impl<'a> Request<'a> {
     #[must_use]
     pub fn content_type(&self) -> Option<&'a str> {
         payload::media_type(self.header("content-type")?)
+    }
+
+    /// Whether it asks for a WebSocket: it is answered by `on_handshake` then.
+    #[must_use]
+    pub fn is_handshake(&self) -> bool {
+        self.head.upgrade_websocket
+    }
+
+    /// What the upgrade's own fields say.
+    pub(super) fn upgrade(&self) -> Upgrade<'a> {
+        Upgrade {
+            key: self.head.header("sec-websocket-key"),
+            version: self.head.header("sec-websocket-version"),
+        }
+    }
+
+    /// The subprotocols a handshake offers (RFC 6455, section 1.9), the most wanted first.
+    pub fn subprotocols(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        let fields = self.head.headers();
+        let offers = fields.filter(|(name, _)| name.eq_ignore_ascii_case("sec-websocket-protocol"));
+        let lists = offers.filter_map(|(_, list)| std::str::from_utf8(list).ok());
+        let names = lists.flat_map(|list| list.split(',')).map(str::trim);
+        names.filter(|name| is_name(name))
     }
 
     /// The first header of a name, whatever its case.

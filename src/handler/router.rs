@@ -36,22 +36,31 @@ impl Router {
     }
 
     /// Mounts a handler at a pattern. `make` gets the endpoint that reaches the handler's
-    /// clients; it runs once on each shard.
+    /// clients; it runs once on each shard. The same endpoint is returned, for others that want
+    /// to reach them.
     ///
     /// # Panics
     /// When the pattern does not begin with `/`.
-    pub fn mount<H: Handler>(&mut self, pattern: &str, make: impl FnOnce(Endpoint) -> H) {
-        self.mount_at(&[pattern], make);
+    pub fn mount<H: Handler>(
+        &mut self,
+        pattern: &str,
+        make: impl FnOnce(Endpoint) -> H,
+    ) -> Endpoint {
+        self.mount_at(&[pattern], make)
     }
 
     /// Mounts one handler at several patterns.
     ///
     /// # Panics
     /// When a pattern does not begin with `/`.
-    pub fn mount_at<H: Handler>(&mut self, patterns: &[&str], make: impl FnOnce(Endpoint) -> H) {
+    pub fn mount_at<H: Handler>(
+        &mut self,
+        patterns: &[&str],
+        make: impl FnOnce(Endpoint) -> H,
+    ) -> Endpoint {
         let endpoint = Endpoint::new(Rc::clone(&self.local), self.mounts);
-        let mount: Rc<dyn Mount> =
-            Rc::new(Mounted::new(make(endpoint.clone()), endpoint, self.mounts));
+        let handler = make(endpoint.clone());
+        let mount: Rc<dyn Mount> = Rc::new(Mounted::new(handler, endpoint.clone(), self.mounts));
         self.mounts += 1;
         for pattern in patterns {
             assert!(
@@ -64,6 +73,7 @@ impl Router {
                 mount,
             });
         }
+        endpoint
     }
 
     /// The first route that fits.

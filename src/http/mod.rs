@@ -34,6 +34,7 @@ pub mod response;
 pub use body::{BodyError, ChunkedDecoder, Progress};
 pub use cookie::{Cookie, CookieRefused, SameSite};
 pub use framing::BodyKind;
+pub(crate) use head::is_name;
 pub use head::{Head, HeadError, HeadScan, Limits, MAX_HEAD_BYTES, MAX_HEADERS, parse};
 pub use payload::PayloadError;
 pub use response::{HeaderRefused, IntoBody, Response, continue_100, reason_phrase};

@@ -1,8 +1,8 @@
 //! A response and its bytes.
 //!
 //! Not here: choosing statuses, the `Date` field (there is no clock on this floor), streaming and
-//! compression. The answer to a WebSocket handshake is not a [`Response`] either: statuses below
-//! 200 are not final answers.
+//! compression. The one status below 200 is that of an accepted WebSocket handshake, which only
+//! this crate makes.
 //!
 //! Invariants:
 //! - One response is one message to every reader: the fields that frame it (`Content-Length`,
@@ -141,6 +141,21 @@ impl Response {
         Self::new(status, "", "")
     }
 
+    /// The answer to an accepted WebSocket handshake; [`Response::with_accept`] completes it.
+    pub(crate) fn switching() -> Self {
+        Self {
+            status: 101,
+            ..Self::empty(200)
+        }
+    }
+
+    /// Adds the fields of the upgrade (RFC 6455, section 4.2.2).
+    pub(crate) fn with_accept(self, accept: String) -> Self {
+        self.with_header("Upgrade", "websocket")
+            .try_header("Sec-WebSocket-Accept", accept)
+            .expect("base64 is a fine value")
+    }
+
     /// Adds a field that is written down in the program.
     ///
     /// # Panics
@@ -251,7 +266,7 @@ impl Response {
     /// always sent: an HTTP/1.0 peer needs to be told of either. With `head_only`, the answer to a
     /// HEAD request, the body is left out and its length is still told.
     pub fn encode(&self, keep_alive: bool, head_only: bool, out: &mut Vec<u8>) {
-        let bodiless = matches!(self.status, 204 | 304);
+        let bodiless = matches!(self.status, 101 | 204 | 304);
         let body: &[u8] = if head_only || bodiless {
             b""
         } else {
@@ -271,13 +286,15 @@ impl Response {
             out.extend_from_slice(b"\r\nContent-Length: ");
             out.extend_from_slice(number.format(self.body.len()).as_bytes());
         }
-        let keep_alive = self.keeps_alive(keep_alive);
-        out.extend_from_slice(b"\r\nConnection: ");
-        out.extend_from_slice(if keep_alive { b"keep-alive" } else { b"close" });
+        if self.status != 101 {
+            let keep_alive = self.keeps_alive(keep_alive);
+            out.extend_from_slice(b"\r\nConnection: ");
+            out.extend_from_slice(if keep_alive { b"keep-alive" } else { b"close" });
+        }
         for (name, value) in &self.headers {
             if name.eq_ignore_ascii_case("upgrade") {
                 // Upgrade is hop-by-hop and has to be named in Connection (RFC 9110, section 7.8).
-                out.extend_from_slice(b"\r\nConnection: upgrade");
+                out.extend_from_slice(b"\r\nConnection: Upgrade");
             }
             out.extend_from_slice(b"\r\n");
             out.extend_from_slice(name.as_bytes());
@@ -339,6 +356,7 @@ pub fn continue_100() -> &'static [u8] {
 /// The usual phrase for a status, `""` for one that has none here. Readers ignore it.
 pub fn reason_phrase(status: u16) -> &'static str {
     match status {
+        101 => "Switching Protocols",
         200 => "OK",
         201 => "Created",
         202 => "Accepted",

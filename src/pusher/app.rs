@@ -3,7 +3,9 @@
 use super::connect::Session;
 use super::fanout::Pusher;
 use crate::crossing::Notices;
-use crate::handler::{Client, Close, Handler, Handshake, Message, Request, Result, Router};
+use crate::handler::{
+    Client, Close, Endpoint, Handler, Handshake, Message, Request, Result, Router,
+};
 use crate::http::Response;
 use crate::hub::Hub;
 use crate::id::ClientId;
@@ -74,9 +76,9 @@ impl Handler for PusherApp {
 
     async fn on_handshake(&self, request: &Request<'_>) -> Result<Handshake<Session>> {
         if request.param("key").is_none() {
-            return Ok(Handshake::Reject(super::api::not_found())); // H6
+            return Ok(Handshake::reject(super::api::not_found())); // H6
         }
-        Ok(Handshake::Accept(self.0.admit(request).await))
+        Ok(Handshake::accept(self.0.admit(request).await))
     }
 
     async fn on_open(&self, client: &mut Client<Session>) -> Result {
@@ -153,7 +155,7 @@ impl Handler for PusherApp {
             .drive(|hub, effects| hub.close(client, close.code, effects));
     }
 
-    async fn on_request(&self, request: Request<'_>) -> Response {
+    async fn on_request(&self, _: &Endpoint, request: Request<'_>) -> Response {
         let (method, path) = (request.method(), request.path());
         let response = self.0.answer(request).await;
         tracing::debug!(method, path, status = response.status(), "answered");

@@ -42,10 +42,12 @@ impl Builder {
     }
 
     /// Mounts custom handlers. Called once on each shard; only this function is shared between
-    /// threads, so what it mounts may hold `Rc` and `Cell`.
+    /// threads, so what it mounts may hold `Rc` and `Cell`. What it returns is dropped.
     #[must_use]
-    pub fn routes(mut self, mount: impl Fn(&mut Router) + Send + Sync + 'static) -> Self {
-        self.routes = Arc::new(mount);
+    pub fn routes<R>(mut self, mount: impl Fn(&mut Router) -> R + Send + Sync + 'static) -> Self {
+        self.routes = Arc::new(move |router| {
+            mount(router);
+        });
         self
     }
 

@@ -2,13 +2,12 @@
 
 use super::run::Shard;
 use crate::conn::Stage;
-use crate::handler::{Boxed, Found, Request, Serve};
+use crate::handler::{Boxed, Found, Request, Serve, Upgraded};
 use crate::http::{self, BodyKind, ChunkedDecoder, Head, HeadScan, Response};
 use crate::id::ClientId;
 use crate::limits::WRITE_JOIN_MAX;
 use crate::net::Reader;
 use crate::ws::Frame;
-use crate::ws::handshake::{self, HandshakeError, Upgrade};
 use futures_lite::FutureExt;
 use futures_lite::future::yield_now;
 use glommio::net::TcpStream;
@@ -159,7 +158,7 @@ impl Requests {
             Err(error) => return (self.refuse(error.status(), error.reason()), head_len),
         };
         if head.upgrade_websocket {
-            return (self.upgrade(&head).await, head_len);
+            return (self.answer(&head, &mut []).await, head_len);
         }
         match head.body {
             BodyKind::None => (self.answer(&head, &mut []).await, head_len),
@@ -210,22 +209,25 @@ impl Requests {
         Ok(Some(body.bytes))
     }
 
+    /// A request or a handshake, by whatever is mounted there.
     async fn answer(&self, head: &Head<'_>, body: &mut [u8]) -> Next {
         let (sockets, client) = (&self.shard.sockets, self.reader.client());
         sockets.enter(client, Stage::Busy);
+        let upgraded = Upgraded::default();
         let response = match self.shard.router.find(head.path) {
             Some(Found { pattern, mount }) => {
-                mount
-                    .request(Request::new(head, body, pattern, self.peer))
-                    .await
+                let request = Request::new(head, body, pattern, self.peer);
+                mount.answer(request, &upgraded).await
             }
-            None => Response::text(404, "Not found\n"),
+            None => Response::text(404, "Not found\n"), // H6
         };
-        self.respond(
-            &response,
-            head.keep_alive && !self.shard.stopping.get(),
-            head.method,
-        )
+        let serve = upgraded.take().filter(|_| response.status() == 101);
+        let keep_alive = head.keep_alive && !self.shard.stopping.get();
+        match (self.respond(&response, keep_alive, head.method), serve) {
+            // If it is gone, the WebSocket's first read says so.
+            (_, Some(serve)) => Next::Socket(serve),
+            (next, None) => next,
+        }
     }
 
     fn respond(&self, response: &Response, keep_alive: bool, method: &str) -> Next {
@@ -246,42 +248,6 @@ impl Requests {
     fn refuse(&self, status: u16, reason: &'static str) -> Next {
         let response = Response::text(status, format!("{reason}\n")).with_close();
         self.respond(&response, false, "GET")
-    }
-
-    async fn upgrade(&self, head: &Head<'_>) -> Next {
-        let client = self.reader.client();
-        self.shard.sockets.enter(client, Stage::Busy);
-        if head.method != "GET" {
-            return self.refuse(405, "A handshake is a GET request");
-        }
-        let Some(Found { pattern, mount }) = self.shard.router.find(head.path) else {
-            return self.refuse(404, "Not found"); // H6
-        };
-        let upgrade = Upgrade {
-            key: head.header("sec-websocket-key"),
-            version: head.header("sec-websocket-version"),
-        };
-        let accept = match handshake::accept(upgrade) {
-            Ok(accept) => accept,
-            Err(HandshakeError::Key) => return self.refuse(400, "Bad Sec-WebSocket-Key"),
-            Err(HandshakeError::Version) => {
-                let response = Response::text(426, "WebSocket version 13 is spoken here\n")
-                    .with_header("Sec-WebSocket-Version", "13")
-                    .with_close();
-                return self.respond(&response, false, head.method);
-            }
-        };
-        let request = Request::new(head, &mut [], pattern, self.peer);
-        match mount.handshake(&request).await {
-            Err(response) => self.respond(&response, head.keep_alive, head.method),
-            Ok(serve) => {
-                let mut out = Vec::with_capacity(160);
-                handshake::response(&accept, &mut out);
-                // If it is gone, the WebSocket's first read says so.
-                let _ = self.shard.sockets.answer(client, Frame::raw(&out));
-                Next::Socket(serve)
-            }
-        }
     }
 }
 

@@ -1,4 +1,5 @@
-//! The opening handshake (RFC 6455, section 4.2): is this upgrade sound, and what answers it.
+//! The opening handshake (RFC 6455, section 4.2): is this upgrade sound, and the key
+//! of its answer.
 
 use base64::Engine;
 use sha1::{Digest, Sha1};
@@ -38,16 +39,6 @@ pub fn accept(upgrade: Upgrade<'_>) -> Result<String, HandshakeError> {
     }
     let digest = Sha1::new().chain_update(key).chain_update(GUID).finalize();
     Ok(engine.encode(digest))
-}
-
-/// Appends the 101 response. No subprotocol is chosen: no official client asks for one (H1).
-pub fn response(accept: &str, out: &mut Vec<u8>) {
-    out.extend_from_slice(
-        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-          Sec-WebSocket-Accept: ",
-    );
-    out.extend_from_slice(accept.as_bytes());
-    out.extend_from_slice(b"\r\n\r\n");
 }
 
 #[cfg(test)]

@@ -140,7 +140,7 @@ impl Chat {
 impl Handler for Chat {
     type Session = Session;
 
-    async fn on_start(&self) -> Result {
+    async fn on_start(&self, _: &Endpoint) -> Result {
         self.note(format!("start {}", self.endpoint.shard()));
         Ok(())
     }
@@ -151,7 +151,7 @@ impl Handler for Chat {
         match request.query() {
             "reject" => {
                 let response = Response::text(403, "not you\n").with_header("X-Why", "because");
-                return Ok(Handshake::Reject(response));
+                return Ok(Handshake::reject(response));
             }
             "fail-handshake" => return Err("no".into()),
             "panic-handshake" => panic!("broken in handshake"),
@@ -159,7 +159,7 @@ impl Handler for Chat {
         }
         let messages = Rc::new(Cell::new(0));
         self.opened.borrow_mut().push(Rc::clone(&messages));
-        Ok(Handshake::Accept(Session {
+        Ok(Handshake::accept(Session {
             name,
             messages,
             faults: request.query().to_owned(),
@@ -215,7 +215,7 @@ impl Handler for Chat {
         session.may_break("panic-close");
     }
 
-    async fn on_request(&self, mut request: Request<'_>) -> Response {
+    async fn on_request(&self, _: &Endpoint, mut request: Request<'_>) -> Response {
         assert_ne!(request.query(), "panic", "broken in request");
         request.body_mut().reverse();
         let body = String::from_utf8_lossy(request.body());
@@ -229,7 +229,7 @@ impl Handler for Chat {
         )
     }
 
-    async fn on_stop(&self) {
+    async fn on_stop(&self, _: &Endpoint) {
         self.note(format!("stop {}", self.endpoint.shard()));
         for client in self.endpoint.local_clients() {
             let _ = self.endpoint.send(client, "goodbye");

@@ -4,7 +4,7 @@ use crate::chat::{ChatServer, expect_alive, expect_close_frame};
 use crate::support::http::Http;
 use crate::support::server::{TestServer, app, config};
 use crate::support::websocket::{Incoming, Ws, handshake, refused, text};
-use shardcast::handler::{Client, Handler, Handshake, Message, Request, Result, Router};
+use shardcast::handler::{Client, Endpoint, Handler, Handshake, Message, Request, Result, Router};
 use shardcast::server::Server;
 
 /// A client of `/chat/NAME?FAULT` on shard 0, its greeting not read.
@@ -136,12 +136,12 @@ fn a_panic_in_on_stop_does_not_keep_the_server_from_stopping() {
     impl Handler for Breaks {
         type Session = ();
         async fn on_handshake(&self, _: &Request<'_>) -> Result<Handshake<()>> {
-            Ok(Handshake::Accept(()))
+            Ok(Handshake::accept(()))
         }
         async fn on_message(&self, client: &mut Client<()>, _: Message<'_>) -> Result {
             Ok(client.send_text("here")?)
         }
-        async fn on_stop(&self) {
+        async fn on_stop(&self, _: &Endpoint) {
             panic!("broken in stop");
         }
     }

@@ -38,7 +38,7 @@ impl Fuse {
 impl Handler for Fuse {
     type Session = ();
 
-    async fn on_start(&self) -> Result {
+    async fn on_start(&self, _: &Endpoint) -> Result {
         let burns = self.burns.clone();
         let task = async move {
             if burns.recv_async().await.is_ok() {
@@ -50,7 +50,7 @@ impl Handler for Fuse {
     }
 
     async fn on_handshake(&self, _: &Request<'_>) -> Result<Handshake<()>> {
-        Ok(Handshake::Accept(()))
+        Ok(Handshake::accept(()))
     }
 
     async fn on_open(&self, client: &mut Client<()>) -> Result {

@@ -7,7 +7,7 @@ use crate::support::websocket::{
     BINARY, CLOSE, FIN, Incoming, Ws, close_payload, frame, handshake, refused, text,
 };
 use flume::bounded;
-use shardcast::handler::{Handler, Handshake, Message, Request, Result, Router};
+use shardcast::handler::{Endpoint, Handler, Handshake, Message, Request, Result, Router};
 use shardcast::server::{Server, ServerError};
 
 #[test]
@@ -173,7 +173,7 @@ impl Handler for Least {
     type Session = ();
 
     async fn on_handshake(&self, _: &Request<'_>) -> Result<Handshake<()>> {
-        Ok(Handshake::Accept(()))
+        Ok(Handshake::accept(()))
     }
 
     async fn on_message(
@@ -246,12 +246,12 @@ fn an_on_start_that_refuses_stops_the_start() {
     struct Refuses(bool);
     impl Handler for Refuses {
         type Session = ();
-        async fn on_start(&self) -> Result {
+        async fn on_start(&self, _: &Endpoint) -> Result {
             assert!(!self.0, "broken in start");
             Err("the database is away".into())
         }
         async fn on_handshake(&self, _: &Request<'_>) -> Result<Handshake<()>> {
-            Ok(Handshake::Accept(()))
+            Ok(Handshake::accept(()))
         }
         async fn on_message(
             &self,

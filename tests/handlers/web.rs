@@ -61,14 +61,14 @@ impl Handler for Shop {
     type Session = ();
 
     async fn on_handshake(&self, _: &Request<'_>) -> Result<Handshake<()>> {
-        Ok(Handshake::Reject(Response::empty(403)))
+        Ok(Handshake::reject(Response::empty(403)))
     }
 
     async fn on_message(&self, _: &mut Client<()>, _: Message<'_>) -> Result {
         Ok(())
     }
 
-    async fn on_request(&self, request: Request<'_>) -> Response {
+    async fn on_request(&self, _: &Endpoint, request: Request<'_>) -> Response {
         let refuse = |error: Error| Response::text(400, format!("{error}\n"));
         let response = self.answer(&request).unwrap_or_else(refuse);
         response
