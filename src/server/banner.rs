@@ -20,6 +20,8 @@ pub struct Banner<'a> {
     pub placement: &'a Placement,
     /// What the operator should know, one sentence each.
     pub warnings: &'a [String],
+    /// How the program was called, without its folder.
+    pub program: &'a str,
 }
 
 /// Whether to colour: a terminal reads it, and NO_COLOR (<https://no-color.org>) is unset or empty.
@@ -46,16 +48,16 @@ impl Banner<'_> {
 
     fn listening(&self, text: &mut String, paint: &Paint) {
         let (near, prefix) = (self.near(), &self.config.path_prefix);
-        line(
-            text,
-            "listening",
-            &paint.bold(&format!("ws://{near}{prefix}/app/<key>")),
-        );
-        line(
-            text,
-            "",
-            &paint.bold(&format!("http://{near}{prefix}/apps/<id>/events")),
-        );
+        let addresses = match self.config.apps.is_empty() {
+            true => [format!("ws://{near}"), format!("http://{near}")],
+            false => [
+                format!("ws://{near}{prefix}/app/<key>"),
+                format!("http://{near}{prefix}/apps/<id>/events"),
+            ],
+        };
+        for (label, address) in ["listening", ""].into_iter().zip(addresses) {
+            line(text, label, &paint.bold(&address));
+        }
         if self.address.ip().is_unspecified() {
             // Whether `::` takes IPv4 too is up to the system.
             let kind = if self.address.is_ipv4() {
@@ -95,6 +97,8 @@ impl Banner<'_> {
                 "",
                 "These are public, so the server can be reached from this machine only.",
             );
+        } else if self.config.apps.is_empty() {
+            line(text, "serving", "custom handlers");
         } else {
             line(text, "serving", &count(self.config.apps.len(), "app"));
         }
@@ -107,18 +111,9 @@ impl Banner<'_> {
             let page = paint.bold(&format!("http://{near}/"));
             line(text, "try it", &format!("open {page} in a browser"));
         }
-        let key = self.config.apps.first().map_or("<key>", |app| &app.key);
-        let path = match &*self.config.path_prefix {
-            "" => String::new(),
-            prefix => format!("wsPath: {prefix:?}, "),
-        };
-        let client = format!(
-            "new Pusher({key:?}, {{ wsHost: {:?}, wsPort: {}, {path}forceTLS: false, \
-             cluster: \"\", enabledTransports: [\"ws\"] }})",
-            near_host(self.address.ip()),
-            near.port(),
-        );
-        line(text, "connect", &client);
+        if let Some(app) = self.config.apps.first() {
+            line(text, "connect", &self.client(&app.key));
+        }
         if self.config.demo {
             line(
                 text,
@@ -126,8 +121,22 @@ impl Banner<'_> {
                 "set SOKETI_DEFAULT_APP_ID, SOKETI_DEFAULT_APP_KEY and SOKETI_DEFAULT_APP_SECRET",
             );
         }
-        line(text, "settings", "shardcast --help");
+        line(text, "settings", &format!("{} --help", self.program));
         line(text, "stop", "Ctrl-C");
+    }
+
+    /// What connects pusher-js.
+    fn client(&self, key: &str) -> String {
+        let path = match &*self.config.path_prefix {
+            "" => String::new(),
+            prefix => format!("wsPath: {prefix:?}, "),
+        };
+        format!(
+            "new Pusher({key:?}, {{ wsHost: {:?}, wsPort: {}, {path}forceTLS: false, \
+             cluster: \"\", enabledTransports: [\"ws\"] }})",
+            near_host(self.address.ip()),
+            self.address.port(),
+        )
     }
 
     /// The address as it is reached from this machine.
@@ -228,6 +237,7 @@ mod tests {
             config,
             placement,
             warnings: &warnings,
+            program: "shardcast",
         }
         .render(colour)
     }
@@ -282,6 +292,21 @@ mod tests {
             "wsPort: 80,",
         ] {
             assert!(text.contains(part), "{part} is not in\n{text}");
+        }
+    }
+
+    #[test]
+    fn without_an_app_there_is_no_word_of_pusher() {
+        let text = rendered("127.0.0.1:80", &Config::default(), &placement(), false);
+        for part in [
+            "ws://127.0.0.1:80\n",
+            "http://127.0.0.1:80\n",
+            "custom handlers",
+        ] {
+            assert!(text.contains(part), "{part} is not in\n{text}");
+        }
+        for part in ["app", "Pusher", "key"] {
+            assert!(!text.contains(part), "{part} is in\n{text}");
         }
     }
 

@@ -12,6 +12,8 @@ mod handle;
 mod launch;
 pub mod placement;
 pub mod preflight;
+mod program;
 
 pub use builder::{Builder, Server};
 pub use handle::{ServerError, ServerHandle};
+pub use program::Program;

@@ -34,7 +34,17 @@ pub(super) fn has_demo_credentials(app: &App) -> bool {
     app.key == DEMO_APP_KEY && app.secret.expose() == DEMO_APP_SECRET
 }
 
-/// Makes the apps: those of the file, then the one of the environment, or else the demo app.
+/// What is served where nothing says which apps there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unconfigured {
+    /// The demo app, with its published credentials.
+    DemoApp,
+    /// No app: custom handlers alone.
+    NoApp,
+}
+
+/// Makes the apps: those of the file, then the one of the environment, or else what is served
+/// unconfigured.
 ///
 /// # Errors
 /// When credentials are missing or taken, or when variables describe an app that there is not.
@@ -42,6 +52,7 @@ pub(super) fn build(
     file: Vec<AppSettings>,
     environment: Settings<App>,
     every_app: &Settings<App>,
+    unconfigured: Unconfigured,
 ) -> Result<Vec<BuiltApp>, ConfigError> {
     let mut all = file;
     let described = CREDENTIALS.iter().any(|key| environment.has(key));
@@ -52,16 +63,20 @@ pub(super) fn build(
     };
     if described {
         all.push(from);
-    } else if all.is_empty() {
+    } else if all.is_empty() && unconfigured == Unconfigured::DemoApp {
         return Ok(vec![demo(above(every_app, from))]);
     } else if let Some((key, source)) = from.settings.first_given() {
         return Err(ConfigError {
             key: format!("apps.{key}"),
             value: None,
             source,
-            reason: "the apps are those of the file, and this variable is for an app that other \
-                     variables describe; set it in the file, or unset it"
-                .to_owned(),
+            reason: if all.is_empty() {
+                "there is no app; give one its id, key and secret by variables too, or unset this"
+            } else {
+                "the apps are those of the file, and this variable is for an app that other \
+                 variables describe; set it in the file, or unset it"
+            }
+            .to_owned(),
         });
     }
     let built = all
@@ -153,12 +168,25 @@ mod tests {
     use std::path::Path;
 
     fn built(text: &str, variables: &[(&str, &str)]) -> Result<Vec<BuiltApp>, ConfigError> {
+        built_or(text, variables, Unconfigured::DemoApp)
+    }
+
+    fn built_or(
+        text: &str,
+        variables: &[(&str, &str)],
+        unconfigured: Unconfigured,
+    ) -> Result<Vec<BuiltApp>, ConfigError> {
         let file = file::parse(Path::new("s.toml"), text).unwrap();
         let pairs = variables
             .iter()
             .map(|(name, value)| (name.to_string(), value.to_string()));
         let environment = environment::read(pairs).unwrap();
-        build(file.apps, environment.app, &environment.every_app)
+        build(
+            file.apps,
+            environment.app,
+            &environment.every_app,
+            unconfigured,
+        )
     }
 
     fn error(text: &str, variables: &[(&str, &str)]) -> String {
@@ -184,6 +212,19 @@ mod tests {
             (1, "1001", "app-key")
         );
         assert!(app.client_events && app.enabled && has_demo_credentials(app));
+    }
+
+    #[test]
+    fn without_the_demo_app_there_are_those_given_or_none() {
+        let apps = |text, variables: &[_]| {
+            built_or(text, variables, Unconfigured::NoApp).map(|apps| apps.len())
+        };
+        assert_eq!(apps("", &[]).unwrap(), 0);
+        assert_eq!(apps(ONE, &[]).unwrap(), 1);
+        assert_eq!(apps("", &ENV).unwrap(), 1);
+        let option = [("SOKETI_DEFAULT_APP_MAX_CONNS", "5")];
+        let error = apps("", &option).unwrap_err().to_string();
+        assert!(error.contains("there is no app"), "{error}");
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use std::ffi::OsString;
 use std::fmt;
 
-use super::apps::{self, BuiltApp};
+use super::apps::{self, BuiltApp, Unconfigured};
 use super::check;
 use super::cli::{self, Asked, UsageError};
 use super::environment;
@@ -73,7 +73,8 @@ impl From<ConfigError> for Halt {
 
 /// Reads arguments (the first is the program's name), the file they name, and the environment.
 ///
-/// `usable_cores` are the cores this process may run on.
+/// `usable_cores` are the cores this process may run on; `unconfigured` says what is served when
+/// no app is given.
 ///
 /// # Errors
 /// [`Halt`] says whom to answer what, and with which exit code.
@@ -81,6 +82,7 @@ pub fn load(
     arguments: impl IntoIterator<Item = OsString>,
     environment: impl IntoIterator<Item = (String, String)>,
     usable_cores: &[usize],
+    unconfigured: Unconfigured,
 ) -> Result<Invocation, Halt> {
     let matches = cli::parse(arguments).map_err(Halt::Usage)?;
     let flags = cli::read(&matches)?;
@@ -95,7 +97,7 @@ pub fn load(
     server.lay_over(variables.server);
     server.lay_over(flags.server);
 
-    let built = apps::build(file_apps, variables.app, &variables.every_app)?;
+    let built = apps::build(file_apps, variables.app, &variables.every_app, unconfigured)?;
     let mut config = Config::default();
     server.apply(&mut config);
     let mut warnings = check::check(&config, &server, &built, usable_cores)?;
@@ -154,7 +156,12 @@ mod tests {
         let pairs = variables
             .iter()
             .map(|(name, value)| (name.to_string(), value.to_string()));
-        load(all.map(OsString::from), pairs, &[0, 1])
+        load(
+            all.map(OsString::from),
+            pairs,
+            &[0, 1],
+            Unconfigured::DemoApp,
+        )
     }
 
     fn error(arguments: &[&str], variables: &[(&str, &str)]) -> String {

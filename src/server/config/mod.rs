@@ -35,7 +35,7 @@ mod variable;
 mod webhook_knobs;
 mod webhooks;
 
-pub use apps::{DEMO_APP_ID, DEMO_APP_KEY, DEMO_APP_SECRET};
+pub use apps::{DEMO_APP_ID, DEMO_APP_KEY, DEMO_APP_SECRET, Unconfigured};
 #[cfg(feature = "loadtest")]
 pub use cli::LOADTEST;
 pub use cli::{Asked, UsageError};

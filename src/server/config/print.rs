@@ -38,6 +38,7 @@ fn lines<T>(text: &mut String, settings: &Settings<T>, target: &T) {
 
 #[cfg(test)]
 mod tests {
+    use crate::server::config::Unconfigured;
     use crate::server::config::app_knobs::APPS;
     use crate::server::config::file;
     use crate::server::config::load;
@@ -55,9 +56,14 @@ mod tests {
             "--accept-per-second=-1",
         ];
         let variables = [("SOKETI_DEFAULT_APP_MAX_CONNS".to_owned(), "5".to_owned())];
-        let got = load(arguments.map(OsString::from), variables, &[0, 1])
-            .ok()
-            .unwrap();
+        let got = load(
+            arguments.map(OsString::from),
+            variables,
+            &[0, 1],
+            Unconfigured::DemoApp,
+        )
+        .ok()
+        .unwrap();
         let text = got.print_config();
 
         let again = file::parse(Path::new("again.toml"), &text).expect("it is a valid file");
@@ -87,7 +93,7 @@ mod tests {
     fn every_line_says_where_its_value_is_from() {
         let arguments = ["shardcast", "--port=7000"].map(OsString::from);
         let variables = [("SOKETI_DEBUG".to_owned(), "1".to_owned())];
-        let text = load(arguments, variables, &[0])
+        let text = load(arguments, variables, &[0], Unconfigured::DemoApp)
             .ok()
             .unwrap()
             .print_config();

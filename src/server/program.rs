@@ -1,0 +1,206 @@
+//! A whole program around the server: arguments, file and environment in, an exit code out.
+//!
+//! The server's own program is one of these, and so can be yours: with all of its settings, and
+//! your handlers beside or without the Pusher server.
+
+use super::banner::{Banner, wants_colour};
+use super::builder::Server;
+use super::config::{self, Asked, Config, Halt, Invocation, Unconfigured};
+use super::handle::ServerHandle;
+use super::placement;
+use super::preflight::{self, Refusal};
+use crate::handler::Router;
+use crate::shard::Routes;
+use std::io::{IsTerminal, Write};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use tracing_subscriber::EnvFilter;
+
+/// A server with a command line.
+///
+/// ```no_run
+/// use shardcast::server::Program;
+/// # use shardcast::handler::{Client, Handler, Handshake, Message, Request, Result};
+/// # struct Echo;
+/// # impl Handler for Echo {
+/// #     type Session = ();
+/// #     async fn on_handshake(&self, _: &Request<'_>) -> Result<Handshake<()>> {
+/// #         Ok(Handshake::accept(()))
+/// #     }
+/// #     async fn on_message(&self, _: &mut Client<()>, _: Message<'_>) -> Result { Ok(()) }
+/// # }
+/// fn main() -> std::process::ExitCode {
+///     Program::new().routes(|router| router.mount("/echo", |_| Echo)).run()
+/// }
+/// ```
+pub struct Program {
+    routes: Routes,
+    unconfigured: Unconfigured,
+}
+
+impl Default for Program {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Program {
+    /// Serves the apps that arguments, file and environment tell, if any.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            routes: Arc::new(|_: &mut Router| {}),
+            unconfigured: Unconfigured::NoApp,
+        }
+    }
+
+    /// Serves the demo app, on loopback only, when no app is given.
+    #[must_use]
+    pub fn with_demo_app(mut self) -> Self {
+        self.unconfigured = Unconfigured::DemoApp;
+        self
+    }
+
+    /// Mounts custom handlers, as [`Builder::routes`](super::Builder::routes) does.
+    #[must_use]
+    pub fn routes<R>(mut self, mount: impl Fn(&mut Router) -> R + Send + Sync + 'static) -> Self {
+        self.routes = Arc::new(move |router| {
+            mount(router);
+        });
+        self
+    }
+
+    /// Does what this process's arguments ask for: as a rule it serves until SIGINT or SIGTERM.
+    /// Says where it listens on the standard output, and logs to the standard error.
+    ///
+    /// # Panics
+    /// When the process has a logger for `tracing` already.
+    #[must_use]
+    pub fn run(self) -> ExitCode {
+        let arguments: Vec<_> = std::env::args_os().collect();
+        let name = arguments
+            .first()
+            .and_then(|path| Path::new(path).file_name());
+        let name = name.map_or("shardcast".into(), |name| {
+            name.to_string_lossy().into_owned()
+        });
+        let cores = placement::usable_cores();
+        let variables = config::process_environment();
+        match config::load(arguments, variables, &cores.usable, self.unconfigured) {
+            Err(halt) => halted(&halt),
+            Ok(asked) => match asked.asked {
+                Asked::PrintConfig => {
+                    say(&asked.print_config());
+                    ExitCode::SUCCESS
+                }
+                Asked::Check => check(&asked, &cores),
+                Asked::Start => self.start(asked, &name),
+            },
+        }
+    }
+
+    fn start(self, asked: Invocation, name: &str) -> ExitCode {
+        log(asked.config.debug);
+        let Invocation {
+            config, warnings, ..
+        } = asked;
+        let routes = self.routes;
+        let server = Server::builder()
+            .config(config.clone())
+            .routes(move |router| routes(router))
+            .handle_signals(true)
+            .start();
+        let ended = server.and_then(|handle| {
+            greet(name, &config, warnings, &handle);
+            handle.wait()
+        });
+        match ended {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                complain(&format!("{name}: {error}\n"));
+                ExitCode::from(error.exit_code())
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Program {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Program")
+            .field("unconfigured", &self.unconfigured)
+            .finish_non_exhaustive()
+    }
+}
+
+fn halted(halt: &Halt) -> ExitCode {
+    if halt.is_answer() {
+        say(&halt.to_string());
+    } else {
+        complain(&halt.to_string());
+    }
+    ExitCode::from(halt.exit_code())
+}
+
+fn check(asked: &Invocation, cores: &placement::Cores) -> ExitCode {
+    let placement = placement::place(cores, &asked.config.cores, asked.config.shards);
+    match preflight::run(placement.shards.len(), asked.config.ring_depth) {
+        Err(refusal) => {
+            complain(&format!("shardcast: {refusal}\n"));
+            ExitCode::from(Refusal::EXIT_CODE)
+        }
+        Ok(found) => {
+            let own = asked.warnings.iter().cloned().chain(placement.warning);
+            let found = found.warnings.iter().map(ToString::to_string);
+            for warning in own.chain(found) {
+                say(&format!("warning: {warning}\n"));
+            }
+            say("The configuration is good, and this machine can run it.\n");
+            ExitCode::SUCCESS
+        }
+    }
+}
+
+fn greet(program: &str, config: &Config, mut warnings: Vec<String>, handle: &ServerHandle) {
+    warnings.extend(handle.placement().warning.clone());
+    warnings.extend(handle.warnings().iter().map(ToString::to_string));
+    let (address, placement) = (handle.local_addr(), handle.placement());
+    let no_color = std::env::var("NO_COLOR").ok();
+    let colour = wants_colour(std::io::stdout().is_terminal(), no_color.as_deref());
+    let banner = Banner {
+        address,
+        config,
+        placement,
+        warnings: &warnings,
+        program,
+    };
+    say(&banner.render(colour));
+}
+
+/// Logs go to the standard error, so that the standard output stays data.
+fn log(debug: bool) {
+    let filter = EnvFilter::new(if debug {
+        "info,shardcast=debug"
+    } else {
+        "info"
+    });
+    let colour = wants_colour(
+        std::io::stderr().is_terminal(),
+        std::env::var("NO_COLOR").ok().as_deref(),
+    );
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(colour)
+        .with_writer(std::io::stderr)
+        .init();
+}
+
+/// A reader that went away, as `head` does, is no reason to panic.
+fn say(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+fn complain(text: &str) {
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+}
