@@ -222,7 +222,9 @@ impl Requests {
             None => Response::text(404, "Not found\n"), // H6
         };
         let serve = upgraded.take().filter(|_| response.status() == 101);
-        let keep_alive = head.keep_alive && !self.shard.stopping.get();
+        // Nobody asks for a page where a WebSocket was refused: the connection is not kept.
+        let is_page = !head.upgrade_websocket;
+        let keep_alive = head.keep_alive && is_page && !self.shard.stopping.get();
         match (self.respond(&response, keep_alive, head.method), serve) {
             // If it is gone, the WebSocket's first read says so.
             (_, Some(serve)) => Next::Socket(serve),

@@ -22,7 +22,6 @@ export class Socket {
       raw.on('error', () => {});
       raw.on('unexpected-response', async (request, response) => {
         const chunks = await response.toArray();
-        request.destroy(); // else the kept connection keeps Node from ending
         resolve({ status: response.statusCode, text: Buffer.concat(chunks).toString() });
       });
     });
