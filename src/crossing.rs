@@ -102,3 +102,60 @@ pub struct Notices {
     /// How many were dropped since the last batch.
     pub dropped: u64,
 }
+
+/// To a shard, from a server handle on any thread, on a queue of its own. Full queue: the caller
+/// is told, and nothing of the call is done.
+#[derive(Debug)]
+pub enum Call {
+    /// A frame for all clients of a route, on every shard: this shard passes it on.
+    Broadcast {
+        /// Which mounted handler's clients.
+        route: u16,
+        /// The encoded frame.
+        frame: Arc<[u8]>,
+    },
+    /// A frame for one client of any shard.
+    Send {
+        /// Who gets it; dropped at its shard when gone.
+        client: ClientId,
+        /// The encoded frame.
+        frame: Arc<[u8]>,
+    },
+    /// Close one client of any shard.
+    Close {
+        /// Who is closed.
+        client: ClientId,
+        /// The close code.
+        code: u16,
+        /// The reason, at most 123 bytes of it are sent.
+        reason: Box<str>,
+    },
+    /// What does this shard hold? The queue for the answers has room for one of each shard.
+    Count(flume::Sender<Census>),
+}
+
+impl Call {
+    /// Bytes of the message in it.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Broadcast { frame, .. } | Self::Send { frame, .. } => frame.len(),
+            Self::Close { .. } | Self::Count(_) => 0,
+        }
+    }
+}
+
+/// What one shard holds, to a server handle.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Census {
+    /// Which shard.
+    pub shard: u16,
+    /// Its connections, whatever they speak.
+    pub connections: usize,
+    /// Its open WebSockets, by their route.
+    pub clients: Vec<usize>,
+    /// Bytes that wait to be written to its connections.
+    pub waiting_bytes: usize,
+    /// The tasks that its handlers have spawned and that have not ended.
+    pub tasks: usize,
+}

@@ -67,6 +67,12 @@ pub const NOTICE_BATCH_BYTES: usize = 1 << 20;
 /// Batches of notices on their way from all shards to the control thread.
 pub const NOTICE_BATCHES: usize = 64;
 
+/// Calls of server handles that wait for one shard; past them the caller is told.
+pub const CALLS_MAX: usize = 1024;
+
+/// Bytes of messages in the calls that wait for one shard; past them the caller is told.
+pub const CALL_BYTES_MAX: usize = 16 << 20;
+
 const _: () = assert!(CLOSE_REASON_MAX == 123);
 const _: () = assert!(REFUSALS_PER_SECOND.is_multiple_of(ERROR_ANSWERS_PER_SECOND));
 const _: () = assert!(JSON_DEPTH_WIRE < JSON_DEPTH_REST);

@@ -17,5 +17,7 @@ mod handshake;
 mod lost_shard;
 #[path = "handlers/order.rs"]
 mod order;
+#[path = "handlers/server_handle.rs"]
+mod server_handle;
 #[path = "handlers/web.rs"]
 mod web;

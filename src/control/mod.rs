@@ -3,8 +3,12 @@
 //! ones.
 
 mod bridge;
+mod calls;
+mod ending;
 mod thread;
 pub mod webhook;
 
 pub use bridge::{Bridge, bridge};
+pub use calls::{CallError, CallQueue, Calls, calls};
+pub use ending::{Ended, Ending, ending};
 pub use thread::{Control, Outcome};

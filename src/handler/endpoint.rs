@@ -1,6 +1,7 @@
 //! The sending side of a mounted handler: its clients, on this shard and on others.
 
 use super::payload::{Payload, Prepared};
+use super::server_handle::ServerHandle;
 use super::tickets::Tickets;
 use crate::conn::{PushError, Turn};
 use crate::crossing::{Roll, ToShard};
@@ -27,6 +28,8 @@ pub(crate) struct Local {
     pub(crate) turn: Rc<Turn>,
     /// Questions after clients of other shards.
     pub(crate) rolls: Rc<Tickets<Roll>>,
+    /// The server it belongs to.
+    pub(crate) server: ServerHandle,
 }
 
 /// A handle on one route's clients. Cheap to clone, stays on its shard.
@@ -39,6 +42,10 @@ pub struct Endpoint {
 impl Endpoint {
     pub(crate) fn new(local: Rc<Local>, route: u16) -> Self {
         Self { local, route }
+    }
+
+    pub(super) fn local(&self) -> &Rc<Local> {
+        &self.local
     }
 
     /// The shard this handle belongs to.

@@ -5,6 +5,7 @@
 //! and no `Send`. The Pusher server is mounted through the same trait.
 
 mod callbacks;
+mod calls;
 mod client;
 mod endpoint;
 mod handshake;
@@ -14,6 +15,8 @@ mod mount;
 mod payload;
 mod request;
 mod router;
+mod server_handle;
+mod snapshot;
 mod tickets;
 
 pub use callbacks::{Error, Handler, HandlerPanic, Result};
@@ -24,8 +27,13 @@ pub use message::{Close, Message};
 pub use payload::{Payload, Prepared};
 pub use request::Request;
 pub use router::Router;
+pub use server_handle::ServerHandle;
+pub use snapshot::{Pending, ShardSnapshot, Snapshot};
+
+pub use crate::control::CallError;
 
 pub(crate) use endpoint::Local;
 pub(crate) use mount::{Boxed, Serve, Upgraded};
 pub(crate) use router::Found;
+pub(crate) use server_handle::{Parts, mark_own_thread};
 pub(crate) use tickets::Tickets;

@@ -41,6 +41,9 @@ impl Upgraded {
 
 /// A mounted handler of any type.
 pub(crate) trait Mount {
+    /// Its number: what its clients are known by.
+    fn route(&self) -> u16;
+
     /// Before the shard accepts.
     fn start(&self) -> Boxed<'_, Result<(), String>>;
 
@@ -129,6 +132,10 @@ impl<H: Handler> Mounted<H> {
 }
 
 impl<H: Handler> Mount for Mounted<H> {
+    fn route(&self) -> u16 {
+        self.route
+    }
+
     fn start(&self) -> Boxed<'_, Result<(), String>> {
         Box::pin(async {
             let started = self.handler.on_start(&self.endpoint).await;

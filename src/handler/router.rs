@@ -88,6 +88,12 @@ impl Router {
         })
     }
 
+    /// Every pattern and the number of the handler that it leads to.
+    pub(crate) fn patterns(&self) -> Vec<(Box<str>, u16)> {
+        let numbered = |route: &Route| (route.pattern.clone(), route.mount.route());
+        self.routes.iter().map(numbered).collect()
+    }
+
     /// Every mounted handler, once.
     pub(crate) fn mounts(&self) -> Vec<Rc<dyn Mount>> {
         let mut mounts: Vec<Rc<dyn Mount>> = Vec::new();

@@ -5,6 +5,7 @@
 //! is something to read, writes go straight from shared frames into the socket at the end of a
 //! turn. A socket that takes nothing gets a task of its own until it does.
 
+mod census;
 pub mod clock;
 pub mod listener;
 pub mod pool;
@@ -13,6 +14,7 @@ mod send_ring;
 pub mod sockets;
 mod writer;
 
+pub use census::Counted;
 pub use clock::{Clock, look_around, pause_ms};
 pub use listener::{Listener, ListenerOptions};
 pub use pool::Buffer;

@@ -1,9 +1,9 @@
 //! How a server is put together: configuration, custom routes, clocks.
 
 use super::config::Config;
-use super::handle::{ServerError, ServerHandle};
+use super::handle::ServerError;
 use super::launch;
-use crate::handler::Router;
+use crate::handler::{Router, ServerHandle};
 use crate::net::Clock;
 use crate::shard::Routes;
 use std::sync::Arc;

@@ -1,13 +1,11 @@
-//! A running server, as the thread that started it sees it.
+//! A running server, as its threads of control see it: how it was placed and how it ends.
 
 use super::placement::Placement;
 use super::preflight::{Refusal, Warning};
 use crate::control::Outcome;
-use crate::control::webhook;
-use crate::crossing::ToControl;
 use crate::error::ConfigError;
+use crate::handler::ServerHandle;
 use std::net::SocketAddr;
-use std::thread::JoinHandle;
 use std::{fmt, io};
 
 /// Why a server did not start, or how it ended when that was not asked for.
@@ -60,68 +58,63 @@ impl fmt::Display for ServerError {
 
 impl std::error::Error for ServerError {}
 
-/// A running server. Dropping the handle leaves the server running.
-#[derive(Debug)]
-pub struct ServerHandle {
-    pub(super) address: SocketAddr,
+/// What a running server's handles know beside what shards and control thread tell.
+pub(super) struct About {
     pub(super) placement: Placement,
     pub(super) warnings: Vec<Warning>,
-    pub(super) control: JoinHandle<io::Result<Outcome>>,
-    pub(super) reports: flume::Sender<ToControl>,
-    pub(super) webhooks: webhook::Counts,
 }
 
 impl ServerHandle {
-    /// Where it listens, with the port it really got.
-    #[must_use]
-    pub fn local_addr(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// Where it is counted what becomes of webhooks; it can be read after the server's end too.
-    #[must_use]
-    pub fn webhooks(&self) -> webhook::Counts {
-        self.webhooks.clone()
+    fn started(&self) -> &About {
+        let about = self.about().downcast_ref();
+        about.expect("what starts a server keeps this with it")
     }
 
     /// Which core each shard runs on.
     #[must_use]
     pub fn placement(&self) -> &Placement {
-        &self.placement
+        &self.started().placement
     }
 
     /// What the operator should know about the machine.
     #[must_use]
     pub fn warnings(&self) -> &[Warning] {
-        &self.warnings
+        &self.started().warnings
     }
 
-    /// Asks the server to stop: handlers are told, clients are closed. Returns at once; asking
-    /// again changes nothing.
-    pub fn stop(&self) {
-        // Full or gone: it was asked before, or it has ended.
-        let _ = self.reports.try_send(ToControl::Stop);
-    }
-
-    /// Waits until the server has ended.
+    /// Stops this thread until the server has ended. Each clone of the handle may wait, and each
+    /// hears how it ended.
     ///
     /// # Errors
     /// [`ServerError`] unless it was asked to stop and every shard ended.
     ///
     /// # Panics
-    /// When the control thread panicked.
+    /// When the control thread panicked, and on a thread of the server, which would wait for
+    /// itself.
     pub fn wait(self) -> Result<(), ServerError> {
-        match self
-            .control
-            .join()
-            .expect("the control thread does not panic")
-        {
-            Ok(Outcome::Stopped) => Ok(()),
-            Ok(Outcome::Cut) => Err(ServerError::Cut),
-            Ok(Outcome::Lost { shard, reason }) => Err(ServerError::Shard(format!(
-                "shard {shard} is lost: {reason}"
-            ))),
-            Err(error) => Err(ServerError::Thread(error)),
-        }
+        self.assert_may_wait();
+        outcome(self.ending().wait())
+    }
+
+    /// Waits until the server has ended, without stopping the thread: for tasks of any runtime.
+    ///
+    /// # Errors
+    /// As [`ServerHandle::wait`].
+    ///
+    /// # Panics
+    /// When the control thread panicked.
+    pub async fn ended(self) -> Result<(), ServerError> {
+        outcome(self.ending().until().await)
+    }
+}
+
+fn outcome(ended: io::Result<Outcome>) -> Result<(), ServerError> {
+    match ended {
+        Ok(Outcome::Stopped) => Ok(()),
+        Ok(Outcome::Cut) => Err(ServerError::Cut),
+        Ok(Outcome::Lost { shard, reason }) => Err(ServerError::Shard(format!(
+            "shard {shard} is lost: {reason}"
+        ))),
+        Err(error) => Err(ServerError::Thread(error)),
     }
 }

@@ -2,12 +2,13 @@
 
 use super::builder::Builder;
 use super::config::{Config, DrainClose};
-use super::handle::{ServerError, ServerHandle};
-use super::placement::{self, Placement};
+use super::handle::{About, ServerError};
+use super::placement;
 use super::preflight::{self, EXECUTOR_IO_MEMORY, Verdict};
 use crate::conn::Timing;
-use crate::control::{Control, bridge, webhook};
+use crate::control::{CallQueue, Control, Ending, bridge, calls, ending, webhook};
 use crate::crossing::{Notices, ToControl, ToShard};
+use crate::handler::{Parts, ServerHandle, mark_own_thread};
 use crate::http;
 use crate::hub;
 use crate::limits::NOTICE_BATCHES;
@@ -16,6 +17,7 @@ use crate::net::{Listener, ListenerOptions, SocketOptions};
 use crate::protocol::Code;
 use crate::pusher;
 use crate::shard::{self, Drain, SPREAD_MS_MAX, Setup};
+use std::any::Any;
 use std::io;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -31,6 +33,7 @@ const BODY_MS: u64 = 30_000;
 pub(super) fn start(builder: Builder) -> Result<ServerHandle, ServerError> {
     let config = &builder.config;
     let (notices, webhooks) = webhooks(config)?;
+    let counts = (webhooks.as_ref()).map_or_else(webhook::Counts::default, webhook::Plan::counts);
     let cores = placement::usable_cores();
     let placement = placement::place(&cores, &config.cores, config.shards);
     let verdict = preflight::run(placement.shards.len(), config.ring_depth);
@@ -54,18 +57,34 @@ pub(super) fn start(builder: Builder) -> Result<ServerHandle, ServerError> {
     let (bridge, orders, reports) = bridge(placement.shards.len());
     let ports = mesh(shards, config.mesh_slots);
     let hash_key = [rand::random(), rand::random()];
-    let parts = ports.into_iter().zip(listeners).zip(orders);
-    for (index, ((port, listener), orders)) in parts.enumerate() {
-        let core = placement.shards[index];
+    let (calls, queues) = calls(placement.shards.len());
+    let (ending, ended) = ending();
+    let (cores, control_core) = (placement.shards.clone(), placement.control);
+    let about = About {
+        placement,
+        warnings,
+    };
+    let handle = ServerHandle::new(Parts {
+        address,
+        calls,
+        reports: reports.clone(),
+        ended,
+        webhooks: counts,
+        about: Box::new(about),
+    });
+    let parts = ports.into_iter().zip(listeners).zip(orders).zip(queues);
+    for (core, (((port, listener), orders), calls)) in cores.into_iter().zip(parts) {
         let place = (core, ring_depth);
-        let ends = (orders, notices.clone());
+        let ends = Ends {
+            orders,
+            calls,
+            notices: notices.clone(),
+            server: handle.clone(),
+        };
         let setup = setup(&builder, place, port, listener, ends, hash_key);
         spawn_shard(setup, reports.clone()).map_err(ServerError::Thread)?;
     }
     drop(notices); // the queue ends with the shards
-    let counts = webhooks
-        .as_ref()
-        .map_or_else(webhook::Counts::default, webhook::Plan::counts);
     let control = Control {
         bridge,
         webhooks,
@@ -74,15 +93,7 @@ pub(super) fn start(builder: Builder) -> Result<ServerHandle, ServerError> {
         drain: Duration::from_millis(builder.config.drain_spread_ms.unwrap_or(SPREAD_MS_MAX)),
     };
     let (ready, is_ready) = flume::bounded(1);
-    let control = spawn_control(control, &placement, ready).map_err(ServerError::Thread)?;
-    let handle = ServerHandle {
-        address,
-        placement,
-        warnings,
-        control,
-        reports,
-        webhooks: counts,
-    };
+    spawn_control(control, control_core, ready, ending).map_err(ServerError::Thread)?;
     // An error here means that the control thread has ended before it was ready, and knows why.
     match is_ready.recv() {
         Ok(()) => Ok(handle),
@@ -111,6 +122,14 @@ fn webhooks(
     Ok((to, Some(plan.map_err(ServerError::Webhook)?)))
 }
 
+/// A shard's ends of what leads to other threads, beside the mesh.
+struct Ends {
+    orders: flume::Receiver<ToShard>,
+    calls: CallQueue,
+    notices: flume::Sender<Notices>,
+    server: ServerHandle,
+}
+
 /// One listener a shard. The first one takes the port for itself for a moment, so that a port
 /// another server shares is told from a free one.
 fn listen(address: SocketAddr, shards: usize, config: &Config) -> io::Result<Vec<Listener>> {
@@ -133,7 +152,7 @@ fn setup(
     (core, ring_depth): (usize, usize),
     port: Port,
     listener: Listener,
-    (orders, notices): (flume::Receiver<ToShard>, flume::Sender<Notices>),
+    ends: Ends,
     hash_key: [u64; 2],
 ) -> Setup {
     let config = &builder.config;
@@ -160,8 +179,10 @@ fn setup(
         spin: Duration::from_micros(config.spin_us),
         port,
         listener,
-        orders,
-        notices,
+        orders: ends.orders,
+        calls: ends.calls,
+        server: ends.server,
+        notices: ends.notices,
         sockets: SocketOptions {
             outbox_bytes: config.outbox_bytes,
             timing: timing(config),
@@ -214,10 +235,20 @@ fn spawn_shard(setup: Setup, reports: flume::Sender<ToControl>) -> io::Result<()
             )
         };
         let outcome = catch_unwind(AssertUnwindSafe(run));
-        let outcome = outcome.unwrap_or_else(|_| Err("its thread panicked".into()));
+        let outcome = outcome.unwrap_or_else(|panic| Err(told(&*panic)));
         report(&reports, ToControl::Ended(shard, outcome));
     })?;
     Ok(())
+}
+
+/// What a panic said: routes that make no sense, for one.
+fn told(panic: &(dyn Any + Send)) -> String {
+    let text = (panic.downcast_ref::<String>().map(String::as_str))
+        .or_else(|| panic.downcast_ref::<&str>().copied());
+    match text {
+        Some(text) => format!("its thread panicked: {text}"),
+        None => "its thread panicked".into(),
+    }
 }
 
 fn report(reports: &flume::Sender<ToControl>, what: ToControl) {
@@ -227,19 +258,21 @@ fn report(reports: &flume::Sender<ToControl>, what: ToControl) {
 
 fn spawn_control(
     control: Control,
-    placement: &Placement,
+    core: Option<usize>,
     ready: flume::Sender<()>,
-) -> io::Result<thread::JoinHandle<io::Result<crate::control::Outcome>>> {
-    let core = placement.control;
+    ending: Ending,
+) -> io::Result<()> {
     thread::Builder::new()
         .name("control".into())
         .spawn(move || {
+            mark_own_thread();
             if let Some(id) = core {
                 // It runs anywhere if this fails, only not as quietly.
                 core_affinity::set_for_current(core_affinity::CoreId { id });
             }
-            control.run(move || {
+            ending.note(control.run(move || {
                 let _ = ready.send(());
-            })
-        })
+            }));
+        })?;
+    Ok(())
 }

@@ -14,6 +14,7 @@ pub mod placement;
 pub mod preflight;
 mod program;
 
+pub use crate::handler::ServerHandle;
 pub use builder::{Builder, Server};
-pub use handle::{ServerError, ServerHandle};
+pub use handle::ServerError;
 pub use program::Program;

@@ -6,10 +6,9 @@
 use super::banner::{Banner, wants_colour};
 use super::builder::Server;
 use super::config::{self, Asked, Config, Halt, Invocation, Unconfigured};
-use super::handle::ServerHandle;
 use super::placement;
 use super::preflight::{self, Refusal};
-use crate::handler::Router;
+use crate::handler::{Router, ServerHandle};
 use crate::shard::Routes;
 use std::io::{IsTerminal, Write};
 use std::path::Path;

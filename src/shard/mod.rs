@@ -4,6 +4,7 @@
 //! I/O run first; the task that ends the turn was woken by them and runs after them: it tells
 //! homes what changed, writes each dirty socket once, and rings the bells of other shards.
 
+mod calls;
 mod pump;
 mod run;
 mod serve;

@@ -1,12 +1,14 @@
 //! From a setup that came from another thread to a running shard.
 
+use super::calls::take_calls;
 use super::pump::{end_turns, pump, tick};
 use super::serve;
 use super::stop::{Drain, end, stop};
 use crate::app::App;
 use crate::conn::Turn;
+use crate::control::CallQueue;
 use crate::crossing::{Notices, Roll, ToShard};
-use crate::handler::{Local, Router, Tickets};
+use crate::handler::{Local, Router, ServerHandle, Tickets, mark_own_thread};
 use crate::http;
 use crate::hub::{self, AppTable, Hub};
 use crate::mesh::{Port, SharedPort};
@@ -38,6 +40,10 @@ pub struct Setup {
     pub listener: Listener,
     /// Orders of the control thread.
     pub orders: flume::Receiver<ToShard>,
+    /// What server handles ask it for.
+    pub calls: CallQueue,
+    /// The server it belongs to.
+    pub server: ServerHandle,
     /// Where what webhooks are to be told of goes.
     pub notices: flume::Sender<Notices>,
     /// Connections it accepts in a second; the rest wait in the backlog.
@@ -62,6 +68,7 @@ pub struct Setup {
 
 /// What the tasks of a shard share.
 pub(super) struct Shard {
+    pub(super) local: Rc<Local>,
     pub(super) sockets: Rc<Sockets>,
     pub(super) mesh: Rc<SharedPort>,
     pub(super) turn: Rc<Turn>,
@@ -84,23 +91,27 @@ pub(super) struct Shard {
 /// When a task outside of any connection panics: the shard is lost then, and the caller ends
 /// the process.
 pub fn run(setup: Setup, started: impl FnOnce(), stopped: impl FnOnce()) -> Result<(), String> {
+    mark_own_thread();
     let executor = executor(&setup).map_err(|error| format!("no executor: {error}"))?;
     executor.run(async move {
         let orders = setup.orders.clone();
         let pace = setup.accept_per_second;
-        let (shard, listener) = Shard::new(setup);
+        let (shard, listener, calls) = Shard::new(setup);
         let shard = Rc::new(shard);
-        for mount in shard.router.mounts() {
-            mount.start().await?;
-        }
+        shard.local.server.set_routes(shard.router.patterns())?;
+        // Before any handler starts: it may ask other shards, and they have to answer.
         for task in [
             glommio::spawn_local(pump(Rc::clone(&shard))),
             glommio::spawn_local(end_turns(Rc::clone(&shard))),
             glommio::spawn_local(tick(Rc::clone(&shard))),
-            glommio::spawn_local(accept(Rc::clone(&shard), listener, pace)),
         ] {
             task.detach();
         }
+        let calls = glommio::spawn_local(take_calls(Rc::clone(&shard), calls));
+        for mount in shard.router.mounts() {
+            mount.start().await?;
+        }
+        glommio::spawn_local(accept(Rc::clone(&shard), listener, pace)).detach();
         started();
         while let Ok(order) = orders.recv_async().await {
             match order {
@@ -118,6 +129,7 @@ pub fn run(setup: Setup, started: impl FnOnce(), stopped: impl FnOnce()) -> Resu
             }
         }
         end(&shard).await;
+        calls.cancel().await; // whoever calls from here on is told
         Ok(())
     })
 }
@@ -149,7 +161,7 @@ fn executor(setup: &Setup) -> Result<LocalExecutor, String> {
 }
 
 impl Shard {
-    fn new(setup: Setup) -> (Self, Listener) {
+    fn new(setup: Setup) -> (Self, Listener, CallQueue) {
         let turn = Rc::new(Turn::default());
         let (id, shards) = (setup.port.shard(), setup.port.shards());
         let mesh = Rc::new(setup.port.share(Rc::clone(&turn)));
@@ -167,8 +179,10 @@ impl Shard {
             mesh: Rc::clone(&mesh),
             turn: Rc::clone(&turn),
             rolls: Rc::clone(&rolls),
+            server: setup.server,
         };
-        let mut router = Router::new(Rc::new(local));
+        let local = Rc::new(local);
+        let mut router = Router::new(Rc::clone(&local));
         // Custom routes first: whoever mounts a path of ours means it.
         (setup.routes)(&mut router);
         let pusher = setup.pusher.map(|options| {
@@ -178,6 +192,7 @@ impl Shard {
         let (http, drain, stopping) = (setup.http, setup.drain, Cell::new(false));
         (
             Self {
+                local,
                 sockets,
                 mesh,
                 turn,
@@ -189,6 +204,7 @@ impl Shard {
                 stopping,
             },
             setup.listener,
+            setup.calls,
         )
     }
 }

@@ -71,7 +71,11 @@ impl TestServer {
 
     /// With everything that a builder has.
     pub fn build(builder: Builder) -> Self {
-        let handle = builder.start().expect("the server starts");
+        Self::of(builder.start().expect("the server starts"))
+    }
+
+    /// One that was started.
+    pub fn of(handle: ServerHandle) -> Self {
         let address = handle.local_addr();
         Self {
             handle: Some(handle),
