@@ -73,6 +73,12 @@ pub const CALLS_MAX: usize = 1024;
 /// Bytes of messages in the calls that wait for one shard; past them the caller is told.
 pub const CALL_BYTES_MAX: usize = 16 << 20;
 
+/// Futures and closures that one shard has left to the tokio runtime and that are not over.
+pub const SHARD_WORK_MAX: usize = 4096;
+
+/// Threads for closures that block. More would only take turns on the same cores.
+pub const BLOCKING_THREADS_MAX: usize = 64;
+
 const _: () = assert!(CLOSE_REASON_MAX == 123);
 const _: () = assert!(REFUSALS_PER_SECOND.is_multiple_of(ERROR_ANSWERS_PER_SECOND));
 const _: () = assert!(JSON_DEPTH_WIRE < JSON_DEPTH_REST);

@@ -19,5 +19,7 @@ mod lost_shard;
 mod order;
 #[path = "handlers/server_handle.rs"]
 mod server_handle;
+#[path = "handlers/tasks.rs"]
+mod tasks;
 #[path = "handlers/web.rs"]
 mod web;

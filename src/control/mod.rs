@@ -5,10 +5,12 @@
 mod bridge;
 mod calls;
 mod ending;
+mod runtime;
 mod thread;
 pub mod webhook;
 
 pub use bridge::{Bridge, bridge};
 pub use calls::{CallError, CallQueue, Calls, calls};
 pub use ending::{Ended, Ending, ending};
+pub use runtime::{Work, WorkError, Worker, runtime};
 pub use thread::{Control, Outcome};

@@ -9,6 +9,7 @@ use std::future::pending;
 use std::io;
 use std::net::Shutdown;
 use std::time::Duration;
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
 
@@ -56,14 +57,12 @@ enum Event {
 }
 
 impl Control {
-    /// Watches over the shards until they have ended; `started` is called when all accept.
+    /// Watches over the shards until they have ended; `started` is called when all accept. The
+    /// runtime is not this thread's alone: handlers leave work to it.
     ///
     /// # Errors
-    /// When the runtime or the signal handlers cannot be made.
-    pub fn run(self, started: impl FnOnce()) -> io::Result<Outcome> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
+    /// When the signal handlers cannot be made.
+    pub fn run(self, runtime: Runtime, started: impl FnOnce()) -> io::Result<Outcome> {
         let tasks = tokio::task::LocalSet::new();
         let outcome = runtime.block_on(tasks.run_until(self.watch(started)));
         drop(tasks);

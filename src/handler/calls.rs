@@ -70,7 +70,7 @@ impl Local {
             connections: counted.connections,
             clients: counted.clients,
             waiting_bytes: counted.waiting_bytes,
-            tasks: 0,
+            tasks: self.spawned.len(),
         }
     }
 }

@@ -2,13 +2,15 @@
 
 use super::payload::{Payload, Prepared};
 use super::server_handle::ServerHandle;
+use super::task::Spawned;
 use super::tickets::Tickets;
 use crate::conn::{PushError, Turn};
+use crate::control::Worker;
 use crate::crossing::{Roll, ToShard};
 use crate::hub::Note;
 use crate::id::{ClientId, ShardId};
 use crate::mesh::SharedPort;
-use crate::net::{Clock, Sockets};
+use crate::net::{Clock, Sockets, Tasks};
 use crate::protocol::Code;
 use crate::ws::Frame;
 use std::fmt;
@@ -30,6 +32,12 @@ pub(crate) struct Local {
     pub(crate) rolls: Rc<Tickets<Roll>>,
     /// The server it belongs to.
     pub(crate) server: ServerHandle,
+    /// What handlers' own tasks run on.
+    pub(crate) tasks: Rc<dyn Tasks>,
+    /// Those that have not ended.
+    pub(crate) spawned: Rc<Spawned>,
+    /// Where work goes that has no place on a shard.
+    pub(crate) worker: Worker,
 }
 
 /// A handle on one route's clients. Cheap to clone, stays on its shard.

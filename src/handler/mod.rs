@@ -17,7 +17,10 @@ mod request;
 mod router;
 mod server_handle;
 mod snapshot;
+mod task;
 mod tickets;
+mod time;
+mod work;
 
 pub use callbacks::{Error, Handler, HandlerPanic, Result};
 pub use client::Client;
@@ -29,8 +32,10 @@ pub use request::Request;
 pub use router::Router;
 pub use server_handle::ServerHandle;
 pub use snapshot::{Pending, ShardSnapshot, Snapshot};
+pub use task::{Task, TaskError};
+pub use time::{Interval, Sleep};
 
-pub use crate::control::CallError;
+pub use crate::control::{CallError, Work, WorkError};
 
 pub(crate) use endpoint::Local;
 pub(crate) use mount::{Boxed, Serve, Upgraded};

@@ -12,6 +12,7 @@ pub mod pool;
 pub mod reader;
 mod send_ring;
 pub mod sockets;
+pub mod tasks;
 mod writer;
 
 pub use census::Counted;
@@ -21,3 +22,4 @@ pub use pool::Buffer;
 pub use reader::Reader;
 pub use send_ring::SENDS_MAX;
 pub use sockets::{SocketOptions, Sockets};
+pub use tasks::{LocalTask, ShardTasks, Tasks};

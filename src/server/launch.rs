@@ -6,7 +6,7 @@ use super::handle::{About, ServerError};
 use super::placement;
 use super::preflight::{self, EXECUTOR_IO_MEMORY, Verdict};
 use crate::conn::Timing;
-use crate::control::{CallQueue, Control, Ending, bridge, calls, ending, webhook};
+use crate::control::{CallQueue, Control, Ending, Worker, bridge, calls, ending, runtime, webhook};
 use crate::crossing::{Notices, ToControl, ToShard};
 use crate::handler::{Parts, ServerHandle, mark_own_thread};
 use crate::http;
@@ -23,6 +23,7 @@ use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 use std::time::Duration;
+use tokio::runtime::Runtime;
 
 /// How long a peer may take to end after our close frame or last response.
 const CLOSE_MS: u64 = 5_000;
@@ -47,10 +48,7 @@ pub(super) fn start(builder: Builder) -> Result<ServerHandle, ServerError> {
     let address = listeners[0]
         .local_addr()
         .map_err(|error| ServerError::Bind(address, error))?;
-    let handles = listeners
-        .iter()
-        .map(Listener::handle)
-        .collect::<io::Result<Vec<_>>>();
+    let handles = (listeners.iter().map(Listener::handle)).collect::<io::Result<Vec<_>>>();
     let handles = handles.map_err(|error| ServerError::Bind(address, error))?;
 
     let shards = placement.shards.len() as u16;
@@ -59,6 +57,8 @@ pub(super) fn start(builder: Builder) -> Result<ServerHandle, ServerError> {
     let hash_key = [rand::random(), rand::random()];
     let (calls, queues) = calls(placement.shards.len());
     let (ending, ended) = ending();
+    // Before any shard: its handlers may need it as they start.
+    let runtime = runtime().map_err(ServerError::Thread)?;
     let (cores, control_core) = (placement.shards.clone(), placement.control);
     let about = About {
         placement,
@@ -80,6 +80,7 @@ pub(super) fn start(builder: Builder) -> Result<ServerHandle, ServerError> {
             calls,
             notices: notices.clone(),
             server: handle.clone(),
+            worker: Worker::new(runtime.handle().clone()),
         };
         let setup = setup(&builder, place, port, listener, ends, hash_key);
         spawn_shard(setup, reports.clone()).map_err(ServerError::Thread)?;
@@ -93,7 +94,7 @@ pub(super) fn start(builder: Builder) -> Result<ServerHandle, ServerError> {
         drain: Duration::from_millis(builder.config.drain_spread_ms.unwrap_or(SPREAD_MS_MAX)),
     };
     let (ready, is_ready) = flume::bounded(1);
-    spawn_control(control, control_core, ready, ending).map_err(ServerError::Thread)?;
+    spawn_control((control, runtime), control_core, ready, ending).map_err(ServerError::Thread)?;
     // An error here means that the control thread has ended before it was ready, and knows why.
     match is_ready.recv() {
         Ok(()) => Ok(handle),
@@ -128,6 +129,7 @@ struct Ends {
     calls: CallQueue,
     notices: flume::Sender<Notices>,
     server: ServerHandle,
+    worker: Worker,
 }
 
 /// One listener a shard. The first one takes the port for itself for a moment, so that a port
@@ -182,6 +184,7 @@ fn setup(
         orders: ends.orders,
         calls: ends.calls,
         server: ends.server,
+        worker: ends.worker,
         notices: ends.notices,
         sockets: SocketOptions {
             outbox_bytes: config.outbox_bytes,
@@ -257,7 +260,7 @@ fn report(reports: &flume::Sender<ToControl>, what: ToControl) {
 }
 
 fn spawn_control(
-    control: Control,
+    (control, runtime): (Control, Runtime),
     core: Option<usize>,
     ready: flume::Sender<()>,
     ending: Ending,
@@ -270,7 +273,7 @@ fn spawn_control(
                 // It runs anywhere if this fails, only not as quietly.
                 core_affinity::set_for_current(core_affinity::CoreId { id });
             }
-            ending.note(control.run(move || {
+            ending.note(control.run(runtime, move || {
                 let _ = ready.send(());
             }));
         })?;

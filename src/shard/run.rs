@@ -6,13 +6,13 @@ use super::serve;
 use super::stop::{Drain, end, stop};
 use crate::app::App;
 use crate::conn::Turn;
-use crate::control::CallQueue;
+use crate::control::{CallQueue, Worker};
 use crate::crossing::{Notices, Roll, ToShard};
 use crate::handler::{Local, Router, ServerHandle, Tickets, mark_own_thread};
 use crate::http;
 use crate::hub::{self, AppTable, Hub};
 use crate::mesh::{Port, SharedPort};
-use crate::net::{Clock, Listener, SocketOptions, Sockets, pause_ms};
+use crate::net::{Clock, Listener, ShardTasks, SocketOptions, Sockets, pause_ms};
 use crate::pusher::{self, Pusher};
 use glommio::{LocalExecutor, LocalExecutorBuilder, Placement};
 use std::cell::Cell;
@@ -44,6 +44,8 @@ pub struct Setup {
     pub calls: CallQueue,
     /// The server it belongs to.
     pub server: ServerHandle,
+    /// Where its handlers leave work that has no place on it.
+    pub worker: Worker,
     /// Where what webhooks are to be told of goes.
     pub notices: flume::Sender<Notices>,
     /// Connections it accepts in a second; the rest wait in the backlog.
@@ -180,6 +182,9 @@ impl Shard {
             turn: Rc::clone(&turn),
             rolls: Rc::clone(&rolls),
             server: setup.server,
+            tasks: Rc::new(ShardTasks::default()),
+            spawned: Rc::default(),
+            worker: setup.worker,
         };
         let local = Rc::new(local);
         let mut router = Router::new(Rc::clone(&local));

@@ -87,7 +87,7 @@ fn close_all(shard: &Shard, clients: &[ClientId]) {
 }
 
 /// Ends: no shard has a connection any more. What others have sent last is taken, and what follows
-/// from it is told.
+/// from it is told. Then handlers' own tasks are cancelled.
 pub(super) async fn end(shard: &Shard) {
     for _ in 0..LAST_TURNS {
         pause_ms(1).await; // the pump takes what has come
@@ -100,6 +100,7 @@ pub(super) async fn end(shard: &Shard) {
         pause_ms(1).await;
         end_turn(shard);
     }
+    shard.local.spawned.end();
 }
 
 /// Ends the turn at once: the task that does so otherwise may not run any more.

@@ -94,6 +94,11 @@ impl TestServer {
         self.handle.as_ref().expect("it runs").webhooks()
     }
 
+    /// A handle of its own.
+    pub fn handle(&self) -> ServerHandle {
+        self.handle.clone().expect("it runs")
+    }
+
     /// Asks it to stop.
     pub fn stop(&self) {
         self.handle.as_ref().expect("it runs").stop();
