@@ -162,10 +162,15 @@ impl<H: Handler> Life<H> {
         let code = match error {
             CodecError::Protocol => Code::ProtocolError,
             CodecError::TooBig => Code::TooBig,
-            CodecError::InvalidText => Code::InvalidText,
+            CodecError::InvalidText | CodecError::Damaged => Code::InvalidText,
         };
         let (sockets, id) = (self.reader.sockets(), self.client.id());
-        sockets.close_with(id, code);
+        match error {
+            CodecError::Damaged => {
+                sockets.close_because(id, code, "Compressed data cannot be inflated");
+            }
+            _ => sockets.close_with(id, code),
+        }
         sockets.end(id);
     }
 

@@ -8,8 +8,10 @@
 //!
 //! After an error or a close frame the decoder yields nothing more.
 
+use super::deflate::Inflater;
 use crate::limits::{CONTROL_PAYLOAD_MAX, FRAGMENTS_MAX};
 use std::io::Cursor;
+use std::rc::Rc;
 use tungstenite::protocol::frame::FrameHeader;
 use tungstenite::protocol::frame::coding::{CloseCode, Control, Data, OpCode};
 
@@ -37,6 +39,8 @@ pub enum CodecError {
     TooBig,
     /// Text that is not UTF-8: close 1007.
     InvalidText,
+    /// A compressed message that cannot be inflated: close 1007.
+    Damaged,
 }
 
 /// The inbound half of one connection's WebSocket state.
@@ -56,6 +60,10 @@ pub struct Decoder {
     /// What the last call handed out, to be let go by the next one.
     lent: Lent,
     finished: bool,
+    /// Whether the message under way came compressed.
+    compressed: bool,
+    /// Inflates it, where compression was agreed on.
+    inflater: Option<Rc<Inflater>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +83,8 @@ struct OpenFrame {
 struct Header {
     opcode: OpCode,
     is_final: bool,
+    /// RSV1, which marks a compressed message.
+    compressed: bool,
     mask: [u8; 4],
     length: usize,
     /// Bytes of the header itself.
@@ -95,6 +105,8 @@ impl Decoder {
             open: None,
             lent: Lent::Nothing,
             finished: false,
+            compressed: false,
+            inflater: None,
         }
     }
 
@@ -109,7 +121,7 @@ impl Decoder {
     ) -> Result<Option<Received<'s>>, CodecError> {
         match std::mem::replace(&mut self.lent, Lent::Nothing) {
             Lent::Nothing => {}
-            Lent::Message => self.message = Vec::new(), // an idle connection holds no buffer
+            Lent::Message => self.let_go(),
             Lent::Partial => self.partial = Vec::new(),
         }
         if self.finished {
@@ -160,7 +172,7 @@ impl Decoder {
             if input.is_empty() {
                 return Ok(None);
             }
-            let Some(header) = parse_header(input)? else {
+            let Some(header) = parse_header(input, self.reserved())? else {
                 self.partial.extend_from_slice(input);
                 *input = &mut [];
                 return Ok(None);
@@ -179,6 +191,10 @@ impl Decoder {
             if whole && header.is_final && self.fragments == 0 {
                 self.kind = None;
                 let payload = take_payload(input, &header);
+                if self.compressed {
+                    self.inflate(kind, payload)?;
+                    return Ok(Some(Step::Collected(kind)));
+                }
                 if kind == Kind::Text && simdutf8::basic::from_utf8(payload).is_err() {
                     return Err(CodecError::InvalidText);
                 }
@@ -197,8 +213,15 @@ impl Decoder {
             (OpCode::Data(Data::Continue), Some(kind)) => kind,
             _ => return Err(CodecError::Protocol),
         };
+        let starts = self.kind.is_none();
+        if header.compressed && !starts {
+            return Err(CodecError::Protocol); // only a message's first frame says so
+        }
         if header.length > self.message_max - self.message.len().min(self.message_max) {
             return Err(CodecError::TooBig);
+        }
+        if starts {
+            self.compressed = header.compressed;
         }
         self.kind = Some(kind);
         Ok(kind)
@@ -231,7 +254,7 @@ impl Decoder {
             .kind
             .expect("a frame is open, so a message is under way");
         let last = open.left == count && open.is_final;
-        if kind == Kind::Text {
+        if kind == Kind::Text && !self.compressed {
             self.check_text(last)?;
         }
         if open.left > count {
@@ -249,6 +272,10 @@ impl Decoder {
             return Ok(None);
         }
         (self.kind, self.fragments, self.valid_to) = (None, 0, 0);
+        if self.compressed {
+            let gathered = std::mem::take(&mut self.message);
+            self.inflate(kind, &gathered)?;
+        }
         Ok(Some(kind))
     }
 
@@ -267,7 +294,7 @@ impl Decoder {
     /// Completes what the last read cut off, taking as little as possible from `input`.
     fn resume(&mut self, input: &mut &mut [u8]) -> Result<Resumed, CodecError> {
         loop {
-            if let Some(header) = parse_header(&self.partial)? {
+            if let Some(header) = parse_header(&self.partial, self.reserved())? {
                 let OpCode::Control(kind) = header.opcode else {
                     self.begin(&header)?;
                     self.open_frame(&header);
@@ -329,15 +356,16 @@ enum Resumed {
     Control(Control, usize),
 }
 
-/// Parses a header and refuses what no header may say.
-fn parse_header(bytes: &[u8]) -> Result<Option<Header>, CodecError> {
+/// Parses a header and refuses what no header may say, a bit of `reserved` in its first byte among
+/// it.
+fn parse_header(bytes: &[u8], reserved: u8) -> Result<Option<Header>, CodecError> {
     let mut cursor = Cursor::new(bytes);
     let parsed = FrameHeader::parse(&mut cursor).map_err(|_| CodecError::Protocol)?;
     let Some((header, length)) = parsed else {
         // The first two bytes may already be wrong; do not wait for the rest of them.
-        let reserved = bytes.first().is_some_and(|first| first & 0x70 != 0);
+        let extended = bytes.first().is_some_and(|first| first & reserved != 0);
         let unmasked = bytes.get(1).is_some_and(|second| second & 0x80 == 0);
-        return if reserved || unmasked {
+        return if extended || unmasked {
             Err(CodecError::Protocol)
         } else {
             Ok(None)
@@ -345,14 +373,14 @@ fn parse_header(bytes: &[u8]) -> Result<Option<Header>, CodecError> {
     };
     let size = cursor.position() as usize;
     let is_control = matches!(header.opcode, OpCode::Control(_));
-    let (false, false, false, Some(mask)) = (header.rsv1, header.rsv2, header.rsv3, header.mask)
-    else {
+    let (0, Some(mask)) = (bytes[0] & reserved, header.mask) else {
         return Err(CodecError::Protocol);
     };
     if size != header.len(length) || length >> 63 != 0 {
         return Err(CodecError::Protocol); // not the shortest form, or the reserved top bit
     }
-    if is_control && (!header.is_final || length > CONTROL_PAYLOAD_MAX as u64) {
+    let compressed = header.rsv1;
+    if is_control && (compressed || !header.is_final || length > CONTROL_PAYLOAD_MAX as u64) {
         return Err(CodecError::Protocol);
     }
     let length = usize::try_from(length).map_err(|_| CodecError::TooBig)?;
@@ -360,6 +388,7 @@ fn parse_header(bytes: &[u8]) -> Result<Option<Header>, CodecError> {
     Ok(Some(Header {
         opcode,
         is_final,
+        compressed,
         mask,
         length,
         size,
@@ -416,6 +445,8 @@ fn unmask(payload: &mut [u8], mask: [u8; 4]) {
         *byte ^= mask;
     }
 }
+
+mod inflate;
 
 #[cfg(test)]
 #[path = "codec_tests.rs"]

@@ -8,7 +8,7 @@ use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 const MASK: [u8; 4] = [0x11, 0x22, 0x33, 0x44];
 const MAX: usize = 70_000;
 
-fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+pub(super) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let mut out = vec![first];
     match payload.len() {
         len @ 0..=125 => out.push(0x80 | len as u8),
@@ -33,7 +33,7 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
 
 /// What came out, with the borrow gone.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Seen {
+pub(super) enum Seen {
     Text(String),
     Binary(Vec<u8>),
     Ping(Vec<u8>),
@@ -43,7 +43,13 @@ enum Seen {
 }
 
 fn decode<'a>(max: usize, reads: impl IntoIterator<Item = &'a [u8]>) -> Vec<Seen> {
-    let mut decoder = Decoder::new(max);
+    decode_with(Decoder::new(max), reads)
+}
+
+pub(super) fn decode_with<'a>(
+    mut decoder: Decoder,
+    reads: impl IntoIterator<Item = &'a [u8]>,
+) -> Vec<Seen> {
     let mut seen = Vec::new();
     for read in reads {
         let mut buffer = read.to_vec();

@@ -4,6 +4,7 @@
 //! encoded once and shared by all who get them.
 
 pub mod codec;
+pub mod deflate;
 pub mod frame;
 pub mod handshake;
 
