@@ -5,6 +5,7 @@ use super::life::{Life, Stage};
 use super::outbox::Outbox;
 use crate::id::{ClientId, ShardId};
 use crate::ws::Frame;
+use crate::ws::deflate::{Deflate, Deflaters, Profile};
 use std::collections::VecDeque;
 use std::fmt;
 use std::task::{Context, Poll, Waker};
@@ -26,6 +27,8 @@ pub struct Connection {
     pub end_when_sent: bool,
     /// A write did not go through; a task of its own goes on with it.
     pub blocked: bool,
+    /// How its messages are compressed, if it agreed to that.
+    deflate: Option<Profile>,
     /// Woken when the outbox is empty.
     drained: Option<Waker>,
     dirty: bool,
@@ -101,6 +104,8 @@ pub struct Table {
     dirty: VecDeque<ClientId>,
     /// Whom the writer had no time for, the longest waiting first.
     late: VecDeque<ClientId>,
+    /// What compresses frames for those who agreed to it.
+    deflaters: Deflaters,
 }
 
 impl Table {
@@ -114,6 +119,7 @@ impl Table {
             free: Vec::new(),
             dirty: VecDeque::new(),
             late: VecDeque::new(),
+            deflaters: Deflaters::default(),
         }
     }
 
@@ -142,6 +148,7 @@ impl Table {
             close_code: None,
             end_when_sent: false,
             blocked: false,
+            deflate: None,
             drained: None,
             dirty: false,
         }));
@@ -184,11 +191,46 @@ impl Table {
         if connection.life.stage() == Stage::Closing {
             return Err(PushError::Gone);
         }
+        if let Some(profile) = connection.deflate {
+            return self.push_deflated(client, profile, frame);
+        }
         if connection.outbox.bytes() + frame.bytes().len() > max {
             return Err(PushError::Full);
         }
         self.push_last(client, frame);
         Ok(())
+    }
+
+    /// Same, for a connection that takes compressed messages; kept apart from the walk of those
+    /// that do not.
+    #[inline(never)]
+    fn push_deflated(
+        &mut self,
+        client: ClientId,
+        profile: Profile,
+        frame: Frame,
+    ) -> Result<(), PushError> {
+        let frame = self.deflaters.twin(profile, frame);
+        let max = self.outbox_max;
+        let connection = self.get_mut(client).ok_or(PushError::Gone)?;
+        if connection.outbox.bytes() + frame.bytes().len() > max {
+            return Err(PushError::Full);
+        }
+        self.push_last(client, frame);
+        Ok(())
+    }
+
+    /// From now on a connection's messages are compressed with these settings.
+    pub fn set_deflate(&mut self, client: ClientId, settings: Deflate) {
+        let profile = self.deflaters.profile(settings);
+        if let Some(connection) = self.get_mut(client) {
+            connection.deflate = profile;
+        }
+    }
+
+    /// Lets go of frames that were kept because more of their receivers might have come.
+    pub fn forget_twins(&mut self) {
+        self.deflaters.forget();
     }
 
     /// Puts a frame into an outbox whatever its state: error and close frames, whose number is
@@ -335,6 +377,80 @@ mod tests {
         let order = [c, a, b].map(Some);
         assert_eq!([(); 3].map(|()| table.next_late()), order);
         assert!(!table.put_off());
+    }
+
+    /// A table with a crowd, every other one of which takes compressed messages.
+    fn mixed_crowd(table: &mut Table) -> Vec<ClientId> {
+        let clients: Vec<_> = (0..10).map(|_| table.insert(0).unwrap()).collect();
+        for (number, client) in clients.iter().enumerate().step_by(2) {
+            let window_bits = if number < 4 { 15 } else { 10 };
+            let settings = Deflate {
+                window_bits,
+                ..Deflate::default()
+            };
+            table.set_deflate(*client, settings);
+        }
+        clients
+    }
+
+    #[test]
+    fn a_broadcast_is_compressed_once_for_each_window() {
+        let mut table = Table::new(ShardId(0), 10_000);
+        let clients = mixed_crowd(&mut table);
+        let frame = Frame::text(&b"one two ".repeat(1000));
+        for client in &clients {
+            table.push(*client, frame.clone()).unwrap();
+        }
+        let sent = |number: usize| table.get(clients[number]).unwrap().outbox.lone().as_ptr();
+        for plain in [1, 3, 5, 7, 9] {
+            assert_eq!(sent(plain), frame.bytes().as_ptr(), "{plain}");
+        }
+        let (wide, narrow) = (sent(0), sent(4));
+        assert_eq!([sent(2), sent(6), sent(8)], [wide, narrow, narrow]);
+        assert_ne!(wide, narrow);
+        for client in [0, 4] {
+            let outbox = &table.get(clients[client]).unwrap().outbox;
+            assert_eq!(outbox.lone()[0], 0xc1);
+            assert!(outbox.bytes() < 200, "what waits is what was made of it");
+        }
+        table.forget_twins();
+        table.push(clients[0], frame).unwrap();
+        let outbox = &table.get(clients[0]).unwrap().outbox;
+        let mut both = Vec::new();
+        outbox.join(&mut both);
+        let (first, second) = both.split_at(both.len() / 2);
+        assert_eq!(first, second, "no message needs another");
+    }
+
+    #[test]
+    fn an_outbox_is_bounded_by_what_is_sent() {
+        let mut table = Table::new(ShardId(0), 100);
+        let clients = mixed_crowd(&mut table);
+        let frame = Frame::text(&[b'x'; 5000]);
+        assert_eq!(table.push(clients[0], frame.clone()), Ok(()));
+        assert_eq!(table.push(clients[1], frame.clone()), Err(PushError::Full));
+        let mut taken = 1;
+        while table.push(clients[0], frame.clone()).is_ok() {
+            taken += 1;
+        }
+        let bytes = table.get(clients[0]).unwrap().outbox.bytes();
+        let each = bytes / taken;
+        assert!(bytes <= 100 && bytes + each > 100, "{bytes} of {each} each");
+    }
+
+    #[test]
+    fn control_frames_and_last_words_go_as_they_are() {
+        let mut table = Table::new(ShardId(0), 10_000);
+        let clients = mixed_crowd(&mut table);
+        let pong = Frame::pong(&[7; 125]);
+        table.push(clients[0], pong.clone()).unwrap();
+        let mut sent = Vec::new();
+        table.get(clients[0]).unwrap().outbox.join(&mut sent);
+        assert_eq!(sent, pong.bytes());
+        let answer = Frame::text(&[b'x'; 5000]);
+        table.push_last(clients[2], answer.clone());
+        let outbox = &table.get(clients[2]).unwrap().outbox;
+        assert_eq!(outbox.lone(), answer.bytes());
     }
 
     #[test]

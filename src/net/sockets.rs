@@ -10,6 +10,7 @@ use crate::id::{ClientId, ShardId};
 use crate::protocol::{Code, event};
 use crate::timer::Wheel;
 use crate::ws::Frame;
+use crate::ws::deflate::{Deflate, Inflater};
 use futures_lite::{AsyncRead, AsyncWrite};
 use glommio::net::TcpStream;
 use std::cell::RefCell;
@@ -74,6 +75,7 @@ pub struct Sockets {
     clock: Clock,
     options: SocketOptions,
     pub(super) writer: RefCell<Writer>,
+    inflater: Rc<Inflater>,
 }
 
 impl Sockets {
@@ -89,6 +91,7 @@ impl Sockets {
             clock,
             options,
             writer: RefCell::new(Writer::new(options.send_ring)),
+            inflater: Rc::default(),
         }
     }
 
@@ -237,6 +240,17 @@ impl Sockets {
         if let Some(connection) = self.table.borrow_mut().get_mut(client) {
             connection.is_pusher = true;
         }
+    }
+
+    /// The client takes messages compressed with these settings.
+    pub fn set_deflate(&self, client: ClientId, settings: Deflate) {
+        self.table.borrow_mut().set_deflate(client, settings);
+    }
+
+    /// Inflates what clients of this shard send compressed.
+    #[must_use]
+    pub fn inflater(&self) -> Rc<Inflater> {
+        Rc::clone(&self.inflater)
     }
 
     /// Ends the sending side once everything is sent, and gives the peer a deadline to end its

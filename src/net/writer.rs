@@ -165,6 +165,7 @@ impl Sockets {
     /// put off: neither keeps the other from the socket.
     pub fn flush(self: &Rc<Self>) -> bool {
         let begun = Instant::now();
+        self.table.borrow_mut().forget_twins();
         self.flush_until(begun + SLICE / 2, Table::next_dirty);
         self.flush_until(begun + SLICE, Table::next_late);
         self.table.borrow_mut().put_off()
