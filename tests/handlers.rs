@@ -7,6 +7,8 @@ mod support;
 
 #[path = "handlers/chat.rs"]
 mod chat;
+#[path = "handlers/deflate.rs"]
+mod deflate;
 #[path = "handlers/endpoint.rs"]
 mod endpoint;
 #[path = "handlers/faults.rs"]

@@ -7,6 +7,7 @@ use super::message::{Close, Message};
 use super::request::Request;
 use crate::http::Response;
 use crate::id::ClientId;
+use crate::ws::deflate::Deflate;
 use std::fmt;
 
 /// Whatever went wrong in a callback.
@@ -100,8 +101,22 @@ pub trait Handler: 'static {
         let _ = endpoint;
     }
 
-    /// Bytes of the largest message a client may send; more is closed with 1009.
+    /// Bytes of the largest message a client may send; more is closed with 1009. For compressed
+    /// messages it bounds what was sent and what it inflates to.
     fn message_max(&self) -> usize {
         64 * 1024
+    }
+
+    /// How messages are compressed for clients that can take that (permessage-deflate, RFC 7692).
+    /// `None`, unless overridden: nothing is compressed in either direction.
+    ///
+    /// Asked at each handshake; values out of range stop the server's start. A broadcast is
+    /// compressed once on each shard, whatever the number of its receivers, and nothing is kept
+    /// for a connection that is idle.
+    ///
+    /// Compression shows in a message's length how much of it repeats itself: do not put a secret
+    /// and text that an attacker chooses into one message.
+    fn deflate(&self) -> Option<Deflate> {
+        None
     }
 }

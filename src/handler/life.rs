@@ -8,6 +8,7 @@ use crate::net::Reader;
 use crate::protocol::Code;
 use crate::ws::Frame;
 use crate::ws::codec::{CodecError, Decoder, Received};
+use crate::ws::deflate::Deflate;
 use futures_lite::FutureExt;
 use futures_lite::future::{CatchUnwind, yield_now};
 use std::any::Any;
@@ -39,8 +40,14 @@ impl<H: Handler> Life<H> {
         client: Client<H::Session>,
         reader: Reader,
         route: u16,
+        deflate: Option<Deflate>,
     ) -> Self {
-        let decoder = Decoder::new(handler.message_max());
+        let mut decoder = Decoder::new(handler.message_max());
+        if let Some(settings) = deflate {
+            let sockets = reader.sockets();
+            sockets.set_deflate(client.id(), settings);
+            decoder = decoder.inflating(sockets.inflater());
+        }
         Self {
             handler,
             client,

@@ -37,6 +37,8 @@ pub use time::{Interval, Sleep};
 
 pub use crate::control::{CallError, Work, WorkError};
 
+pub use crate::ws::deflate::{Deflate, DeflateError};
+
 pub(crate) use endpoint::Local;
 pub(crate) use mount::{Boxed, Serve, Upgraded};
 pub(crate) use router::Found;

@@ -8,6 +8,7 @@ use super::life::Life;
 use super::request::Request;
 use crate::http::Response;
 use crate::net::Reader;
+use crate::ws::deflate::{self, Agreed, BadOffer, Deflate};
 use crate::ws::handshake::{self, HandshakeError};
 use futures_lite::FutureExt;
 use std::cell::RefCell;
@@ -85,14 +86,23 @@ impl<H: Handler> Mounted<H> {
                     .with_close();
             }
         };
+        let Ok(agreed) = self.deflate(request) else {
+            return Response::text(400, "Bad Sec-WebSocket-Extensions\n").with_close();
+        };
         let Some(handshake) = self.asked(request).await else {
             return internal_error();
         };
         match handshake.finish(request.subprotocols()) {
             Ok((None, refusal)) => refusal,
             Ok((Some(session), response)) => {
-                upgraded.put(self.serve(request, session));
-                response.with_accept(accept)
+                upgraded.put(self.serve(request, session, agreed.map(|(_, ours)| ours)));
+                let response = response.with_accept(accept);
+                match agreed {
+                    Some((agreed, _)) => response
+                        .try_header("Sec-WebSocket-Extensions", agreed.to_string())
+                        .expect("it is made of words and a number"),
+                    None => response,
+                }
             }
             Err(NotOffered(name)) => {
                 tracing::error!(
@@ -120,12 +130,34 @@ impl<H: Handler> Mounted<H> {
         }
     }
 
-    fn serve(&self, request: &Request<'_>, session: H::Session) -> Serve {
+    /// What is agreed on about compression, and the settings that follow from it.
+    fn deflate(&self, request: &Request<'_>) -> Result<Option<(Agreed, Deflate)>, BadOffer> {
+        let Some(ours) = self.handler.deflate() else {
+            return Ok(None);
+        };
+        if let Err(error) = ours.check() {
+            tracing::error!(%error, "a handler's deflate: its client goes uncompressed");
+            return Ok(None);
+        }
+        let agreed = deflate::agree(request.extensions(), &ours)?;
+        Ok(agreed.map(|agreed| {
+            let window_bits = agreed.window_bits;
+            (
+                agreed,
+                Deflate {
+                    window_bits,
+                    ..ours
+                },
+            )
+        }))
+    }
+
+    fn serve(&self, request: &Request<'_>, session: H::Session, deflate: Option<Deflate>) -> Serve {
         let handler = Rc::clone(&self.handler);
         let (endpoint, route, peer) = (self.endpoint.clone(), self.route, request.peer());
         Box::new(move |reader: Reader, early: Box<[u8]>| {
             let client = Client::new(reader.client(), peer, endpoint, session);
-            let life = Life::new(handler, client, reader, route);
+            let life = Life::new(handler, client, reader, route, deflate);
             life.run(early)
         })
     }
@@ -138,6 +170,9 @@ impl<H: Handler> Mount for Mounted<H> {
 
     fn start(&self) -> Boxed<'_, Result<(), String>> {
         Box::pin(async {
+            if let Some(deflate) = self.handler.deflate() {
+                deflate.check().map_err(|error| error.to_string())?;
+            }
             let started = self.handler.on_start(&self.endpoint).await;
             started.map_err(|error: Error| error.to_string())
         })

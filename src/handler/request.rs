@@ -109,6 +109,15 @@ impl<'a> Request<'a> {
         names.filter(|name| is_name(name))
     }
 
+    /// What a handshake offers beside WebSocket itself (RFC 6455, section 9.1): fields that count
+    /// as one list.
+    pub(super) fn extensions(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let name = "sec-websocket-extensions";
+        let fields = self.head.headers();
+        let wanted = fields.filter(move |(field, _)| field.eq_ignore_ascii_case(name));
+        wanted.map(|(_, value)| value)
+    }
+
     /// The first header of a name, whatever its case.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&'a [u8]> {

@@ -9,6 +9,7 @@
     reason = "each test program uses its own part of this module"
 )]
 
+pub mod deflate;
 pub mod http;
 pub mod pusher;
 pub mod rest;
