@@ -7,6 +7,8 @@ mod support;
 
 #[path = "protocol/choices.rs"]
 mod choices;
+#[path = "protocol/compression.rs"]
+mod compression;
 #[path = "protocol/frames.rs"]
 mod frames;
 #[path = "protocol/handshake.rs"]

@@ -4,7 +4,7 @@ use super::connect::Session;
 use super::fanout::Pusher;
 use crate::crossing::Notices;
 use crate::handler::{
-    Client, Close, Endpoint, Handler, Handshake, Message, Request, Result, Router,
+    Client, Close, Deflate, Endpoint, Handler, Handshake, Message, Request, Result, Router,
 };
 use crate::http::Response;
 use crate::hub::Hub;
@@ -31,6 +31,8 @@ pub struct Options {
     pub rest_clock_s: u64,
     /// Whether a signed request is served only once.
     pub replay_guard: bool,
+    /// How messages are compressed for clients that offer it, if they are.
+    pub deflate: Option<Deflate>,
 }
 
 /// Mounts the application and its REST API; the returned handle takes the mesh's notes.
@@ -164,6 +166,10 @@ impl Handler for PusherApp {
 
     fn message_max(&self) -> usize {
         self.0.options.message_bytes
+    }
+
+    fn deflate(&self) -> Option<Deflate> {
+        self.0.options.deflate
     }
 }
 

@@ -8,7 +8,7 @@ use super::preflight::{self, EXECUTOR_IO_MEMORY, Verdict};
 use crate::conn::Timing;
 use crate::control::{CallQueue, Control, Ending, Worker, bridge, calls, ending, runtime, webhook};
 use crate::crossing::{Notices, ToControl, ToShard};
-use crate::handler::{Parts, ServerHandle, mark_own_thread};
+use crate::handler::{Deflate, Parts, ServerHandle, mark_own_thread};
 use crate::http;
 use crate::hub;
 use crate::limits::NOTICE_BATCHES;
@@ -173,6 +173,11 @@ fn setup(
         path_prefix: config.path_prefix.as_str().into(),
         rest_clock_s: config.rest_clock_s,
         replay_guard: config.rest_replay_guard,
+        deflate: config.websocket_compression.then(|| Deflate {
+            level: config.websocket_compression_level,
+            threshold_bytes: config.websocket_compression_bytes,
+            ..Deflate::default()
+        }),
     };
     Setup {
         core,

@@ -20,6 +20,7 @@ mod app_knobs;
 mod apps;
 mod check;
 mod cli;
+mod compression_knobs;
 mod cpu_list;
 mod drain_knobs;
 mod environment;

@@ -6,7 +6,7 @@
 use std::net::IpAddr;
 
 use super::knob::{Accepts, Knob, Unit, Value};
-use super::{drain_knobs as drain, webhook_knobs as webhook};
+use super::{compression_knobs as compression, drain_knobs as drain, webhook_knobs as webhook};
 use super::{settings::Config, variable::Variable};
 use crate::limits::{HEAD_BYTES_MAX, SHARDS_MAX};
 
@@ -440,6 +440,9 @@ pub(super) static SERVER: &[Knob<Config>] = &[
         put: |c, v| c.pong_wait_ms = v.whole(),
         show: |c| c.pong_wait_ms.to_string(),
     },
+    compression::COMPRESSION,
+    compression::LEVEL,
+    compression::BYTES,
     webhook::BATCHING,
     webhook::BATCH_MS,
     webhook::RETRY_MS,
@@ -532,7 +535,7 @@ mod tests {
                 );
             }
         }
-        assert_eq!(numbers, 28);
+        assert_eq!(numbers, 30);
     }
 
     #[test]
@@ -543,6 +546,7 @@ mod tests {
             ("debug", "1", "true"),
             ("path_prefix", "ws/", "\"/ws\""),
             ("rest_replay_guard", "1", "true"),
+            ("websocket_compression", "1", "true"),
             ("webhook_batching", "1", "true"),
             (
                 "webhook_ca_file",

@@ -75,6 +75,14 @@ pub struct Config {
     /// For how many milliseconds an answer to that ping is awaited, then 4201. Default 30000.
     pub pong_wait_ms: u64,
 
+    /// Whether messages are compressed for Pusher clients that offer permessage-deflate (RFC 7692),
+    /// in both directions. Handlers say so for themselves. Default `false`.
+    pub websocket_compression: bool,
+    /// How hard to compress then, from 1 (fastest) to 9 (smallest). Default 1.
+    pub websocket_compression_level: u8,
+    /// Bytes of the shortest message that is compressed then. Default 256.
+    pub websocket_compression_bytes: usize,
+
     /// What stands in front of `/app/KEY` and `/apps/ID` in every path: empty, or `/` and more
     /// without one at its end. Default empty.
     pub path_prefix: String,
@@ -154,6 +162,9 @@ impl Default for Config {
             write_stall_ms: 10_000,
             activity_grace_ms: 30_000,
             pong_wait_ms: 30_000,
+            websocket_compression: false,
+            websocket_compression_level: 1,
+            websocket_compression_bytes: 256,
             path_prefix: String::new(),
             rest_clock_s: 600,
             rest_replay_guard: false,
