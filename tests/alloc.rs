@@ -57,6 +57,7 @@ fn allocation_budget() {
     client_events();
     publishes();
     bursts();
+    compressed();
     rest();
 }
 
@@ -193,6 +194,55 @@ fn bursts() {
         });
         assert_eq!(blocks, 2 * BURST, "{what}");
     }
+}
+
+/// A crowd of whom every other one is sent compressed messages: the twin of the frame costs as much
+/// as the frame, once. A compressed message that comes in costs nothing.
+fn compressed() {
+    let data = r#"{\"id\":1,\"title\":\"headline\"},"#.repeat(30);
+    for subscribers in [2, 10, 1_000] {
+        let mut shards = Shards::new(1);
+        let mut peers = crowd(&mut shards, 1, subscribers, "news");
+        for peer in peers.iter_mut().step_by(2) {
+            shards.compress(peer);
+        }
+        let what = format!("publish to {subscribers} subscribers, half of them compressed");
+        let mut sent = 0;
+        let blocks = each(&what, || {
+            shards.publish(0, event(&data));
+            sent = shards.turn();
+        });
+        assert_eq!(blocks, 4, "{what}");
+        let whole = subscribers as usize * data.len();
+        assert!((whole / 2..whole).contains(&sent), "{sent} bytes");
+    }
+    let mut shards = Shards::new(1);
+    let mut peer = shards.subscriber(0, 1, "news");
+    shards.compress(&mut peer);
+    let text = format!(
+        r#"{{"event":"pusher:ping","data":"{data}"}}"#,
+        data = "x".repeat(999)
+    );
+    let frame = masked(0xc1, &deflated(text.as_bytes()));
+    let mut buffer = frame.clone();
+    let what = "compressed pusher:ping of a kilobyte";
+    let blocks = each(what, || {
+        buffer.copy_from_slice(&frame);
+        shards.say(&mut peer, &mut buffer);
+        assert_ne!(shards.turn(), 0);
+    });
+    assert_eq!(blocks, 0, "{what}");
+}
+
+/// What a message is on the wire (RFC 7692, section 7.2.1).
+fn deflated(payload: &[u8]) -> Vec<u8> {
+    use flate2::{Compress, Compression, FlushCompress};
+    let mut out = Vec::with_capacity(payload.len() + 100);
+    Compress::new(Compression::best(), false)
+        .compress_vec(payload, &mut out, FlushCompress::Sync)
+        .unwrap();
+    out.truncate(out.len() - 4);
+    out
 }
 
 /// A publish request from its bytes to its event: a number that the body's size does not change.

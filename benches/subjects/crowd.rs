@@ -2,11 +2,13 @@
 //! came in to the bytes that sockets would be given.
 
 use super::shards::{APP, Peer, Shards, masked};
+use super::text::listing;
 use super::{Amount, Subject};
 use shardcast::conn::Table;
 use shardcast::hub::Relay;
 use shardcast::id::{ClientId, ShardId};
 use shardcast::ws::Frame;
+use shardcast::ws::deflate::Deflate;
 use std::hint::black_box;
 
 const CROWD: usize = 1_000;
@@ -17,7 +19,11 @@ pub fn add(subjects: &mut Vec<Subject>) {
         let subject = Subject::new(name, move || outboxes(frames));
         subjects.push(subject.amount(Amount::Elements(frames * CROWD)));
     }
+    let compressed = Subject::new("fan-out/1-to-1000-compressed", compressed);
+    subjects.push(compressed.amount(Amount::Elements(CROWD)));
     subjects.push(Subject::new("walk/ping", ping));
+    let compressed = Subject::new("walk/publish-compressed-to-1000", publish_compressed);
+    subjects.push(compressed.amount(Amount::Elements(CROWD)));
     for count in [1, 2] {
         let name = |what| format!("walk/{what}-to-1000-on-{count}");
         let event = Subject::new(name("client-event"), move || client_event(count));
@@ -28,11 +34,26 @@ pub fn add(subjects: &mut Vec<Subject>) {
 
 /// One frame into every outbox, then what a turn's end does with them, less the sockets.
 fn outboxes(frames: usize) -> impl FnMut() {
+    outboxes_of(frames, Frame::text(&[b'x'; 100]), None)
+}
+
+/// The same with a frame of a kilobyte that is compressed for each of them: once.
+fn compressed() -> impl FnMut() {
+    let frame = Frame::text(listing(1_000).as_bytes());
+    outboxes_of(1, frame, Some(Deflate::default()))
+}
+
+fn outboxes_of(frames: usize, frame: Frame, deflate: Option<Deflate>) -> impl FnMut() {
     let mut table = Table::new(ShardId(0), 1 << 20);
     let clients: Vec<ClientId> = (0..CROWD).map(|_| table.insert(0).unwrap()).collect();
-    let frame = Frame::text(&[b'x'; 100]);
+    for client in &clients {
+        if let Some(settings) = deflate {
+            table.set_deflate(*client, settings);
+        }
+    }
     let mut scratch = Vec::new();
     move || {
+        table.forget_twins();
         for _ in 0..frames {
             for client in &clients {
                 table.push(*client, frame.clone()).unwrap();
@@ -96,13 +117,26 @@ fn client_event(count: u16) -> impl FnMut() {
 }
 
 fn publish(count: u16) -> impl FnMut() {
-    let mut shards = crowd(count, "news");
+    publish_of(crowd(count, "news"), r#"{"title":"small"}"#.to_owned())
+}
+
+/// A kilobyte to a crowd that is sent compressed messages.
+fn publish_compressed() -> impl FnMut() {
+    let mut shards = Shards::new(1);
+    for number in 0..CROWD as u32 {
+        let mut peer = shards.subscriber(0, number + 10, "news");
+        shards.compress(&mut peer);
+    }
+    publish_of(shards, listing(1_000))
+}
+
+fn publish_of(mut shards: Shards, data: String) -> impl FnMut() {
     move || {
         let relay = Relay {
             app: APP,
             channel: "news",
             event: "headline",
-            data: r#"{"title":"small"}"#,
+            data: &data,
             user_id: None,
             except: None,
         };

@@ -3,8 +3,9 @@
 use super::shards::masked;
 use super::{Amount, Subject};
 use shardcast::protocol::{Parser, event};
-use shardcast::ws::Decoder;
+use shardcast::ws::deflate::{Deflate, Deflaters, Inflater};
 use shardcast::ws::frame::TextEncoder;
+use shardcast::ws::{Decoder, Frame};
 use std::hint::black_box;
 
 /// The frames that clients send most, as text.
@@ -32,6 +33,9 @@ pub fn add(subjects: &mut Vec<Subject>) {
     subjects.push(decoder("control-ping", masked(0x89, b"12 bytes it.")));
     subjects.extend(FRAMES.map(|(name, text)| parser(name, text)));
     subjects.extend([16, 1_000].map(encoder));
+    for size in [1_000, 10_000] {
+        subjects.extend([deflater(size), inflater(size)]);
+    }
 }
 
 /// A frame as it came in, to the text in it.
@@ -60,6 +64,49 @@ fn parser(name: &str, text: &'static str) -> Subject {
         }
     });
     subject.amount(Amount::Bytes(text.len()))
+}
+
+/// JSON of about so many bytes, as varied as a table of orders is.
+pub fn listing(size: usize) -> String {
+    let (mut rows, mut seed) = (String::new(), 1_u32);
+    while rows.len() < size {
+        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let (id, price) = (seed >> 12, seed >> 20);
+        let city = ["Berlin", "Lagos", "Lima", "Osaka", "Oslo"][(seed >> 8) as usize % 5];
+        rows += &format!(r#"{{"id":{id},"city":"{city}","price":{price}}},"#);
+    }
+    rows
+}
+
+/// A frame to its compressed twin.
+fn deflater(size: usize) -> Subject {
+    Subject::new(format!("deflate/listing-{size}"), move || {
+        let frame = Frame::text(listing(size).as_bytes());
+        let mut deflaters = Deflaters::default();
+        let profile = deflaters.profile(Deflate::default()).unwrap();
+        move || {
+            deflaters.forget();
+            let twin = deflaters.twin(profile, black_box(frame.clone()));
+            assert!(twin.bytes().len() < frame.bytes().len());
+        }
+    })
+}
+
+/// A compressed message to what it means.
+fn inflater(size: usize) -> Subject {
+    Subject::new(format!("inflate/listing-{size}"), move || {
+        let mut deflaters = Deflaters::default();
+        let profile = deflaters.profile(Deflate::default()).unwrap();
+        let twin = deflaters.twin(profile, Frame::text(listing(size).as_bytes()));
+        let header = if twin.bytes()[1] < 126 { 2 } else { 4 };
+        let compressed = twin.bytes()[header..].to_vec();
+        let inflater = Inflater::default();
+        move || {
+            let message = inflater.inflate(black_box(&compressed), 65_536).unwrap();
+            assert!(message.len() >= size);
+            inflater.give_back(message);
+        }
+    })
 }
 
 /// An event to its frame.

@@ -9,6 +9,7 @@ use shardcast::id::{AppSlot, ClientId, ShardId, SocketId};
 use shardcast::mesh::{SharedPort, mesh};
 use shardcast::protocol::Parser;
 use shardcast::protocol::auth::Signer;
+use shardcast::ws::deflate::{Deflate, Inflater};
 use shardcast::ws::{Decoder, Frame, Received};
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -40,6 +41,7 @@ struct State {
     own: VecDeque<Note>,
     inbox: Vec<(ShardId, ToShard)>,
     scratch: Vec<u8>,
+    inflater: Rc<Inflater>,
     /// Bytes that sockets were given.
     sent: usize,
 }
@@ -70,6 +72,7 @@ impl Shards {
                 own: VecDeque::new(),
                 inbox: Vec::new(),
                 scratch: Vec::new(),
+                inflater: Rc::default(),
                 sent: 0,
             };
             let parser = Parser::default();
@@ -92,6 +95,14 @@ impl Shards {
             socket_id,
             decoder,
         }
+    }
+
+    /// From now on a client of this shard sends and is sent compressed messages.
+    pub fn compress(&mut self, peer: &mut Peer) {
+        let state = &mut self.shards[peer.id.shard().index()].state;
+        state.table.set_deflate(peer.id, Deflate::default());
+        let inflater = Rc::clone(&state.inflater);
+        peer.decoder = Decoder::new(64 * 1024).inflating(inflater);
     }
 
     /// A client that is subscribed to a channel: as a member of its own where that is needed.
@@ -204,6 +215,7 @@ impl State {
         if self.hub.has_turn_work() {
             self.drive(Hub::end_turn);
         }
+        self.table.forget_twins();
         while let Some(client) = self.table.next_dirty() {
             let outbox = &mut self.table.get_mut(client).unwrap().outbox;
             loop {
