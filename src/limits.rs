@@ -51,6 +51,10 @@ pub const SIGNATURES_KEPT: usize = 1 << 20;
 /// Bytes joined into one write. Past this the copy costs more than a second system call.
 pub const WRITE_JOIN_MAX: usize = 64 * 1024;
 
+/// Bytes of a request's body that are read and dropped when its handler has answered without them;
+/// with more to come, closing the connection is cheaper.
+pub const UNREAD_BODY_MAX: u64 = 64 * 1024;
+
 /// Size of a pooled read buffer: what one read takes from a socket at most.
 pub const READ_CHUNK: usize = 16 * 1024;
 

@@ -5,6 +5,8 @@
 
 mod support;
 
+#[path = "handlers/bodies.rs"]
+mod bodies;
 #[path = "handlers/chat.rs"]
 mod chat;
 #[path = "handlers/deflate.rs"]

@@ -47,7 +47,7 @@ impl Line {
             life,
             timing: Timing {
                 head_ms: config.head_timeout_ms,
-                body_ms: 30_000,
+                body_ms: config.body_timeout_ms,
                 keep_alive_ms: config.keep_alive_ms,
                 pong_ms: config.pong_wait_ms,
                 close_ms: 5_000,

@@ -101,6 +101,19 @@ pub trait Handler: 'static {
         let _ = endpoint;
     }
 
+    /// Whether `on_request` is called as soon as a request's head is there, and takes the body
+    /// while it arrives ([`Request::chunk`]). Otherwise it is called with the whole body.
+    fn streams_requests(&self) -> bool {
+        false
+    }
+
+    /// Bytes of the largest body of a request, instead of the configuration's limit for all. More
+    /// is answered with 413: before a byte of it is read where the request tells its length,
+    /// otherwise as soon as it is too much.
+    fn body_max(&self) -> Option<u64> {
+        None
+    }
+
     /// Bytes of the largest message a client may send; more is closed with 1009. For compressed
     /// messages it bounds what was sent and what it inflates to.
     fn message_max(&self) -> usize {

@@ -4,6 +4,7 @@
 //! Handlers live on one shard and never leave it: they may hold `Rc` and `Cell`, need no lock
 //! and no `Send`. The Pusher server is mounted through the same trait.
 
+mod body;
 mod callbacks;
 mod calls;
 mod client;
@@ -39,6 +40,7 @@ pub use crate::control::{CallError, Work, WorkError};
 
 pub use crate::ws::deflate::{Deflate, DeflateError};
 
+pub(crate) use body::BodyStream;
 pub(crate) use endpoint::Local;
 pub(crate) use mount::{Boxed, Serve, Upgraded};
 pub(crate) use router::Found;

@@ -1,5 +1,6 @@
 //! A handler behind a box: erased once for each connection or request, never for each message.
 
+use super::body::BodyWish;
 use super::callbacks::{Error, Handler};
 use super::client::Client;
 use super::endpoint::Endpoint;
@@ -47,6 +48,9 @@ pub(crate) trait Mount {
 
     /// Before the shard accepts.
     fn start(&self) -> Boxed<'_, Result<(), String>>;
+
+    /// How it wants the bodies of its requests.
+    fn wishes(&self) -> BodyWish;
 
     /// A request or a handshake; the answer to an accepted one is a 101.
     fn answer<'a>(&'a self, request: Request<'a>, upgraded: &'a Upgraded) -> Boxed<'a, Response>;
@@ -176,6 +180,13 @@ impl<H: Handler> Mount for Mounted<H> {
             let started = self.handler.on_start(&self.endpoint).await;
             started.map_err(|error: Error| error.to_string())
         })
+    }
+
+    fn wishes(&self) -> BodyWish {
+        BodyWish {
+            streamed: self.handler.streams_requests(),
+            max: self.handler.body_max(),
+        }
     }
 
     fn answer<'a>(&'a self, request: Request<'a>, upgraded: &'a Upgraded) -> Boxed<'a, Response> {

@@ -1,18 +1,34 @@
 //! A request as a handler sees it: borrowed from the buffer it arrived in.
 
-use crate::http::{Head, PayloadError, cookie, is_name, payload, query};
+use super::body::BodyStream;
+use crate::http::{BodyError, BodyKind, Head, PayloadError, cookie, is_name, payload, query};
 use crate::ws::handshake::Upgrade;
 use serde::Deserialize;
 use std::borrow::Cow;
 use std::net::SocketAddr;
 
-/// An HTTP request, its body whole.
+/// An HTTP request: its body whole, or still arriving when its handler
+/// [wants it so](super::Handler::streams_requests).
 #[derive(Debug)]
 pub struct Request<'a> {
     head: &'a Head<'a>,
-    body: &'a mut [u8],
+    body: Body<'a>,
     pattern: &'a str,
     peer: Option<SocketAddr>,
+}
+
+#[derive(Debug)]
+enum Body<'a> {
+    Whole {
+        bytes: &'a mut [u8],
+        /// It was given as a chunk.
+        given: bool,
+    },
+    Streamed {
+        stream: &'a mut BodyStream,
+        /// What came in with the head.
+        early: &'a [u8],
+    },
 }
 
 impl<'a> Request<'a> {
@@ -22,9 +38,29 @@ impl<'a> Request<'a> {
         pattern: &'a str,
         peer: Option<SocketAddr>,
     ) -> Self {
+        let bytes = body;
         Self {
             head,
-            body,
+            body: Body::Whole {
+                bytes,
+                given: false,
+            },
+            pattern,
+            peer,
+        }
+    }
+
+    /// One whose body still arrives; `early` is what came in with the head.
+    pub(crate) fn streamed(
+        head: &'a Head<'a>,
+        stream: &'a mut BodyStream,
+        early: &'a [u8],
+        pattern: &'a str,
+        peer: Option<SocketAddr>,
+    ) -> Self {
+        Self {
+            head,
+            body: Body::Streamed { stream, early },
             pattern,
             peer,
         }
@@ -155,15 +191,65 @@ impl<'a> Request<'a> {
         self.peer
     }
 
-    /// The body.
+    /// The body; empty when it is still arriving, and has to be taken with [`Request::chunk`].
     #[must_use]
     pub fn body(&self) -> &[u8] {
-        self.body
+        match &self.body {
+            Body::Whole { bytes, .. } => bytes,
+            Body::Streamed { .. } => &[],
+        }
     }
 
-    /// The body, to be parsed in place.
+    /// The body, to be parsed in place; see [`Request::body`].
     pub fn body_mut(&mut self) -> &mut [u8] {
-        self.body
+        match &mut self.body {
+            Body::Whole { bytes, .. } => bytes,
+            Body::Streamed { .. } => &mut [],
+        }
+    }
+
+    /// Waits for the next bytes of the body; `None` at its end. A body that is there whole is one
+    /// chunk.
+    ///
+    /// Nothing is read from the socket before it is asked for, and a chunk is never longer than one
+    /// read (16 KiB): a handler that takes its time holds back its client, and a body of any length
+    /// costs the same memory. Whoever waits for leave to send its body (`Expect: 100-continue`)
+    /// gets it with the first call.
+    ///
+    /// # Errors
+    /// Any [`BodyError`], and the same one again on every later call: the body is malformed or
+    /// longer than its limit, the client ended early, or nothing came for as long as a whole body
+    /// may take. What was given before is then a part of a body that does not exist. The error has
+    /// a [response](BodyError::response) to answer with; the connection is closed after the answer,
+    /// whatever it is.
+    pub async fn chunk(&mut self) -> Result<Option<&[u8]>, BodyError> {
+        match &mut self.body {
+            Body::Whole { bytes, given } => {
+                let is_new = !std::mem::replace(given, true);
+                Ok((is_new && !bytes.is_empty()).then_some(&**bytes))
+            }
+            Body::Streamed { stream, early } => stream.chunk(early).await,
+        }
+    }
+
+    /// Bytes of the body that have been given as chunks so far; all of them for a body that is
+    /// there whole.
+    #[must_use]
+    pub fn received(&self) -> u64 {
+        match &self.body {
+            Body::Whole { bytes, .. } => bytes.len() as u64,
+            Body::Streamed { stream, .. } => stream.received(),
+        }
+    }
+
+    /// Bytes of the whole body, where the client has said so: not for a chunked one.
+    #[must_use]
+    pub fn content_length(&self) -> Option<u64> {
+        match self.head.body {
+            BodyKind::None => Some(0),
+            BodyKind::Length(length) => Some(length),
+            BodyKind::Chunked => None,
+        }
     }
 
     /// The fields of the HTML form that the body is (`application/x-www-form-urlencoded`), decoded,
@@ -173,7 +259,7 @@ impl<'a> Request<'a> {
     /// When the request names another type, or the body is not a form in UTF-8. The error has a
     /// [response](PayloadError::response) to answer with: 415 or 400.
     pub fn form(&self) -> Result<impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)>, PayloadError> {
-        payload::form(self.content_type(), self.body)
+        payload::form(self.content_type(), self.body())
     }
 
     /// The body read as JSON (`application/json`, or a type that ends in `+json`). What is read may
@@ -183,7 +269,7 @@ impl<'a> Request<'a> {
     /// When the request names another type, or the body is not JSON or not of this shape. The error
     /// has a [response](PayloadError::response) to answer with: 415 or 400.
     pub fn json<'b, T: Deserialize<'b>>(&'b self) -> Result<T, PayloadError> {
-        payload::json(self.content_type(), self.body)
+        payload::json(self.content_type(), self.body())
     }
 }
 

@@ -1,19 +1,21 @@
 //! The chunked transfer coding, undone as the bytes come in.
 //!
-//! Not here: bodies of known length, which are a plain count of bytes, and deciding which of the
-//! two a body is ([`BodyKind`](super::BodyKind)).
+//! Not here: bodies of known length ([`BodyDecoder`](super::BodyDecoder) has both), and deciding
+//! which of the two a body is ([`BodyKind`](super::BodyKind)).
 //!
 //! Invariants:
 //! - How the input is cut into pieces changes neither the output, nor the number of bytes taken,
 //!   nor the error.
-//! - Output never exceeds [`Limits::body_bytes`], and a chunk that would exceed it is refused at
+//! - Output never exceeds the limit, and a chunk that would exceed it is refused at
 //!   its size line, before a byte of it is kept. Memory grows with bytes received, not with sizes
 //!   told.
 //! - Everything that is thrown away (extensions, trailers) is bounded too.
 
 use std::fmt;
+use std::ops::Range;
 
 use super::head::{Limits, is_text, is_token};
+use super::response::Response;
 
 /// Longest chunk-size line in bytes, without its CR LF: size and extensions.
 pub const SIZE_LINE_BYTES: u32 = 256;
@@ -28,7 +30,7 @@ pub const TRAILER_BYTES: u32 = 4096;
 /// Hexadecimal digits in a chunk size, leading zeros included; as many as a u64 can hold.
 const SIZE_DIGITS: u32 = 16;
 
-/// Why a chunked body was refused. The connection has to be closed after the answer.
+/// Why a body did not arrive whole. The connection has to be closed after the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyError {
     /// The chunk size is missing, has more than 16 digits, or is followed by something else than
@@ -40,12 +42,16 @@ pub enum BodyError {
     LineEnd,
     /// A trailer field is malformed.
     Trailer,
-    /// The body is above [`Limits::body_bytes`].
+    /// The body is above its limit: [`Limits::body_bytes`], unless its route has one of its own.
     TooLarge,
     /// The extensions are above [`EXTENSION_BYTES`] together.
     ExtensionsTooLarge,
     /// The trailers are above [`TRAILER_BYTES`].
     TrailersTooLarge,
+    /// The peer ended, or the connection broke, before the body did.
+    Ended,
+    /// Nothing came for too long; the peer has been told so (408).
+    TimedOut,
 }
 
 impl BodyError {
@@ -53,6 +59,8 @@ impl BodyError {
     pub fn status(self) -> u16 {
         match self {
             Self::ChunkSize | Self::SizeLineTooLong | Self::LineEnd | Self::Trailer => 400,
+            Self::Ended => 400,
+            Self::TimedOut => 408,
             Self::TooLarge | Self::ExtensionsTooLarge => 413,
             Self::TrailersTooLarge => 431,
         }
@@ -68,7 +76,15 @@ impl BodyError {
             Self::TooLarge => "Request body too large",
             Self::ExtensionsTooLarge => "Too many chunk extensions",
             Self::TrailersTooLarge => "Trailer fields too large",
+            Self::Ended => "The request ended before its body did",
+            Self::TimedOut => "Request timeout",
         }
+    }
+
+    /// The answer: the status, the reason as one line of text, and the end of the connection.
+    #[must_use]
+    pub fn response(self) -> Response {
+        Response::text(self.status(), format!("{}\n", self.reason())).with_close()
     }
 }
 
@@ -85,6 +101,17 @@ impl std::error::Error for BodyError {}
 pub struct Progress {
     /// Bytes taken from the front of the input. Less than all of it only when the body ended there:
     /// what follows is the next request.
+    pub consumed: usize,
+    /// Whether the body is complete.
+    pub done: bool,
+}
+
+/// What one call of [`ChunkedDecoder::piece`] found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Piece {
+    /// Where in the input the next bytes of the body lie; may be empty.
+    pub data: Range<usize>,
+    /// Bytes taken from the front of the input, those of `data` among them.
     pub consumed: usize,
     /// Whether the body is complete.
     pub done: bool,
@@ -142,10 +169,15 @@ pub struct ChunkedDecoder {
 impl ChunkedDecoder {
     /// A decoder before the first byte of a body.
     pub fn new(limits: &Limits) -> Self {
+        Self::with_max(limits.body_bytes as u64)
+    }
+
+    /// A decoder of a body of at most `max` bytes, the coding undone.
+    pub fn with_max(max: u64) -> Self {
         ChunkedDecoder {
             state: State::SizeStart,
             remaining: 0,
-            room: limits.body_bytes as u64,
+            room: max,
             digits: 0,
             line: 0,
             extensions: 0,
@@ -158,23 +190,44 @@ impl ChunkedDecoder {
     /// All of `input` is taken unless the body ends inside it. Once done it takes nothing more.
     ///
     /// # Errors
-    /// Any [`BodyError`], and the same one again on every later call. `out` then holds a part of
-    /// the body that must not be used.
+    /// Any [`BodyError`] of the coding, and the same one again on every later call. `out` then
+    /// holds a part of the body that must not be used.
     pub fn decode(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<Progress, BodyError> {
+        let mut consumed = 0;
+        loop {
+            let rest = &input[consumed..];
+            let piece = self.piece(rest)?;
+            out.extend_from_slice(&rest[piece.data]);
+            consumed += piece.consumed;
+            if piece.done || consumed == input.len() {
+                let done = piece.done;
+                return Ok(Progress { consumed, done });
+            }
+        }
+    }
+
+    /// Takes the front of `input` up to the end of the first bytes of the body that lie in it
+    /// together; all of it when there are none.
+    ///
+    /// # Errors
+    /// As [`ChunkedDecoder::decode`].
+    pub fn piece(&mut self, input: &[u8]) -> Result<Piece, BodyError> {
         let mut at = 0;
         while at < input.len() && self.state != State::Done {
             if self.state == State::Chunk {
-                let rest = &input[at..];
+                let rest = input.len() - at;
                 let part = usize::try_from(self.remaining)
                     .unwrap_or(usize::MAX)
-                    .min(rest.len());
-                out.extend_from_slice(&rest[..part]);
-                at += part;
+                    .min(rest);
                 self.remaining -= part as u64;
                 if self.remaining == 0 {
                     self.state = State::ChunkCr;
                 }
-                continue;
+                return Ok(Piece {
+                    data: at..at + part,
+                    consumed: at + part,
+                    done: false,
+                });
             }
             match self.step(input[at]) {
                 Ok(next) => self.state = next,
@@ -187,7 +240,8 @@ impl ChunkedDecoder {
         }
         match self.state {
             State::Failed(error) => Err(error),
-            state => Ok(Progress {
+            state => Ok(Piece {
+                data: at..at,
                 consumed: at,
                 done: state == State::Done,
             }),

@@ -28,9 +28,6 @@ use tokio::runtime::Runtime;
 /// How long a peer may take to end after our close frame or last response.
 const CLOSE_MS: u64 = 5_000;
 
-/// How long a whole request body may take.
-const BODY_MS: u64 = 30_000;
-
 pub(super) fn start(builder: Builder) -> Result<ServerHandle, ServerError> {
     let config = &builder.config;
     let (notices, webhooks) = webhooks(config)?;
@@ -220,7 +217,7 @@ fn setup(
 fn timing(config: &Config) -> Timing {
     Timing {
         head_ms: config.head_timeout_ms,
-        body_ms: BODY_MS,
+        body_ms: config.body_timeout_ms,
         keep_alive_ms: config.keep_alive_ms,
         pong_ms: config.pong_wait_ms,
         close_ms: CLOSE_MS,

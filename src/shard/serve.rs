@@ -2,8 +2,8 @@
 
 use super::run::Shard;
 use crate::conn::Stage;
-use crate::handler::{Boxed, Found, Request, Serve, Upgraded};
-use crate::http::{self, BodyKind, ChunkedDecoder, Head, HeadScan, Response};
+use crate::handler::{BodyStream, Boxed, Found, Request, Serve, Upgraded};
+use crate::http::{self, BodyDecoder, BodyError, BodyKind, Head, HeadScan, Response};
 use crate::id::ClientId;
 use crate::limits::WRITE_JOIN_MAX;
 use crate::net::Reader;
@@ -152,149 +152,169 @@ impl Requests {
     async fn one(&self, bytes: &mut [u8], kept: &mut Vec<u8>) -> (Next, usize) {
         let head_len = memchr::memmem::find(bytes, b"\r\n\r\n").map_or(bytes.len(), |at| at + 4);
         let (head_bytes, rest) = bytes.split_at_mut(head_len);
-        let head = match http::parse(head_bytes, &self.shard.http) {
+        // How long a body may be is its route's to say.
+        let limits = http::Limits {
+            body_bytes: usize::MAX,
+            ..self.shard.http
+        };
+        let head = match http::parse(head_bytes, &limits) {
             Ok(Some((head, _))) => head,
             Ok(None) => return (self.refuse(400, "Bad request"), head_len),
             Err(error) => return (self.refuse(error.status(), error.reason()), head_len),
         };
-        if head.upgrade_websocket {
-            return (self.answer(&head, &mut []).await, head_len);
+        let found = self.shard.router.find(head.path);
+        let found = found.as_ref();
+        if head.body == BodyKind::None {
+            return (self.whole(&head, found, &mut []).await, head_len);
+        }
+        let wishes = found.map(|found| found.mount.wishes()).unwrap_or_default();
+        let max = wishes.max.unwrap_or(self.shard.http.body_bytes as u64);
+        let decoder = match BodyDecoder::new(head.body, max) {
+            Ok(decoder) => decoder,
+            Err(error) => return (self.refuse(error.status(), error.reason()), head_len),
+        };
+        if let Some(found) = found
+            && wishes.streamed
+        {
+            let (next, used) = Box::pin(self.streamed(&head, found, decoder, rest, kept)).await;
+            return (next, head_len + used);
         }
         match head.body {
-            BodyKind::None => (self.answer(&head, &mut []).await, head_len),
             BodyKind::Length(length) if length <= rest.len() as u64 => {
                 let length = length as usize;
                 (
-                    self.answer(&head, &mut rest[..length]).await,
+                    self.whole(&head, found, &mut rest[..length]).await,
                     head_len + length,
                 )
             }
-            BodyKind::Length(_) | BodyKind::Chunked => {
+            _ => {
                 let used = head_len + rest.len();
-                match self.collect(&head, rest, kept).await {
-                    Ok(Some(mut body)) => (self.answer(&head, &mut body).await, used),
-                    Ok(None) => (Next::End, used),
-                    Err((status, reason)) => (self.refuse(status, reason), used),
+                match self.collect(&head, decoder, rest, kept).await {
+                    Ok(mut body) => (self.whole(&head, found, &mut body).await, used),
+                    Err(BodyError::Ended | BodyError::TimedOut) => (Next::End, used),
+                    Err(error) => (self.refuse(error.status(), error.reason()), used),
                 }
             }
         }
     }
 
-    /// Reads the rest of a body; `None` when the peer ended or its time was up.
+    /// Reads the rest of a body that is wanted whole.
     async fn collect(
         &self,
         head: &Head<'_>,
+        mut decoder: BodyDecoder,
         start: &[u8],
         kept: &mut Vec<u8>,
-    ) -> Result<Option<Vec<u8>>, (u16, &'static str)> {
+    ) -> Result<Vec<u8>, BodyError> {
         let (sockets, client) = (&self.shard.sockets, self.reader.client());
         sockets.enter(client, Stage::Body);
         if head.expect_continue {
             // If it is gone, the read below ends.
             let _ = sockets.answer(client, Frame::raw(http::continue_100()));
         }
-        let mut body = Collected::new(head.body, &self.shard.http);
-        let used = body.add(start)?;
-        kept.extend_from_slice(&start[used..]);
-        while !body.done {
+        let mut body = Vec::new();
+        let mut rest = take(&mut decoder, start, &mut body)?;
+        kept.extend_from_slice(rest.unwrap_or_default());
+        while rest.is_none() {
             let Ok(Some(buffer)) = self.reader.read().await else {
-                return Ok(None);
+                return Err(BodyError::Ended);
             };
             if sockets.is_closing(client) {
-                return Ok(None);
+                return Err(BodyError::TimedOut);
             }
-            let used = body.add(buffer.filled())?;
-            kept.extend_from_slice(&buffer.filled()[used..]);
+            let behind = take(&mut decoder, buffer.filled(), &mut body)?;
+            kept.extend_from_slice(behind.unwrap_or_default());
+            rest = behind.map(|_| &[][..]);
         }
-        Ok(Some(body.bytes))
+        Ok(body)
     }
 
-    /// A request or a handshake, by whatever is mounted there.
-    async fn answer(&self, head: &Head<'_>, body: &mut [u8]) -> Next {
+    /// A request whose handler takes the body while it arrives; `early` is what came in with the
+    /// head. Says how much of that it used.
+    async fn streamed(
+        &self,
+        head: &Head<'_>,
+        found: &Found<'_>,
+        decoder: BodyDecoder,
+        early: &[u8],
+        kept: &mut Vec<u8>,
+    ) -> (Next, usize) {
         let (sockets, client) = (&self.shard.sockets, self.reader.client());
+        let Some(reader) = sockets.reader(client) else {
+            return (Next::End, early.len());
+        };
         sockets.enter(client, Stage::Busy);
+        let mut stream = BodyStream::new(reader, decoder, head.expect_continue);
+        let request = Request::streamed(head, &mut stream, early, found.pattern, self.peer);
+        let response = found.mount.answer(request, &Upgraded::default()).await;
+        let may_go_on = stream.may_go_on(early);
+        let next = self.respond(&response, head, may_go_on);
+        if !matches!(next, Next::Request) || !stream.skip(early).await {
+            return (Next::End, early.len());
+        }
+        let (used, behind) = stream.behind();
+        kept.extend_from_slice(behind);
+        (Next::Request, used)
+    }
+
+    /// A request with its whole body, or a handshake, by whatever is mounted there.
+    async fn whole(&self, head: &Head<'_>, found: Option<&Found<'_>>, body: &mut [u8]) -> Next {
+        self.shard.sockets.enter(self.reader.client(), Stage::Busy);
         let upgraded = Upgraded::default();
-        let response = match self.shard.router.find(head.path) {
-            Some(Found { pattern, mount }) => {
-                let request = Request::new(head, body, pattern, self.peer);
-                mount.answer(request, &upgraded).await
+        let response = match found {
+            Some(found) => {
+                let request = Request::new(head, body, found.pattern, self.peer);
+                found.mount.answer(request, &upgraded).await
             }
             None => Response::text(404, "Not found\n"), // H6
         };
         let serve = upgraded.take().filter(|_| response.status() == 101);
         // Nobody asks for a page where a WebSocket was refused: the connection is not kept.
         let is_page = !head.upgrade_websocket;
-        let keep_alive = head.keep_alive && is_page && !self.shard.stopping.get();
-        match (self.respond(&response, keep_alive, head.method), serve) {
-            // If it is gone, the WebSocket's first read says so.
-            (_, Some(serve)) => Next::Socket(serve),
-            (next, None) => next,
-        }
+        let next = self.respond(&response, head, is_page);
+        // If it is gone, the WebSocket's first read says so.
+        serve.map_or(next, Next::Socket)
     }
 
-    fn respond(&self, response: &Response, keep_alive: bool, method: &str) -> Next {
+    /// Sends the answer; another request may follow if both sides want that and `may_go_on`.
+    fn respond(&self, response: &Response, head: &Head<'_>, may_go_on: bool) -> Next {
+        let keep_alive = head.keep_alive && may_go_on && !self.shard.stopping.get();
+        self.push(response, keep_alive, head.method == "HEAD")
+    }
+
+    fn push(&self, response: &Response, keep_alive: bool, head_only: bool) -> Next {
         let mut out = Vec::new();
-        response.encode(keep_alive, method == "HEAD", &mut out);
+        response.encode(keep_alive, head_only, &mut out);
         let keeps_alive = response.keeps_alive(keep_alive);
-        let pushed = self
-            .shard
-            .sockets
-            .answer(self.reader.client(), Frame::raw(&out));
-        if keeps_alive && pushed.is_ok() {
-            Next::Request
-        } else {
-            Next::End
+        let client = self.reader.client();
+        let pushed = self.shard.sockets.answer(client, Frame::raw(&out));
+        match keeps_alive && pushed.is_ok() {
+            true => Next::Request,
+            false => Next::End,
         }
     }
 
     fn refuse(&self, status: u16, reason: &'static str) -> Next {
         let response = Response::text(status, format!("{reason}\n")).with_close();
-        self.respond(&response, false, "GET")
+        self.push(&response, false, false)
     }
 }
 
-/// A body on its way in.
-struct Collected {
-    bytes: Vec<u8>,
-    done: bool,
-    kind: Kind,
-}
-
-enum Kind {
-    Length(usize),
-    Chunked(ChunkedDecoder),
-}
-
-impl Collected {
-    fn new(kind: BodyKind, limits: &http::Limits) -> Self {
-        let kind = match kind {
-            BodyKind::Chunked => Kind::Chunked(ChunkedDecoder::new(limits)),
-            BodyKind::Length(length) => Kind::Length(length as usize), // bounded by the limits
-            BodyKind::None => Kind::Length(0),
-        };
-        Self {
-            bytes: Vec::new(),
-            done: false,
-            kind,
+/// Takes what belongs to a body; what lies behind it is returned once it is whole.
+fn take<'i>(
+    decoder: &mut BodyDecoder,
+    mut input: &'i [u8],
+    body: &mut Vec<u8>,
+) -> Result<Option<&'i [u8]>, BodyError> {
+    loop {
+        let piece = decoder.piece(input)?;
+        body.extend_from_slice(&input[piece.data]);
+        input = &input[piece.consumed..];
+        if piece.done {
+            return Ok(Some(input));
         }
-    }
-
-    /// Takes what belongs to the body; says how much that was.
-    fn add(&mut self, input: &[u8]) -> Result<usize, (u16, &'static str)> {
-        match &mut self.kind {
-            Kind::Length(length) => {
-                let count = input.len().min(*length - self.bytes.len());
-                self.bytes.extend_from_slice(&input[..count]);
-                self.done = self.bytes.len() == *length;
-                Ok(count)
-            }
-            Kind::Chunked(decoder) => {
-                let progress = decoder
-                    .decode(input, &mut self.bytes)
-                    .map_err(|error| (error.status(), error.reason()))?;
-                self.done = progress.done;
-                Ok(progress.consumed)
-            }
+        if input.is_empty() {
+            return Ok(None);
         }
     }
 }

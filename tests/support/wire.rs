@@ -30,6 +30,12 @@ impl Wire {
         Self { stream, kept }
     }
 
+    /// The socket, before anything was read from it too early.
+    pub fn into_stream(self) -> TcpStream {
+        assert!(self.kept.is_empty(), "more was read: {}", self.seen());
+        self.stream
+    }
+
     /// Sends all of it.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.stream

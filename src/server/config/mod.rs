@@ -29,6 +29,7 @@ mod knob;
 mod layers;
 mod load;
 mod print;
+mod request_knobs;
 mod server_knobs;
 mod settings;
 mod suggest;

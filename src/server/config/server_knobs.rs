@@ -6,7 +6,8 @@
 use std::net::IpAddr;
 
 use super::knob::{Accepts, Knob, Unit, Value};
-use super::{compression_knobs as compression, drain_knobs as drain, webhook_knobs as webhook};
+use super::{compression_knobs as compression, drain_knobs as drain};
+use super::{request_knobs as request, webhook_knobs as webhook};
 use super::{settings::Config, variable::Variable};
 use crate::limits::{HEAD_BYTES_MAX, SHARDS_MAX};
 
@@ -204,6 +205,7 @@ pub(super) static SERVER: &[Knob<Config>] = &[
         put: |c, v| c.head_timeout_ms = v.whole(),
         show: |c| c.head_timeout_ms.to_string(),
     },
+    request::BODY_TIMEOUT_MS,
     Knob {
         key: "keep_alive_ms",
         flag: Some("keep-alive-ms"),

@@ -42,6 +42,9 @@ pub struct Config {
 
     /// Within how many milliseconds a whole request head must have arrived. Default 5000.
     pub head_timeout_ms: u64,
+    /// Milliseconds within which a whole request body must have arrived, then 408; the longest
+    /// pause in a body that its handler takes while it arrives. Default 30000.
+    pub body_timeout_ms: u64,
     /// For how many milliseconds an HTTP connection may wait between requests. Default 75000.
     pub keep_alive_ms: u64,
     /// Most bytes in a request head. Default 8192.
@@ -149,6 +152,7 @@ impl Default for Config {
             send_ring: true,
             mesh_slots: 1024,
             head_timeout_ms: 5000,
+            body_timeout_ms: 30_000,
             keep_alive_ms: 75_000,
             head_bytes: 8 << 10,
             body_bytes: 1 << 20,

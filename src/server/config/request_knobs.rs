@@ -1,0 +1,25 @@
+//! The server's settings for the time of its requests: entries of the table in `server_knobs`, and
+//! nothing else.
+
+use super::knob::{Accepts, Knob, Unit};
+use super::settings::Config;
+
+const LIMITS: &str = "Limits and deadlines";
+
+/// The time of a request's body.
+pub(super) const BODY_TIMEOUT_MS: Knob<Config> = Knob {
+    key: "body_timeout_ms",
+    flag: Some("body-timeout-ms"),
+    variables: &[],
+    bare: None,
+    accepts: Accepts::Whole {
+        least: 100,
+        most: 600_000,
+        unit: Unit::Milliseconds,
+    },
+    group: LIMITS,
+    help: "Time within which a whole request body must have arrived, then 408",
+    elsewhere: &[],
+    put: |c, v| c.body_timeout_ms = v.whole(),
+    show: |c| c.body_timeout_ms.to_string(),
+};
