@@ -23,6 +23,8 @@ mod lost_shard;
 mod order;
 #[path = "handlers/server_handle.rs"]
 mod server_handle;
+#[path = "handlers/streams.rs"]
+mod streams;
 #[path = "handlers/tasks.rs"]
 mod tasks;
 #[path = "handlers/web.rs"]

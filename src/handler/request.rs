@@ -160,6 +160,14 @@ impl<'a> Request<'a> {
         self.head.header(name)
     }
 
+    /// The id of the last event that a client of server-sent events has seen, when it comes back
+    /// after a break ([`Event::with_id`](crate::http::Event::with_id)).
+    #[must_use]
+    pub fn last_event_id(&self) -> Option<&'a str> {
+        let id = std::str::from_utf8(self.header("last-event-id")?).ok()?;
+        (!id.is_empty()).then_some(id)
+    }
+
     /// The segment of the path that stands where the route has `{name}`, still percent-encoded.
     #[must_use]
     pub fn param(&self, name: &str) -> Option<&'a str> {

@@ -25,18 +25,23 @@
 
 pub mod body;
 pub mod cookie;
+pub mod events;
 mod framing;
 pub mod head;
 mod incoming;
 pub mod payload;
 pub mod query;
 pub mod response;
+pub mod stream;
 
 pub use body::{BodyError, ChunkedDecoder, Piece, Progress};
 pub use cookie::{Cookie, CookieRefused, SameSite};
+pub use events::{Event, EventError, Events};
 pub use framing::BodyKind;
 pub(crate) use head::is_name;
 pub use head::{Head, HeadError, HeadScan, Limits, MAX_HEAD_BYTES, MAX_HEADERS, parse};
 pub use incoming::BodyDecoder;
 pub use payload::PayloadError;
 pub use response::{HeaderRefused, IntoBody, Response, continue_100, reason_phrase};
+pub(crate) use stream::Stream;
+pub use stream::{BodyFilter, BodySink, BodyWriter, ClientGone, StreamResult, WriteError};

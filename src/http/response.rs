@@ -1,15 +1,15 @@
 //! A response and its bytes.
 //!
-//! Not here: choosing statuses, the `Date` field (there is no clock on this floor), streaming and
-//! compression. The one status below 200 is that of an accepted WebSocket handshake, which only
-//! this crate makes.
+//! Not here: choosing statuses, the `Date` field (there is no clock on this floor), compression,
+//! and bodies that are made while they are sent ([`stream`](super::stream)). The one status below
+//! 200 is that of an accepted WebSocket handshake, which only this crate makes.
 //!
 //! Invariants:
 //! - One response is one message to every reader: the fields that frame it (`Content-Length`,
 //!   `Connection`) are written by [`Response::encode`] alone, and no field added by a caller can
 //!   hold a line end or any other control character (response splitting).
 //! - `Content-Length` is always sent, except with 204 and 304, which have no body (RFC 9110,
-//!   sections 8.6 and 15).
+//!   sections 8.6 and 15), and with a streamed body whose length is not known.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -19,6 +19,7 @@ use smallvec::SmallVec;
 
 use super::cookie::Cookie;
 use super::head::{is_text, is_token};
+use super::stream::Stream;
 
 /// Room for the status line and our own fields, so that most responses grow the buffer once.
 const HEAD_ROOM: usize = 160;
@@ -50,14 +51,21 @@ impl fmt::Display for HeaderRefused {
 
 impl std::error::Error for HeaderRefused {}
 
-/// A complete answer to one request.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// An answer to one request.
+#[derive(Debug)]
 pub struct Response {
     status: u16,
     content_type: &'static str,
     headers: SmallVec<[Field; 2]>,
-    body: Cow<'static, [u8]>,
-    close: bool,
+    pub(super) body: Body,
+    pub(super) close: bool,
+}
+
+#[derive(Debug)]
+pub(super) enum Body {
+    Whole(Cow<'static, [u8]>),
+    /// It is made while it is sent.
+    Stream(Stream),
 }
 
 impl Response {
@@ -80,7 +88,7 @@ impl Response {
             status,
             content_type,
             headers,
-            body: body.into_body(),
+            body: Body::Whole(body.into_body()),
             close: false,
         }
     }
@@ -242,9 +250,18 @@ impl Response {
         self.status
     }
 
-    /// The body as it was given.
+    /// The body as it was given; empty when it is [streamed](Response::stream).
     pub fn body(&self) -> &[u8] {
-        &self.body
+        match &self.body {
+            Body::Whole(bytes) => bytes,
+            Body::Stream(_) => &[],
+        }
+    }
+
+    /// The media type of the body, `""` when none is sent.
+    #[must_use]
+    pub fn content_type(&self) -> &'static str {
+        self.content_type
     }
 
     /// The additional fields, in the order they were added.
@@ -260,17 +277,27 @@ impl Response {
         wanted && !self.close
     }
 
+    /// Whether no body is sent whatever was given (RFC 9110, section 6.4.1).
+    pub(super) fn is_bodiless(&self) -> bool {
+        matches!(self.status, 101 | 204 | 304)
+    }
+
+    fn close_delimits(&self) -> bool {
+        matches!(&self.body, Body::Stream(stream) if stream.ends_with_connection())
+    }
+
     /// Appends the bytes of this response to `out`.
     ///
     /// `keep_alive` is the peer's wish; what is sent is [`Response::keeps_alive`]. `Connection` is
     /// always sent: an HTTP/1.0 peer needs to be told of either. With `head_only`, the answer to a
-    /// HEAD request, the body is left out and its length is still told.
+    /// HEAD request, the body is left out and its length is still told. A streamed body is left out
+    /// too: it is made when the head has been sent.
     pub fn encode(&self, keep_alive: bool, head_only: bool, out: &mut Vec<u8>) {
-        let bodiless = matches!(self.status, 101 | 204 | 304);
-        let body: &[u8] = if head_only || bodiless {
-            b""
-        } else {
-            &self.body
+        let bodiless = self.is_bodiless();
+        let (body, length): (&[u8], _) = match &self.body {
+            Body::Whole(body) if head_only || bodiless => (b"", Some(body.len() as u64)),
+            Body::Whole(body) => (body, Some(body.len() as u64)),
+            Body::Stream(stream) => (b"", stream.length()),
         };
         let mut number = itoa::Buffer::new();
         out.reserve(HEAD_ROOM + body.len());
@@ -283,8 +310,12 @@ impl Response {
                 out.extend_from_slice(b"\r\nContent-Type: ");
                 out.extend_from_slice(self.content_type.as_bytes());
             }
-            out.extend_from_slice(b"\r\nContent-Length: ");
-            out.extend_from_slice(number.format(self.body.len()).as_bytes());
+            if let Some(length) = length {
+                out.extend_from_slice(b"\r\nContent-Length: ");
+                out.extend_from_slice(number.format(length).as_bytes());
+            } else if !self.close_delimits() {
+                out.extend_from_slice(b"\r\nTransfer-Encoding: chunked");
+            }
         }
         if self.status != 101 {
             let keep_alive = self.keeps_alive(keep_alive);
@@ -452,7 +483,10 @@ mod tests {
     #[test]
     fn values_are_written_as_json() {
         let response = Response::json_of(&[("a", 1)]).unwrap().with_status(201);
-        assert_eq!(response, Response::json(201, r#"[["a",1]]"#));
+        assert_eq!(
+            (response.status(), response.content_type(), response.body()),
+            (201, "application/json", &br#"[["a",1]]"#[..])
+        );
         let text = Response::json_of("one line\r\n").unwrap();
         assert_eq!(text.body(), br#""one line\r\n""#);
         let keys = std::collections::BTreeMap::from([([1], 2)]);
@@ -470,7 +504,7 @@ mod tests {
         }
         for location in ["/\r\nSet-Cookie: a=1", "/\n", "\r", "/\0", "\u{7f}"] {
             let refused = Response::redirect(303, location);
-            assert_eq!(refused, Err(HeaderRefused::Value), "{location:?}");
+            assert_eq!(refused.unwrap_err(), HeaderRefused::Value, "{location:?}");
         }
         for status in [200, 300, 304, 309, 404] {
             let outcome = std::panic::catch_unwind(|| Response::redirect(status, "/"));
@@ -543,7 +577,7 @@ mod tests {
         ];
         for (name, value, wanted) in table {
             let outcome = Response::empty(200).try_header(name, value);
-            assert_eq!(outcome, Err(wanted), "{name:?}: {value:?}");
+            assert_eq!(outcome.unwrap_err(), wanted, "{name:?}: {value:?}");
         }
         let fine = Response::empty(200)
             .try_header("X-Y", "\ta é ☃ ~ ")

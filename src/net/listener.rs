@@ -3,7 +3,7 @@
 //!
 //! Unsafe code; see docs/adr/0002-own-listener.md. glommio's own `bind`
 //! fixes the backlog at 1024 and leaves out SO_REUSEADDR; its only way to take over a socket is
-//! `from_raw_fd`.
+//! `from_raw_fd`, and it lends its own sockets by number only.
 
 #![allow(
     unsafe_code,
@@ -15,8 +15,19 @@ use glommio::timer::sleep;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{FromRawFd, IntoRawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd};
 use std::time::Duration;
+
+/// Ends a connection with a reset: its peer cannot take the end for one that was meant.
+///
+/// # Errors
+/// When there is no connection any more.
+pub(super) fn reset(stream: &TcpStream) -> io::Result<()> {
+    // SAFETY: the number is that of an open socket, which `stream` keeps open for longer than this
+    // borrow lasts.
+    let socket = unsafe { BorrowedFd::borrow_raw(stream.as_raw_fd()) };
+    Ok(rustix::net::connect_unspec(socket)?)
+}
 
 /// How listeners are made.
 #[derive(Clone, Copy, Debug)]

@@ -8,6 +8,7 @@
 mod census;
 pub mod clock;
 pub mod listener;
+pub mod outflow;
 pub mod pool;
 pub mod reader;
 mod send_ring;
@@ -18,6 +19,7 @@ mod writer;
 pub use census::Counted;
 pub use clock::{Clock, look_around, pause_ms};
 pub use listener::{Listener, ListenerOptions};
+pub use outflow::Outflow;
 pub use pool::Buffer;
 pub use reader::Reader;
 pub use send_ring::SENDS_MAX;

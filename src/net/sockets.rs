@@ -1,6 +1,8 @@
 //! A shard's sockets and the connection table above them, for all tasks of the shard.
 
 use super::clock::Clock;
+use super::listener::reset;
+use super::outflow::Flow;
 use super::pool::Pool;
 use super::reader::Reader;
 use super::writer::Writer;
@@ -13,7 +15,8 @@ use crate::ws::Frame;
 use crate::ws::deflate::{Deflate, Inflater};
 use futures_lite::{AsyncRead, AsyncWrite};
 use glommio::net::TcpStream;
-use std::cell::RefCell;
+use hashbrown::HashMap;
+use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io;
 use std::net::{Shutdown, SocketAddr};
@@ -76,6 +79,9 @@ pub struct Sockets {
     options: SocketOptions,
     pub(super) writer: RefCell<Writer>,
     inflater: Rc<Inflater>,
+    /// The clients whose answers are being made just now.
+    pub(super) flows: RefCell<HashMap<ClientId, Flow>>,
+    pub(super) stopping: Cell<bool>,
 }
 
 impl Sockets {
@@ -92,6 +98,8 @@ impl Sockets {
             options,
             writer: RefCell::new(Writer::new(options.send_ring)),
             inflater: Rc::default(),
+            flows: RefCell::default(),
+            stopping: Cell::new(false),
         }
     }
 
@@ -364,6 +372,9 @@ impl Sockets {
 
     /// Ends every connection at once, without a word.
     pub fn shutdown_all(&self) {
+        for client in self.flowing() {
+            self.abort(client);
+        }
         for stream in self.streams.borrow().iter().flatten() {
             stream.shutdown(Shutdown::Both);
         }
@@ -414,7 +425,11 @@ impl Sockets {
         if let Some(connection) = self.table.borrow_mut().get_mut(client) {
             connection.give_up();
         }
+        let ends_body = self.lose_flow(client);
         if let Some(stream) = self.stream(client) {
+            if ends_body && let Err(error) = reset(&stream.0.borrow()) {
+                tracing::debug!(?client, %error, "a connection could not be reset");
+            }
             stream.shutdown(Shutdown::Both);
         }
     }

@@ -9,6 +9,7 @@ mod pump;
 mod run;
 mod serve;
 mod stop;
+mod stream;
 
 pub use run::{Routes, Setup, run};
 pub use stop::{Drain, SPREAD_MS_MAX};

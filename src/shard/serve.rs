@@ -1,6 +1,7 @@
 //! One connection: requests until one of them becomes a WebSocket, then that, then the end.
 
 use super::run::Shard;
+use super::stream;
 use crate::conn::Stage;
 use crate::handler::{BodyStream, Boxed, Found, Request, Serve, Upgraded};
 use crate::http::{self, BodyDecoder, BodyError, BodyKind, Head, HeadScan, Response};
@@ -248,7 +249,7 @@ impl Requests {
         let request = Request::streamed(head, &mut stream, early, found.pattern, self.peer);
         let response = found.mount.answer(request, &Upgraded::default()).await;
         let may_go_on = stream.may_go_on(early);
-        let next = self.respond(&response, head, may_go_on);
+        let next = self.respond(response, head, may_go_on).await;
         if !matches!(next, Next::Request) || !stream.skip(early).await {
             return (Next::End, early.len());
         }
@@ -271,15 +272,30 @@ impl Requests {
         let serve = upgraded.take().filter(|_| response.status() == 101);
         // Nobody asks for a page where a WebSocket was refused: the connection is not kept.
         let is_page = !head.upgrade_websocket;
-        let next = self.respond(&response, head, is_page);
+        let next = self.respond(response, head, is_page).await;
         // If it is gone, the WebSocket's first read says so.
         serve.map_or(next, Next::Socket)
     }
 
     /// Sends the answer; another request may follow if both sides want that and `may_go_on`.
-    fn respond(&self, response: &Response, head: &Head<'_>, may_go_on: bool) -> Next {
+    async fn respond(&self, mut response: Response, head: &Head<'_>, may_go_on: bool) -> Next {
         let keep_alive = head.keep_alive && may_go_on && !self.shard.stopping.get();
-        self.push(response, keep_alive, head.method == "HEAD")
+        if head.minor == 0 {
+            response.without_chunks();
+        }
+        let head_only = head.method == "HEAD";
+        let next = self.push(&response, keep_alive, head_only);
+        match response.take_stream() {
+            Some(stream) if !head_only => {
+                let sent = Box::pin(stream::send(
+                    &self.shard.sockets,
+                    self.reader.client(),
+                    stream,
+                ));
+                if sent.await { next } else { Next::End }
+            }
+            _ => next,
+        }
     }
 
     fn push(&self, response: &Response, keep_alive: bool, head_only: bool) -> Next {

@@ -33,6 +33,7 @@ const LAST_TURNS: usize = 3;
 /// Stops: on_stop, then a close for every WebSocket, in waves, then a deadline.
 pub(super) async fn stop(shard: &Shard) {
     shard.stopping.set(true);
+    shard.sockets.tell_stopping();
     for mount in shard.router.mounts() {
         mount.stop().await;
     }
