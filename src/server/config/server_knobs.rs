@@ -537,7 +537,7 @@ mod tests {
                 );
             }
         }
-        assert_eq!(numbers, 30);
+        assert_eq!(numbers, 31);
     }
 
     #[test]
