@@ -49,6 +49,11 @@ bench: ## Take the time of the steps of a message's walk
 	$(call say,benchmarks)
 	@cargo bench --locked --bench timing
 
+.PHONY: bench-echo
+bench-echo: ## A round trip through a handler beside pusher:ping: fails where it costs a tenth more
+	$(call say,echo and ping)
+	@cargo bench --locked --bench echo
+
 .PHONY: bench-instructions
 bench-instructions: setup-system ## Count the instructions of the same steps: fails where they rose
 	$(call say,instruction counts)

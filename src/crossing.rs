@@ -4,6 +4,7 @@
 //! arrives first. Nothing that is in it is ever dropped: what does not fit into the ring waits
 //! in an overflow at the sender, and publishers are held back before that grows (see `mesh`).
 
+use crate::conn::Vitals;
 use crate::hub::{Note, Notice};
 use crate::id::{ClientId, ShardId, Ticket};
 use std::sync::Arc;
@@ -46,7 +47,24 @@ pub enum ToShard {
         /// Whether their number is enough.
         count_only: bool,
     },
-    /// The answer to [`ToShard::AskRoll`]. Full ring: waits in the overflow.
+    /// What is known of one client? Full ring: waits in the overflow.
+    AskVitals {
+        /// Given back with the answer.
+        ticket: Ticket,
+        /// Whom it is about.
+        client: ClientId,
+    },
+    /// Tell when there is room in the outbox of one client, or when all of it has left. Full ring:
+    /// waits in the overflow.
+    AskRoom {
+        /// Given back with the answer.
+        ticket: Ticket,
+        /// Whose outbox.
+        client: ClientId,
+        /// Whether it shall be empty.
+        empty: bool,
+    },
+    /// The answer to one of the questions above. Full ring: waits in the overflow.
     Roll {
         /// That of the question.
         ticket: Ticket,
@@ -62,6 +80,9 @@ pub enum ToShard {
         /// The reason, at most 123 bytes of it are sent.
         reason: Box<str>,
     },
+    /// The sender's handlers are done with on_stop; what they sent last lies before this. Full
+    /// ring: waits in the overflow.
+    Farewell,
     /// Stop: from the control thread only. Its queue has room for it at all times, since
     /// nothing else goes there.
     Stop,
@@ -69,13 +90,17 @@ pub enum ToShard {
     End,
 }
 
-/// The clients of one route on one shard.
+/// What a shard is asked about its clients.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Roll {
     /// How many there are.
     Count(usize),
     /// Which ones.
     Clients(Box<[ClientId]>),
+    /// What is known of one; nothing when it is gone, or nothing is kept of it.
+    Vitals(Option<Box<Vitals>>),
+    /// Whether there is room now; if not, the client is gone.
+    Room(bool),
 }
 
 /// To the control thread. The queue is long enough for every shard to say each of these once.

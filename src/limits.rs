@@ -64,6 +64,15 @@ pub const HEAD_BYTES_MAX: usize = READ_CHUNK - 1;
 /// Read buffers a shard keeps for reuse.
 pub const READ_BUFFERS_KEPT: usize = 64;
 
+/// Frames to one client that a shard keeps the buffers of for reuse: a busy turn's answers.
+pub const FRAME_BUFFERS_KEPT: usize = 1024;
+
+/// Size of the largest of them; what is larger is let go when it has left.
+pub const FRAME_BUFFER_MAX: usize = 64 * 1024;
+
+/// Bytes of all of them.
+pub const FRAME_BYTES_KEPT: usize = 1 << 20;
+
 /// Bytes of notices for webhooks that wait on a shard while the control thread is busy. Past them
 /// new ones are dropped: a shard waits for nobody.
 pub const NOTICE_BATCH_BYTES: usize = 1 << 20;
@@ -89,3 +98,4 @@ const _: () = assert!(JSON_DEPTH_WIRE < JSON_DEPTH_REST);
 const _: () = assert!(SHARDS_MAX <= 1 << 10);
 const _: () = assert!(HEAD_BYTES_MAX < READ_CHUNK);
 const _: () = assert!(READ_CHUNK <= WRITE_JOIN_MAX);
+const _: () = assert!(FRAME_BYTES_KEPT.is_multiple_of(FRAME_BUFFER_MAX));

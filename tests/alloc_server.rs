@@ -13,6 +13,7 @@ mod gauge;
 
 use gauge::{Cost, Held};
 use shardcast::app::App;
+use shardcast::handler::{Client, Handler, Handshake, Message, Request, Result};
 use shardcast::protocol::auth::Signer;
 use shardcast::server::config::Config;
 use shardcast::server::{Server, ServerHandle};
@@ -48,7 +49,7 @@ fn allocation_budget_of_a_running_server() {
     for shards in [1, 2] {
         println!("{shards} shards:");
         // A server for each: one lets go of its last clients while the next test would count.
-        for part in [pings, client_events, publishes, idle, early_bytes] {
+        for part in [pings, echoes, client_events, publishes, idle, early_bytes] {
             let server = start(shards);
             part(&server);
             server.stop();
@@ -67,7 +68,9 @@ fn start(shards: usize) -> ServerHandle {
         apps: vec![app],
         ..Config::default()
     };
-    let builder = Server::builder().config(config);
+    let builder = Server::builder().config(config).routes(|router| {
+        router.mount("/echo", |_| Echo);
+    });
     builder.wall_clock(|| NOW_S).start().unwrap()
 }
 
@@ -107,11 +110,25 @@ fn connect(server: &ServerHandle) -> (TcpStream, String) {
 
 /// Same, with bytes right behind the handshake.
 fn connect_with(server: &ServerHandle, early: &[u8]) -> (TcpStream, String) {
+    let mut stream = upgrade(server, "/app/app-key?protocol=7", early);
+    let mut buffer = [0; 512];
+    let greeting = String::from_utf8_lossy(frame(&mut stream, &mut buffer)).into_owned();
+    let (_, rest) = greeting.split_once(r#"socket_id\":\""#).unwrap();
+    let (socket_id, _) = rest.split_once('\\').unwrap();
+    (stream, socket_id.to_owned())
+}
+
+/// Opens a WebSocket at a target, with bytes right behind the handshake.
+fn upgrade(server: &ServerHandle, target: &str, early: &[u8]) -> TcpStream {
     let mut stream = TcpStream::connect(server.local_addr()).unwrap();
-    let handshake = b"GET /app/app-key?protocol=7 HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n\
-        Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
-        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-    stream.write_all(&[handshake, early].concat()).unwrap();
+    let handshake = format!(
+        "GET {target} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n\
+         Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    );
+    stream
+        .write_all(&[handshake.as_bytes(), early].concat())
+        .unwrap();
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let mut byte = [0];
@@ -119,11 +136,7 @@ fn connect_with(server: &ServerHandle, early: &[u8]) -> (TcpStream, String) {
         head.push(byte[0]);
     }
     assert!(head.starts_with(b"HTTP/1.1 101 "));
-    let mut buffer = [0; 512];
-    let greeting = String::from_utf8_lossy(frame(&mut stream, &mut buffer)).into_owned();
-    let (_, rest) = greeting.split_once(r#"socket_id\":\""#).unwrap();
-    let (socket_id, _) = rest.split_once('\\').unwrap();
-    (stream, socket_id.to_owned())
+    stream
 }
 
 fn subscriber(server: &ServerHandle, channel: &str) -> TcpStream {
@@ -158,6 +171,53 @@ fn pings(server: &ServerHandle) {
                 }
             });
             assert!(blocks <= 50, "{count} {what}: {blocks}");
+        }
+    }
+}
+
+/// Sends back what comes.
+struct Echo;
+
+impl Handler for Echo {
+    type Session = ();
+
+    async fn on_handshake(&self, _: &Request<'_>) -> Result<Handshake<()>> {
+        Ok(Handshake::accept(()))
+    }
+
+    async fn on_message(&self, client: &mut Client<()>, message: Message<'_>) -> Result {
+        Ok(match message.as_text() {
+            Some(text) => client.send_text(text),
+            None => client.send_binary(message.as_bytes()),
+        }?)
+    }
+}
+
+/// Nothing for a message through a handler of a user's either, nor for its answer.
+fn echoes(server: &ServerHandle) {
+    let mut stream = upgrade(server, "/echo", &[]);
+    for size in [10, 100, 1_000] {
+        let text = text(&"x".repeat(size));
+        let mut binary = text.clone();
+        binary[0] = 0x82;
+        for (what, message) in [("text", text), ("binary", binary)] {
+            for count in [1, TRAIN] {
+                let train = message.repeat(count);
+                let mut buffer = [0; 1_000];
+                let blocks = each(&format!("{count} {what} of {size} bytes, echoed"), || {
+                    // Answers are read meanwhile: what is written fits into the sockets.
+                    stream.write_all(&train).unwrap();
+                    for _ in 0..count {
+                        assert_eq!(frame(&mut stream, &mut buffer).len(), size);
+                    }
+                });
+                // A train of the largest comes in with seven reads or more, each in its turn.
+                let turns = 1 + train.len() as u64 / (16 * 1024);
+                assert!(
+                    blocks <= 50 + 8 * turns,
+                    "{count} {what} of {size}: {blocks}"
+                );
+            }
         }
     }
 }

@@ -15,14 +15,24 @@ mod deflate;
 mod endpoint;
 #[path = "handlers/faults.rs"]
 mod faults;
+#[path = "handlers/full.rs"]
+mod full;
 #[path = "handlers/handshake.rs"]
 mod handshake;
+#[path = "handlers/info.rs"]
+mod info;
 #[path = "handlers/lost_shard.rs"]
 mod lost_shard;
 #[path = "handlers/order.rs"]
 mod order;
 #[path = "handlers/server_handle.rs"]
 mod server_handle;
+#[path = "handlers/stop.rs"]
+mod stop;
+#[path = "handlers/stream_in.rs"]
+mod stream_in;
+#[path = "handlers/stream_out.rs"]
+mod stream_out;
 #[path = "handlers/streams.rs"]
 mod streams;
 #[path = "handlers/tasks.rs"]

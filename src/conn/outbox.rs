@@ -34,6 +34,12 @@ impl Outbox {
         self.bytes
     }
 
+    /// How many frames wait.
+    #[must_use]
+    pub fn frames(&self) -> usize {
+        self.frames.len()
+    }
+
     /// Whether nothing waits.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -81,6 +87,14 @@ impl Outbox {
     /// # Panics
     /// When that is more than waits.
     pub fn advance(&mut self, count: usize) {
+        self.advance_by(count, |_| {});
+    }
+
+    /// Same; tells `done` of each frame that has left whole.
+    ///
+    /// # Panics
+    /// As there.
+    pub fn advance_by(&mut self, count: usize, mut done_with: impl FnMut(&Frame)) {
         self.bytes = self
             .bytes
             .checked_sub(count)
@@ -94,6 +108,7 @@ impl Outbox {
             }
             left -= len;
             done += 1;
+            done_with(frame);
         }
         self.sent = left;
         self.frames.drain(..done);

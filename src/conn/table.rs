@@ -1,78 +1,20 @@
 //! The connections of one shard: a slab whose ids are never reused, and the list of those that
 //! have something to write.
 
-use super::life::{Life, Stage};
-use super::outbox::Outbox;
+use super::connection::Connection;
+use super::life::Stage;
 use crate::id::{ClientId, ShardId};
 use crate::ws::Frame;
-use crate::ws::deflate::{Deflate, Deflaters, Profile};
+use crate::ws::deflate::{Deflate, Deflaters};
 use std::collections::VecDeque;
 use std::fmt;
-use std::task::{Context, Poll, Waker};
-
-/// One connection.
-#[derive(Debug)]
-pub struct Connection {
-    /// What waits to be written.
-    pub outbox: Outbox,
-    /// Its deadlines.
-    pub life: Life,
-    /// Which handler it belongs to, once it is a WebSocket.
-    pub route: Option<u16>,
-    /// Whether it understands Pusher's error frames, which then go in front of closes.
-    pub is_pusher: bool,
-    /// The code of our close frame, unless the peer's came first.
-    pub close_code: Option<u16>,
-    /// End the sending side when the outbox is empty.
-    pub end_when_sent: bool,
-    /// A write did not go through; a task of its own goes on with it.
-    pub blocked: bool,
-    /// How its messages are compressed, if it agreed to that.
-    deflate: Option<Profile>,
-    /// Woken when the outbox is empty.
-    drained: Option<Waker>,
-    dirty: bool,
-}
-
-// Held for every connection (docs/memory.md).
-const _: () = assert!(size_of::<Connection>() <= 136);
-
-impl Connection {
-    /// Ready when nothing waits to be written.
-    pub fn poll_drained(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.outbox.is_empty() {
-            return Poll::Ready(());
-        }
-        self.drained = Some(cx.waker().clone());
-        Poll::Pending
-    }
-
-    /// Tells who waits for it that the outbox is empty.
-    pub fn wake_drained(&mut self) {
-        if let Some(waker) = self.drained.take() {
-            waker.wake();
-        }
-    }
-
-    /// Whether something happens when the outbox is empty.
-    #[must_use]
-    pub fn waits_for_empty(&self) -> bool {
-        self.end_when_sent || self.drained.is_some()
-    }
-
-    /// Drops everything that waits: the socket is finished.
-    pub fn give_up(&mut self) {
-        self.outbox = Outbox::default();
-        self.wake_drained();
-    }
-}
 
 /// Why a frame was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PushError {
     /// The connection is closed or closing.
     Gone,
-    /// Its outbox is full; the caller closes it with 4100.
+    /// Its outbox is full: it reads more slowly than it is sent to.
     Full,
 }
 
@@ -93,6 +35,18 @@ struct Slot {
     connection: Option<Box<Connection>>,
 }
 
+/// The place of a connection that is not among its route's clients.
+const NOWHERE: u32 = u32::MAX;
+
+/// What is known of one mounted handler's clients.
+#[derive(Debug, Default)]
+struct Route {
+    /// Those that are open and not closing, in no order.
+    clients: Vec<ClientId>,
+    /// Its handler was told of the stop: messages are not for it any more.
+    stopped: bool,
+}
+
 /// The table.
 #[derive(Debug)]
 pub struct Table {
@@ -100,6 +54,7 @@ pub struct Table {
     outbox_max: usize,
     slots: Vec<Slot>,
     free: Vec<u32>,
+    routes: Vec<Route>,
     /// Who has something to write since the writer last came by.
     dirty: VecDeque<ClientId>,
     /// Whom the writer had no time for, the longest waiting first.
@@ -117,6 +72,7 @@ impl Table {
             outbox_max,
             slots: Vec::new(),
             free: Vec::new(),
+            routes: Vec::new(),
             dirty: VecDeque::new(),
             late: VecDeque::new(),
             deflaters: Deflaters::default(),
@@ -140,18 +96,7 @@ impl Table {
             }
         };
         let entry = &mut self.slots[slot as usize];
-        entry.connection = Some(Box::new(Connection {
-            outbox: Outbox::default(),
-            life: Life::new(now_ms),
-            route: None,
-            is_pusher: false,
-            close_code: None,
-            end_when_sent: false,
-            blocked: false,
-            deflate: None,
-            drained: None,
-            dirty: false,
-        }));
+        entry.connection = Some(Box::new(Connection::new(now_ms, NOWHERE)));
         Some(ClientId::new(self.shard, entry.generation, slot))
     }
 
@@ -160,6 +105,7 @@ impl Table {
         if self.get(client).is_none() {
             return;
         }
+        self.leave_route(client);
         let entry = &mut self.slots[client.slot() as usize];
         entry.connection = None;
         entry.generation = entry.generation.wrapping_add(1) & ClientId::generation_mask();
@@ -181,6 +127,99 @@ impl Table {
         slot.connection.as_deref_mut().filter(|_| current)
     }
 
+    /// The connection is a WebSocket of `route` now.
+    pub fn join_route(&mut self, client: ClientId, route: u16) {
+        let clients = &mut route_mut(&mut self.routes, route).clients;
+        let place = clients.len() as u32; // no more than there are slots
+        clients.push(client);
+        let Some(connection) = self.get_mut(client) else {
+            self.routes[usize::from(route)].clients.pop();
+            return;
+        };
+        (connection.route, connection.place) = (Some(route), place);
+    }
+
+    /// It is closing: what goes to all clients of its route is not for it any more, what waits
+    /// behind half a message never leaves, and who waits for it is told.
+    pub fn leave_route(&mut self, client: ClientId) {
+        let Some(connection) = self.get_mut(client) else {
+            return;
+        };
+        connection.drop_behind();
+        let place = std::mem::replace(&mut connection.place, NOWHERE);
+        let Some(route) = connection.route.filter(|_| place != NOWHERE) else {
+            return;
+        };
+        let clients = &mut self.routes[usize::from(route)].clients;
+        clients.swap_remove(place as usize);
+        if let Some(moved) = clients.get(place as usize).copied()
+            && let Some(connection) = self.get_mut(moved)
+        {
+            connection.place = place;
+        }
+    }
+
+    /// The open connections of a route, without those that are closing, in no order.
+    #[must_use]
+    pub fn of_route(&self, route: u16) -> &[ClientId] {
+        self.routes
+            .get(usize::from(route))
+            .map_or(&[], |route| &route.clients)
+    }
+
+    /// The open connections of all routes.
+    pub fn of_all_routes(&self) -> impl Iterator<Item = ClientId> {
+        self.routes
+            .iter()
+            .flat_map(|route| route.clients.iter().copied())
+    }
+
+    /// Messages of this route's clients are not for its handler any more.
+    pub fn stop_route(&mut self, route: u16) {
+        route_mut(&mut self.routes, route).stopped = true;
+    }
+
+    /// Whether the handler of a route was told of the stop.
+    #[must_use]
+    pub fn is_stopped(&self, route: u16) -> bool {
+        let route = self.routes.get(usize::from(route));
+        route.is_some_and(|route| route.stopped)
+    }
+
+    /// Whether a message of this connection is for its handler: it is open, not closing, and the
+    /// handler was not told of the stop.
+    #[must_use]
+    pub fn takes_messages(&self, client: ClientId) -> bool {
+        self.get(client).is_some_and(|connection| {
+            connection.life.stage() != Stage::Closing
+                && !connection.route.is_some_and(|route| self.is_stopped(route))
+        })
+    }
+
+    /// Puts a frame into the outbox of each client of a route but some; returns how many took it,
+    /// and adds those whose outbox is full to `full`.
+    pub fn push_route(
+        &mut self,
+        route: u16,
+        except: &[ClientId],
+        frame: &Frame,
+        full: &mut Vec<ClientId>,
+    ) -> usize {
+        let mut taken = 0;
+        for at in 0..self.of_route(route).len() {
+            let client = self.of_route(route)[at];
+            if except.contains(&client) {
+                continue;
+            }
+            match self.push(client, frame.clone()) {
+                Ok(()) => taken += 1,
+                Err(PushError::Full) => full.push(client),
+                Err(PushError::Gone) => {}
+            }
+        }
+        taken
+    }
+
     /// Puts a frame into an outbox and remembers that there is something to write.
     ///
     /// # Errors
@@ -191,8 +230,8 @@ impl Table {
         if connection.life.stage() == Stage::Closing {
             return Err(PushError::Gone);
         }
-        if let Some(profile) = connection.deflate {
-            return self.push_deflated(client, profile, frame);
+        if connection.streams || connection.deflate.is_some() {
+            return self.push_rarely(client, frame);
         }
         if connection.outbox.bytes() + frame.bytes().len() > max {
             return Err(PushError::Full);
@@ -201,21 +240,43 @@ impl Table {
         Ok(())
     }
 
-    /// Same, for a connection that takes compressed messages; kept apart from the walk of those
-    /// that do not.
+    /// Same, for a connection that takes compressed messages, or to which a message leaves in
+    /// pieces: then another one waits for its end, and control frames go between the pieces. Kept
+    /// apart from the walk of all others.
     #[inline(never)]
-    fn push_deflated(
-        &mut self,
-        client: ClientId,
-        profile: Profile,
-        frame: Frame,
-    ) -> Result<(), PushError> {
-        let frame = self.deflaters.twin(profile, frame);
+    fn push_rarely(&mut self, client: ClientId, frame: Frame) -> Result<(), PushError> {
+        let profile = self.get(client).and_then(|connection| connection.deflate);
+        let frame = match profile {
+            Some(profile) => self.deflaters.twin(profile, frame),
+            None => frame,
+        };
         let max = self.outbox_max;
         let connection = self.get_mut(client).ok_or(PushError::Gone)?;
-        if connection.outbox.bytes() + frame.bytes().len() > max {
+        if connection.waiting() + frame.bytes().len() > max {
             return Err(PushError::Full);
         }
+        match connection.streams && !frame.is_control() {
+            true => connection.extra_mut().push_behind(frame),
+            false => self.push_last(client, frame),
+        }
+        Ok(())
+    }
+
+    /// A message begins to leave in pieces; false when another one does already.
+    ///
+    /// # Errors
+    /// [`PushError::Gone`].
+    pub fn begin_stream(&mut self, client: ClientId) -> Result<bool, PushError> {
+        let connection = self.open_mut(client)?;
+        Ok(!std::mem::replace(&mut connection.streams, true))
+    }
+
+    /// Puts a piece of that message into the outbox. Whoever sends it waits until there is room.
+    ///
+    /// # Errors
+    /// [`PushError::Gone`].
+    pub fn push_piece(&mut self, client: ClientId, frame: Frame) -> Result<(), PushError> {
+        self.open_mut(client)?;
         self.push_last(client, frame);
         Ok(())
     }
@@ -231,6 +292,34 @@ impl Table {
     /// Lets go of frames that were kept because more of their receivers might have come.
     pub fn forget_twins(&mut self) {
         self.deflaters.forget();
+    }
+
+    /// Same with its last piece: what has waited behind it follows.
+    ///
+    /// # Errors
+    /// [`PushError::Gone`].
+    pub fn end_stream(&mut self, client: ClientId, last: Frame) -> Result<(), PushError> {
+        let connection = self.open_mut(client)?;
+        connection.streams = false;
+        let behind = connection.extra_mut().take_behind();
+        self.push_last(client, last);
+        for frame in behind {
+            self.push_last(client, frame);
+        }
+        Ok(())
+    }
+
+    /// The connection, unless it is gone or closing.
+    fn open_mut(&mut self, client: ClientId) -> Result<&mut Connection, PushError> {
+        self.get_mut(client)
+            .filter(|connection| connection.life.stage() != Stage::Closing)
+            .ok_or(PushError::Gone)
+    }
+
+    /// Bytes of an outbox below which it is ready for more: half of what it may hold.
+    #[must_use]
+    pub fn mark(&self) -> usize {
+        self.outbox_max / 2
     }
 
     /// Puts a frame into an outbox whatever its state: error and close frames, whose number is
@@ -304,6 +393,15 @@ impl Table {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+}
+
+/// The entry of a route; mounted handlers are numbered from zero.
+fn route_mut(routes: &mut Vec<Route>, route: u16) -> &mut Route {
+    let at = usize::from(route);
+    if routes.len() <= at {
+        routes.resize_with(at + 1, Route::default);
+    }
+    &mut routes[at]
 }
 
 #[cfg(test)]
@@ -451,6 +549,113 @@ mod tests {
         table.push_last(clients[2], answer.clone());
         let outbox = &table.get(clients[2]).unwrap().outbox;
         assert_eq!(outbox.lone(), answer.bytes());
+    }
+
+    #[test]
+    fn a_route_knows_its_own_clients_whoever_leaves() {
+        let mut table = Table::new(ShardId(0), 100);
+        let [a, b, c, other] = [(); 4].map(|()| table.insert(0).unwrap());
+        for client in [a, b, c] {
+            table.join_route(client, 1);
+        }
+        table.join_route(other, 0);
+        assert_eq!(table.of_route(1), [a, b, c]);
+        assert_eq!(table.of_all_routes().count(), 4);
+        table.leave_route(a);
+        table.leave_route(a); // closing, then gone
+        assert_eq!(table.of_route(1), [c, b]);
+        table.remove(c);
+        table.remove(a);
+        assert_eq!(
+            (table.of_route(1), table.of_route(0)),
+            (&[b][..], &[other][..])
+        );
+        table.join_route(a, 1); // it is gone
+        assert_eq!((table.of_route(1), table.of_route(9)), (&[b][..], &[][..]));
+        table.remove(b);
+        assert_eq!(table.of_route(1), []);
+    }
+
+    #[test]
+    fn a_broadcast_goes_to_its_route_and_finds_the_full() {
+        let mut table = Table::new(ShardId(0), 10);
+        let [a, b, c, other] = [(); 4].map(|()| table.insert(0).unwrap());
+        for client in [a, b, c] {
+            table.join_route(client, 1);
+        }
+        table.join_route(other, 0);
+        table.push(b, Frame::raw(&[0; 10])).unwrap();
+        let mut full = Vec::new();
+        assert_eq!(table.push_route(1, &[a], &Frame::ping(), &mut full), 1);
+        assert_eq!(full, [b]);
+        let waiting = [a, b, c, other].map(|it| table.get(it).unwrap().outbox.bytes());
+        assert_eq!(waiting, [0, 10, 2, 0]);
+    }
+
+    #[test]
+    fn messages_end_with_the_close_or_with_the_handler() {
+        let mut table = Table::new(ShardId(0), 100);
+        let [a, b, c] = [(); 3].map(|()| table.insert(0).unwrap());
+        table.join_route(a, 0);
+        table.join_route(b, 1);
+        table.join_route(c, 1);
+        table.get_mut(b).unwrap().life.enter(Stage::Closing, 0);
+        assert_eq!(
+            [a, b, c].map(|it| table.takes_messages(it)),
+            [true, false, true]
+        );
+        table.stop_route(1);
+        assert_eq!(
+            [a, b, c].map(|it| table.takes_messages(it)),
+            [true, false, false]
+        );
+        assert_eq!(
+            [0, 1, 2].map(|route| table.is_stopped(route)),
+            [false, true, false]
+        );
+    }
+
+    #[test]
+    fn others_wait_behind_a_message_that_leaves_in_pieces() {
+        let mut table = Table::new(ShardId(0), 100);
+        let client = table.insert(0).unwrap();
+        let sent = |table: &Table| {
+            let mut bytes = Vec::new();
+            table.get(client).unwrap().outbox.join(&mut bytes);
+            bytes
+        };
+        assert_eq!(table.begin_stream(client), Ok(true));
+        assert_eq!(table.begin_stream(client), Ok(false));
+        table.push_piece(client, Frame::raw(b"\x01\x01a")).unwrap();
+        table.push(client, Frame::text(b"b")).unwrap();
+        table.push(client, Frame::ping()).unwrap();
+        table.push(client, Frame::text(b"c")).unwrap();
+        assert_eq!(sent(&table), b"\x01\x01a\x89\0");
+        assert_eq!(table.get(client).unwrap().waiting(), 11);
+        // What waits counts.
+        assert_eq!(
+            table.push(client, Frame::text(&[b'd'; 88])),
+            Err(PushError::Full)
+        );
+        assert_eq!(table.push(client, Frame::text(&[b'd'; 87])), Ok(()));
+        assert_eq!(table.push(client, Frame::ping()), Err(PushError::Full));
+        table.end_stream(client, Frame::raw(b"\x80\0")).unwrap();
+        assert_eq!(
+            sent(&table)[..13],
+            *b"\x01\x01a\x89\0\x80\0\x81\x01b\x81\x01c"
+        );
+        assert_eq!(table.get(client).unwrap().outbox.bytes(), 102);
+        assert_eq!(table.begin_stream(client), Ok(true));
+        table.push(client, Frame::ping()).unwrap_err();
+        table.get_mut(client).unwrap().outbox.advance(102);
+        table.push(client, Frame::text(b"never")).unwrap();
+        table.get_mut(client).unwrap().life.enter(Stage::Closing, 0);
+        table.leave_route(client);
+        assert_eq!(table.get(client).unwrap().waiting(), 0);
+        let gone = Err(PushError::Gone);
+        assert_eq!(table.end_stream(client, Frame::raw(b"")), gone);
+        assert_eq!(table.push_piece(client, Frame::raw(b"")), gone);
+        assert_eq!(table.begin_stream(client), Err(PushError::Gone));
     }
 
     #[test]

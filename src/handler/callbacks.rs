@@ -3,6 +3,7 @@
 use super::client::Client;
 use super::endpoint::Endpoint;
 use super::handshake::Handshake;
+use super::incoming::Incoming;
 use super::message::{Close, Message};
 use super::request::Request;
 use crate::http::Response;
@@ -38,8 +39,11 @@ impl std::error::Error for HandlerPanic {}
 ///   whatever happens in between.
 /// - An `Err` or a panic leads to `on_error`, then to a close with 1011, then to `on_close`.
 ///   Nothing else on the shard is touched.
-/// - When the server stops, `on_stop` is called and may still send; after it there is only
-///   `on_close`.
+/// - All of that holds for a callback that panics when it is called as for one that panics in its
+///   future.
+/// - When the server stops, `on_stop` is called once and may still send. Messages are taken until
+///   it returns; after it no other callback of a client begins but `on_close`. One that is under
+///   way runs to its end.
 #[expect(
     async_fn_in_trait,
     reason = "handlers stay on their shard: a Send bound would forbid the Rc and Cell that make \
@@ -80,6 +84,25 @@ pub trait Handler: 'static {
     /// See the promises.
     async fn on_message(&self, client: &mut Client<Self::Session>, message: Message<'_>) -> Result;
 
+    /// A message comes in, for handlers whose [`Handler::streams`] is true: called instead of
+    /// `on_message`, when the first of it is here. What is not asked for when this returns is read
+    /// and dropped. Unless it is overridden, it gathers the message and calls `on_message`.
+    ///
+    /// When the message does not arrive whole, [`Incoming::chunk`] says so. That is no fault of
+    /// this callback: what it returns then leads to no `on_error`, and `on_close` is next.
+    ///
+    /// # Errors
+    /// See the promises.
+    async fn on_stream(
+        &self,
+        client: &mut Client<Self::Session>,
+        incoming: &mut Incoming<'_>,
+    ) -> Result {
+        let mut whole = incoming.gather().await?;
+        let message = incoming.kind().message(&mut whole);
+        self.on_message(client, message).await
+    }
+
     /// A callback of this client failed; it is closed with 1011 next.
     async fn on_error(&self, client: &mut Client<Self::Session>, error: &dyn std::error::Error) {
         let _ = (client, error);
@@ -96,7 +119,9 @@ pub trait Handler: 'static {
         Response::text(426, "This is a WebSocket endpoint.\n").with_header("Upgrade", "websocket")
     }
 
-    /// The server stops; clients are still there.
+    /// The server stops; clients are still there, and what is sent to them now arrives before their
+    /// close, whatever shard they are on. All handlers of a shard are told at once, and get
+    /// `stop_wait_ms` for it; then the future is dropped.
     async fn on_stop(&self, endpoint: &Endpoint) {
         let _ = endpoint;
     }
@@ -114,14 +139,34 @@ pub trait Handler: 'static {
         None
     }
 
-    /// Bytes of the largest message a client may send; more is closed with 1009. For compressed
-    /// messages it bounds what was sent and what it inflates to.
+    /// Whether clients are served until each of them is closed: at a stop closes are spread over a
+    /// time, and without this what a client sends after `on_stop` is read and dropped.
+    fn serves_while_stopping(&self) -> bool {
+        false
+    }
+
+    /// Whether messages are taken while they arrive, by `on_stream`. Asked once for each
+    /// connection.
+    fn streams(&self) -> bool {
+        false
+    }
+
+    /// Whether it is counted what each client reads and sends, for
+    /// [`Endpoint::info`](super::Endpoint::info): some 250 bytes for each of them. Always the same.
+    fn keeps_info(&self) -> bool {
+        true
+    }
+
+    /// Bytes of the largest message a client may send, whole or streamed; more is closed with
+    /// 1009. Asked once for each connection. For compressed messages it bounds what was sent and
+    /// what it inflates to.
     fn message_max(&self) -> usize {
         64 * 1024
     }
 
     /// How messages are compressed for clients that can take that (permessage-deflate, RFC 7692).
-    /// `None`, unless overridden: nothing is compressed in either direction.
+    /// `None`, unless overridden: nothing is compressed in either direction. Not asked where
+    /// [`Handler::streams`] is true: such messages go uncompressed.
     ///
     /// Asked at each handshake; values out of range stop the server's start. A broadcast is
     /// compressed once on each shard, whatever the number of its receivers, and nothing is kept

@@ -1,9 +1,10 @@
 //! One connected client, as its handler sees it.
 
 use super::endpoint::Endpoint;
-use crate::conn::PushError;
+use super::incoming::MessageKind;
+use super::outgoing::{Outgoing, StreamError};
+use crate::conn::PushError as SendError;
 use crate::id::ClientId;
-use crate::ws::Frame;
 use std::net::SocketAddr;
 
 /// The client a callback is about.
@@ -66,17 +67,34 @@ impl<S> Client<S> {
     /// Sends a text message. Never waits: it leaves at the end of this turn.
     ///
     /// # Errors
-    /// When the client is gone, or reads so slowly that its outbox is full.
-    pub fn send_text(&self, text: &str) -> Result<(), PushError> {
-        self.endpoint.push(self.id, Frame::text(text.as_bytes()))
+    /// When the client is gone, or reads so slowly that its outbox is full: then this message is
+    /// not sent, and nothing else happens. [`Endpoint::ready`] waits until there is room.
+    pub fn send_text(&self, text: &str) -> Result<(), SendError> {
+        self.endpoint.send(self.id, text)
     }
 
     /// Sends a binary message; see [`Client::send_text`].
     ///
     /// # Errors
     /// As there.
-    pub fn send_binary(&self, bytes: &[u8]) -> Result<(), PushError> {
-        self.endpoint.push(self.id, Frame::binary(bytes))
+    pub fn send_binary(&self, bytes: &[u8]) -> Result<(), SendError> {
+        self.endpoint.send(self.id, bytes)
+    }
+
+    /// Begins a text message that is sent in pieces, as it is made.
+    ///
+    /// # Errors
+    /// [`StreamError::Gone`], and [`StreamError::Busy`] while another one is not finished.
+    pub fn stream_text(&self) -> Result<Outgoing, StreamError> {
+        self.endpoint.stream(self.id, MessageKind::Text)
+    }
+
+    /// Same, binary.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn stream_binary(&self) -> Result<Outgoing, StreamError> {
+        self.endpoint.stream(self.id, MessageKind::Binary)
     }
 
     /// Closes the connection: what was sent before still arrives, nothing after it does.

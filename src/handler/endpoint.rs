@@ -1,16 +1,18 @@
 //! The sending side of a mounted handler: its clients, on this shard and on others.
 
+use super::incoming::MessageKind;
+use super::outgoing::{Outgoing, StreamError};
 use super::payload::{Payload, Prepared};
 use super::server_handle::ServerHandle;
 use super::task::Spawned;
 use super::tickets::Tickets;
-use crate::conn::{PushError, Turn};
+use crate::conn::{PushError as SendError, Turn, Vitals};
 use crate::control::Worker;
 use crate::crossing::{Roll, ToShard};
 use crate::hub::Note;
-use crate::id::{ClientId, ShardId};
+use crate::id::{ClientId, ShardId, Ticket};
 use crate::mesh::SharedPort;
-use crate::net::{Clock, Sockets, Tasks};
+use crate::net::{Clock, Gone, Sockets, Tasks};
 use crate::protocol::Code;
 use crate::ws::Frame;
 use std::fmt;
@@ -77,16 +79,18 @@ impl Endpoint {
     /// Sends a message to one client, wherever it is connected.
     ///
     /// # Errors
-    /// When a client of this shard is gone or full. For one of another shard that is not known
-    /// here: the message is dropped there.
+    /// When a client of this shard is gone or full; a full one stays connected, and what has been
+    /// sent to it before still arrives. For one of another shard neither is known here: one that is
+    /// gone does not get the message, and one that is full is closed there with 1013.
     pub fn send<'a>(
         &self,
         client: ClientId,
         payload: impl Into<Payload<'a>>,
-    ) -> Result<(), PushError> {
+    ) -> Result<(), SendError> {
         let payload = payload.into();
         if client.shard() == self.local.shard {
-            return self.push(client, payload.frame());
+            let frame = payload.frame_for_one(self.local.sockets.frames());
+            return self.local.sockets.offer(client, frame);
         }
         let frame = Prepared::new(payload).bytes();
         self.local
@@ -95,7 +99,8 @@ impl Endpoint {
         Ok(())
     }
 
-    /// Sends a message to every client of this route, on all shards.
+    /// Sends a message to every client of this route, on all shards. Nobody could be told who is
+    /// full: such a client is closed with 1013.
     pub fn broadcast<'a>(&self, payload: impl Into<Payload<'a>>) {
         self.broadcast_except(payload, &[]);
     }
@@ -113,13 +118,13 @@ impl Endpoint {
             };
             self.local.mesh.send(shard, broadcast);
         }
-        let here = self.local_clients().into_iter();
-        let others = here.filter(|client| !except.contains(client));
-        self.local.sockets.push_all(others, &message.frame());
+        let sockets = &self.local.sockets;
+        sockets.push_route(self.route, except, &message.frame());
     }
 
     /// Sends a prepared message to these clients, wherever they are connected; encoded once, it
-    /// crosses to each shard once. Those that are gone are passed over.
+    /// crosses to each shard once. Those that are gone are passed over, those that are full are
+    /// closed with 1013.
     pub fn multicast(&self, clients: &[ClientId], message: &Prepared) {
         for shard in self.other_shards() {
             let clients = of_shard(clients, shard);
@@ -181,7 +186,7 @@ impl Endpoint {
         for roll in self.ask_others(false).await {
             match roll {
                 Roll::Clients(clients) => all.extend(clients),
-                Roll::Count(_) => unreachable!("they were asked for clients"),
+                _ => unreachable!("they were asked for clients"),
             }
         }
         all
@@ -189,14 +194,89 @@ impl Endpoint {
 
     /// How many clients this route has on all shards; see [`Endpoint::clients`].
     pub async fn count(&self) -> usize {
-        let mut all = self.local_clients().len();
+        let mut all = self.local.sockets.count(self.route);
         for roll in self.ask_others(true).await {
             match roll {
                 Roll::Count(count) => all += count,
-                Roll::Clients(_) => unreachable!("they were asked for a count"),
+                _ => unreachable!("they were asked for a count"),
             }
         }
         all
+    }
+
+    /// What is known of a client of this shard; `None` when it is gone, or when its handler's
+    /// [`keeps_info`](super::Handler::keeps_info) is false.
+    #[must_use]
+    pub fn local_info(&self, client: ClientId) -> Option<Vitals> {
+        self.local.sockets.vitals(client)
+    }
+
+    /// Same, of a client of any shard: waits for that shard's answer.
+    pub async fn info(&self, client: ClientId) -> Option<Vitals> {
+        if client.shard() == self.local.shard {
+            return self.local_info(client);
+        }
+        let ask = |ticket| ToShard::AskVitals { ticket, client };
+        match self.ask(client, ask).await {
+            Some(Roll::Vitals(vitals)) => vitals.map(|vitals| *vitals),
+            _ => None,
+        }
+    }
+
+    /// Waits until the client's outbox is below its mark: less than half of `outbox_bytes` waits.
+    ///
+    /// # Errors
+    /// [`SendError::Gone`] when it is closing or gone, or goes meanwhile.
+    pub async fn ready(&self, client: ClientId) -> Result<(), SendError> {
+        if client.shard() == self.local.shard {
+            let ready = self.local.sockets.ready(client).await;
+            return ready.map_err(|Gone| SendError::Gone);
+        }
+        self.room(client, false).await
+    }
+
+    /// Waits until all that was sent to the client has left: its socket has taken it. Of a client
+    /// that is closing that includes the close frame.
+    ///
+    /// # Errors
+    /// [`SendError::Gone`] when it is gone, or goes before that.
+    pub async fn drained(&self, client: ClientId) -> Result<(), SendError> {
+        if client.shard() == self.local.shard {
+            let left = self.local.sockets.all_left(client).await;
+            return left.map_err(|Gone| SendError::Gone);
+        }
+        self.room(client, true).await
+    }
+
+    /// Asks the client's own shard, which answers when there is room or the client is gone.
+    async fn room(&self, client: ClientId, empty: bool) -> Result<(), SendError> {
+        let ask = |ticket| ToShard::AskRoom {
+            ticket,
+            client,
+            empty,
+        };
+        match self.ask(client, ask).await {
+            Some(Roll::Room(true)) => Ok(()),
+            _ => Err(SendError::Gone),
+        }
+    }
+
+    /// Asks the shard of a client; `None` when there is no such shard.
+    async fn ask(&self, client: ClientId, ask: impl FnOnce(Ticket) -> ToShard) -> Option<Roll> {
+        if client.shard().0 >= self.local.shards {
+            return None;
+        }
+        let pending = self.local.rolls.open();
+        self.local.mesh.send(client.shard(), ask(pending.ticket()));
+        Some(pending.answer().await)
+    }
+
+    /// Begins a message to a client of this shard that is sent in pieces, as it is made.
+    ///
+    /// # Errors
+    /// [`StreamError::Gone`], also for a client of another shard, and [`StreamError::Busy`].
+    pub fn stream(&self, client: ClientId, kind: MessageKind) -> Result<Outgoing, StreamError> {
+        Outgoing::begin(Rc::clone(&self.local.sockets), client, kind)
     }
 
     /// Asks all other shards at once, then waits for each.
@@ -220,8 +300,18 @@ impl Endpoint {
         rolls
     }
 
-    /// Puts an encoded frame into the outbox of a client of this shard.
-    pub(crate) fn push(&self, client: ClientId, frame: Frame) -> Result<(), PushError> {
+    /// The handler was told of the stop: messages are not for it any more.
+    pub(super) fn stop(&self) {
+        self.local.sockets.stop_route(self.route);
+    }
+
+    /// Whether the handler was told of the stop.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.local.sockets.is_stopped(self.route)
+    }
+
+    /// Puts an encoded frame into the outbox of a client of this shard; a full one is closed.
+    pub(crate) fn push(&self, client: ClientId, frame: Frame) -> Result<(), SendError> {
         self.local.sockets.push(client, frame)
     }
 

@@ -2,12 +2,13 @@
 
 use super::callbacks::{Error, Handler, HandlerPanic, Result};
 use super::client::Client;
+use super::incoming::{Event, Flow, Incoming, Wire, refuse};
 use super::message::{Close, Message};
 use super::mount::Boxed;
 use crate::net::Reader;
 use crate::protocol::Code;
 use crate::ws::Frame;
-use crate::ws::codec::{CodecError, Decoder, Received};
+use crate::ws::codec::{Decoder, Received};
 use crate::ws::deflate::Deflate;
 use futures_lite::FutureExt;
 use futures_lite::future::{CatchUnwind, yield_now};
@@ -62,21 +63,35 @@ impl<H: Handler> Life<H> {
     ///
     /// The future is held as long as the connection is open. It is boxed here because an
     /// `async fn` would hold `self` twice: as its argument and as its variable.
-    pub(super) fn run(mut self, mut early: Box<[u8]>) -> Boxed<'static, ()> {
+    /// `path` is that of the handshake, if it is to be kept.
+    pub(super) fn run(
+        mut self,
+        mut early: Box<[u8]>,
+        path: Option<Box<str>>,
+    ) -> Boxed<'static, ()> {
+        let (sockets, id) = (self.reader.sockets(), self.client.id());
+        sockets.open(id, self.route);
+        if let Some(path) = path {
+            sockets.keep_tally(id, self.client.peer(), path);
+            if !early.is_empty() {
+                sockets.tally_early(id, early.len());
+            }
+        }
         Box::pin(async move {
             let id = self.client.id();
-            self.reader.sockets().open(id, self.route);
-            if caught(self.serve(&mut early)).await.is_err() {
-                tracing::error!(client = ?id, "a connection's task panicked: closing with 1011");
-                self.reader.sockets().close_with(id, Code::InternalError);
+            if self.reader.sockets().is_stopped(self.route) {
+                // It was accepted just before the end of on_stop: no open, so no close either.
+                self.reader.sockets().close_with(id, Code::GoingAway);
+                return;
+            }
+            if let Err(panic) = caught(self.serve(&mut early)).await {
+                self.judge(Err(panic)).await;
             }
             let close = self.how_it_closed();
             self.reader.sockets().end(id); // from here on nothing can be sent
             let session = self.client.into_session();
-            if caught(self.handler.on_close(id, session, close))
-                .await
-                .is_err()
-            {
+            let told = async { self.handler.on_close(id, session, close).await };
+            if caught(told).await.is_err() {
                 tracing::error!(client = ?id, "on_close panicked");
             }
         })
@@ -89,10 +104,12 @@ impl<H: Handler> Life<H> {
             (Some(code), _) => Close {
                 code,
                 by_peer: true,
+                reason: self.decoder.close_reason().to_owned(),
             },
             (None, Some(code)) => Close {
                 code,
                 by_peer: false,
+                reason: String::new(),
             },
             (None, None) => Close::BROKEN,
         }
@@ -101,6 +118,10 @@ impl<H: Handler> Life<H> {
     async fn serve(&mut self, early: &mut Box<[u8]>) {
         let opened = caught(self.handler.on_open(&mut self.client)).await;
         self.judge(opened).await;
+        if self.handler.streams() {
+            let early = std::mem::take(early);
+            return Box::pin(self.serve_streams(early)).await;
+        }
         let go = self.feed(early).await;
         *early = Box::default(); // it would be held as long as the connection is open
         if go == Go::Ended {
@@ -121,17 +142,51 @@ impl<H: Handler> Life<H> {
         }
     }
 
+    /// Same as the rest of `serve`, for a handler that takes messages while they arrive. What that
+    /// needs is boxed, for other handlers hold nothing of it.
+    async fn serve_streams(&mut self, early: Box<[u8]>) {
+        let mut flow = Flow::new(early);
+        while !flow.has_ended() {
+            let (reader, decoder) = (&self.reader, &mut self.decoder);
+            if let Some(Event::Begin(begun)) = flow.next(Wire { reader, decoder }).await {
+                let (reader, decoder) = (&self.reader, &mut self.decoder);
+                let wire = Wire { reader, decoder };
+                let mut incoming = Incoming::new(&mut flow, wire, begun);
+                let outcome = caught(async {
+                    self.handler
+                        .on_stream(&mut self.client, &mut incoming)
+                        .await
+                })
+                .await;
+                match outcome {
+                    // It is not the handler's fault, and there is nobody to be told.
+                    Ok(Err(error)) if incoming.was_interrupted() => {
+                        let client = self.client.id();
+                        tracing::debug!(?client, %error, "a message was cut off");
+                    }
+                    outcome => self.judge(outcome).await,
+                }
+            }
+            self.peer_code = flow.peer_code;
+        }
+    }
+
     /// Takes everything out of one read.
     async fn feed(&mut self, mut bytes: &mut [u8]) -> Go {
         loop {
-            let received = match self.decoder.next(&mut bytes) {
+            let (received, frames) = match self.decoder.next_counted(&mut bytes) {
                 Ok(None) => return Go::On,
                 Ok(Some(received)) => received,
                 Err(error) => {
-                    self.refuse(error);
+                    refuse(&self.reader, error);
                     continue;
                 }
             };
+            if self.handler.keeps_info() {
+                let is_message = matches!(received, Received::Text(_) | Received::Binary(_));
+                let (sockets, id) = (self.reader.sockets(), self.client.id());
+                sockets.tally_frames(id, frames, is_message, is_message);
+            }
             let message = match received {
                 Received::Text(bytes) => Message::Text(bytes),
                 Received::Binary(bytes) => Message::Binary(bytes),
@@ -145,8 +200,8 @@ impl<H: Handler> Life<H> {
                 Received::Pong => continue,
                 Received::Close(code) => return self.peer_closed(code),
             };
-            if self.reader.sockets().is_closing(self.client.id()) {
-                continue; // what comes after our close frame is not for the handler
+            if !self.reader.sockets().takes_messages(self.client.id()) {
+                continue; // what comes after our close frame, or on_stop, is not for the handler
             }
             let outcome = caught(self.handler.on_message(&mut self.client, message)).await;
             self.judge(outcome).await;
@@ -158,27 +213,11 @@ impl<H: Handler> Life<H> {
         let (sockets, id) = (self.reader.sockets(), self.client.id());
         if !sockets.is_closing(id) {
             self.peer_code = Some(code.unwrap_or(1005));
+            sockets.tally_close(id, code.unwrap_or(1005));
             sockets.answer_close(id, code);
         }
         sockets.end(id);
         Go::Ended
-    }
-
-    /// The peer broke the protocol: it is told so, and nothing more is read.
-    fn refuse(&mut self, error: CodecError) {
-        let code = match error {
-            CodecError::Protocol => Code::ProtocolError,
-            CodecError::TooBig => Code::TooBig,
-            CodecError::InvalidText | CodecError::Damaged => Code::InvalidText,
-        };
-        let (sockets, id) = (self.reader.sockets(), self.client.id());
-        match error {
-            CodecError::Damaged => {
-                sockets.close_because(id, code, "Compressed data cannot be inflated");
-            }
-            _ => sockets.close_with(id, code),
-        }
-        sockets.end(id);
     }
 
     /// What a callback's outcome leads to. Failing is rare, and its state is not held until then.
@@ -192,7 +231,7 @@ impl<H: Handler> Life<H> {
     async fn fail(&mut self, error: Error) {
         let id = self.client.id();
         tracing::error!(client = ?id, %error, "a handler failed: closing with 1011");
-        let told = self.handler.on_error(&mut self.client, &*error);
+        let told = async { self.handler.on_error(&mut self.client, &*error).await };
         if caught(told).await.is_err() {
             tracing::error!(client = ?id, "on_error panicked");
         }
@@ -202,6 +241,10 @@ impl<H: Handler> Life<H> {
 }
 
 /// Runs a callback; a panic ends it and nothing else.
+///
+/// A callback that is no `async fn` may panic before there is a future. Where the future is held
+/// for long that goes past this, to the one who catches everything: an `async` block around it
+/// would hold the arguments beside it.
 fn caught<F: Future>(callback: F) -> CatchUnwind<AssertUnwindSafe<F>> {
     AssertUnwindSafe(callback).catch_unwind()
 }

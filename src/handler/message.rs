@@ -30,13 +30,15 @@ impl Message<'_> {
 }
 
 /// How a connection ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Close {
     /// The code of the close frame that came first, ours or the peer's; 1005 when it had none,
     /// 1006 when the connection broke without one.
     pub code: u16,
     /// Whether the peer closed, or broke off, before we did.
     pub by_peer: bool,
+    /// Why, in the peer's words; empty when it gave none, and when we closed.
+    pub reason: String,
 }
 
 impl Close {
@@ -44,5 +46,6 @@ impl Close {
     pub(super) const BROKEN: Self = Self {
         code: 1006,
         by_peer: true,
+        reason: String::new(),
     };
 }

@@ -55,22 +55,30 @@ pub(crate) trait Mount {
     /// A request or a handshake; the answer to an accepted one is a 101.
     fn answer<'a>(&'a self, request: Request<'a>, upgraded: &'a Upgraded) -> Boxed<'a, Response>;
 
-    /// The server stops.
+    /// The server stops. Once this has ended, messages do not reach the handler any more.
     fn stop(&self) -> Boxed<'_, ()>;
+
+    /// Same, if that was not waited for to the end.
+    fn stopped(&self);
+
+    /// Where it is mounted, to be told to people: the first pattern.
+    fn pattern(&self) -> &str;
 }
 
 pub(super) struct Mounted<H> {
     handler: Rc<H>,
     endpoint: Endpoint,
     route: u16,
+    pattern: Box<str>,
 }
 
 impl<H: Handler> Mounted<H> {
-    pub(super) fn new(handler: H, endpoint: Endpoint, route: u16) -> Self {
+    pub(super) fn new(handler: H, endpoint: Endpoint, route: u16, pattern: &str) -> Self {
         Self {
             handler: Rc::new(handler),
             endpoint,
             route,
+            pattern: pattern.into(),
         }
     }
 
@@ -90,6 +98,9 @@ impl<H: Handler> Mounted<H> {
                     .with_close();
             }
         };
+        if self.endpoint.is_stopped() {
+            return stopping();
+        }
         let Ok(agreed) = self.deflate(request) else {
             return Response::text(400, "Bad Sec-WebSocket-Extensions\n").with_close();
         };
@@ -136,6 +147,9 @@ impl<H: Handler> Mounted<H> {
 
     /// What is agreed on about compression, and the settings that follow from it.
     fn deflate(&self, request: &Request<'_>) -> Result<Option<(Agreed, Deflate)>, BadOffer> {
+        if self.handler.streams() {
+            return Ok(None); // a compressed message is only known when it is whole
+        }
         let Some(ours) = self.handler.deflate() else {
             return Ok(None);
         };
@@ -159,10 +173,11 @@ impl<H: Handler> Mounted<H> {
     fn serve(&self, request: &Request<'_>, session: H::Session, deflate: Option<Deflate>) -> Serve {
         let handler = Rc::clone(&self.handler);
         let (endpoint, route, peer) = (self.endpoint.clone(), self.route, request.peer());
+        let path = self.handler.keeps_info().then(|| request.path().into());
         Box::new(move |reader: Reader, early: Box<[u8]>| {
             let client = Client::new(reader.client(), peer, endpoint, session);
             let life = Life::new(handler, client, reader, route, deflate);
-            life.run(early)
+            life.run(early, path)
         })
     }
 }
@@ -209,8 +224,24 @@ impl<H: Handler> Mount for Mounted<H> {
             if AssertUnwindSafe(told).catch_unwind().await.is_err() {
                 tracing::error!("on_stop panicked");
             }
+            self.stopped();
         })
     }
+
+    fn stopped(&self) {
+        if !self.handler.serves_while_stopping() {
+            self.endpoint.stop();
+        }
+    }
+
+    fn pattern(&self) -> &str {
+        &self.pattern
+    }
+}
+
+/// The handler was told of the stop already: nobody opens any more.
+fn stopping() -> Response {
+    Response::text(503, "The server stops\n").with_close()
 }
 
 fn internal_error() -> Response {

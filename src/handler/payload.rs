@@ -1,6 +1,7 @@
 //! What is sent: text or bytes, encoded once.
 
-use crate::ws::Frame;
+use crate::ws::{Frame, Frames};
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// The payload of a message: text from a `&str`, binary from bytes.
@@ -13,7 +14,15 @@ pub enum Payload<'a> {
 }
 
 impl Payload<'_> {
-    pub(super) fn frame(self) -> Frame {
+    /// A frame for one client, in a buffer of the shard's.
+    pub(super) fn frame_for_one(self, frames: &Rc<Frames>) -> Frame {
+        match self {
+            Self::Text(text) => frames.text(text.as_bytes()),
+            Self::Binary(bytes) => frames.binary(bytes),
+        }
+    }
+
+    fn frame(self) -> Frame {
         match self {
             Self::Text(text) => Frame::text(text.as_bytes()),
             Self::Binary(bytes) => Frame::binary(bytes),

@@ -60,7 +60,12 @@ impl Router {
     ) -> Endpoint {
         let endpoint = Endpoint::new(Rc::clone(&self.local), self.mounts);
         let handler = make(endpoint.clone());
-        let mount: Rc<dyn Mount> = Rc::new(Mounted::new(handler, endpoint.clone(), self.mounts));
+        let mount: Rc<dyn Mount> = Rc::new(Mounted::new(
+            handler,
+            endpoint.clone(),
+            self.mounts,
+            patterns.first().copied().unwrap_or_default(),
+        ));
         self.mounts += 1;
         for pattern in patterns {
             assert!(

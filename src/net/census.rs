@@ -1,7 +1,6 @@
 //! Counting a shard's connections.
 
 use super::sockets::Sockets;
-use crate::conn::Stage;
 
 /// The connections of one shard in numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,19 +17,15 @@ impl Sockets {
     /// Counts the connections, in one walk over the table. There are `routes` routes.
     #[must_use]
     pub fn census(&self, routes: usize) -> Counted {
+        let table = self.table.borrow();
+        let clients = (0..routes).map(|route| table.of_route(route as u16).len());
         let mut counted = Counted {
-            clients: vec![0; routes],
+            clients: clients.collect(),
             ..Counted::default()
         };
-        for (_, connection) in self.table.borrow().iter() {
+        for (_, connection) in table.iter() {
             counted.connections += 1;
-            counted.waiting_bytes += connection.outbox.bytes();
-            if connection.life.stage() != Stage::Closing
-                && let Some(route) = connection.route
-                && let Some(clients) = counted.clients.get_mut(usize::from(route))
-            {
-                *clients += 1;
-            }
+            counted.waiting_bytes += connection.waiting();
         }
         counted
     }

@@ -12,6 +12,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 #[derive(Clone)]
 pub struct Clock {
     start: Instant,
+    /// What the wall clock said then, in milliseconds since 1970.
+    start_unix_ms: u64,
     wall: Option<Arc<dyn Fn() -> u64 + Send + Sync>>,
 }
 
@@ -21,6 +23,7 @@ impl Clock {
     pub fn system() -> Self {
         Self {
             start: Instant::now(),
+            start_unix_ms: system_ms(),
             wall: None,
         }
     }
@@ -31,6 +34,7 @@ impl Clock {
     pub fn with_wall_clock(wall: Arc<dyn Fn() -> u64 + Send + Sync>) -> Self {
         Self {
             start: Instant::now(),
+            start_unix_ms: wall() * 1000,
             wall: Some(wall),
         }
     }
@@ -46,11 +50,21 @@ impl Clock {
     pub fn wall_s(&self) -> u64 {
         match &self.wall {
             Some(wall) => wall(),
-            None => SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .map_or(0, |since| since.as_secs()),
+            None => system_ms() / 1000,
         }
     }
+
+    /// When a time of [`Clock::now_ms`] was, in milliseconds since 1970. The wall clock is asked
+    /// once, at the start, so that times do not go back when somebody sets it.
+    #[must_use]
+    pub fn unix_ms(&self, now_ms: u64) -> u64 {
+        self.start_unix_ms + now_ms
+    }
+}
+
+fn system_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| since.as_millis() as u64)
 }
 
 /// Lets the other tasks of the shard run for so many milliseconds.

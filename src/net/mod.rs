@@ -11,9 +11,11 @@ pub mod listener;
 pub mod outflow;
 pub mod pool;
 pub mod reader;
+mod routes;
 mod send_ring;
 pub mod sockets;
 pub mod tasks;
+mod ways_out;
 mod writer;
 
 pub use census::Counted;
@@ -25,3 +27,4 @@ pub use reader::Reader;
 pub use send_ring::SENDS_MAX;
 pub use sockets::{SocketOptions, Sockets};
 pub use tasks::{LocalTask, ShardTasks, Tasks};
+pub use ways_out::Gone;

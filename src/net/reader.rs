@@ -76,7 +76,7 @@ impl Reader {
             Poll::Ready(Ok(0)) => Poll::Ready(Ok(None)),
             Poll::Ready(Ok(count)) => {
                 buffer.complete(front, count);
-                self.sockets.heard(self.client);
+                self.sockets.heard(self.client, count);
                 Poll::Ready(Ok(Some(buffer)))
             }
         }

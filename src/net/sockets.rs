@@ -6,13 +6,12 @@ use super::outflow::Flow;
 use super::pool::Pool;
 use super::reader::Reader;
 use super::writer::Writer;
-use crate::conn::table::Connection;
-use crate::conn::{Overdue, PushError, Stage, Table, Timing, Turn};
+use crate::conn::{Connection, Overdue, PushError, Stage, Table, Timing, Turn};
 use crate::id::{ClientId, ShardId};
 use crate::protocol::{Code, event};
 use crate::timer::Wheel;
-use crate::ws::Frame;
 use crate::ws::deflate::{Deflate, Inflater};
+use crate::ws::{Frame, Frames};
 use futures_lite::{AsyncRead, AsyncWrite};
 use glommio::net::TcpStream;
 use hashbrown::HashMap;
@@ -35,6 +34,9 @@ pub struct SocketOptions {
     /// Write to many sockets in one system call, where the kernel can do that.
     pub send_ring: bool,
 }
+
+/// The close code for a slow reader that is no Pusher client.
+const TRY_AGAIN_LATER: u16 = 1013;
 
 /// One socket. Borrowed only while polled, never across a wait.
 #[derive(Debug)]
@@ -74,6 +76,7 @@ pub struct Sockets {
     pub(super) streams: RefCell<Vec<Option<Rc<Stream>>>>,
     wheel: RefCell<Wheel<ClientId>>,
     pool: Rc<Pool>,
+    frames: Rc<Frames>,
     turn: Rc<Turn>,
     clock: Clock,
     options: SocketOptions,
@@ -93,6 +96,7 @@ impl Sockets {
             streams: RefCell::default(),
             wheel: RefCell::new(Wheel::new(clock.now_ms())),
             pool: Rc::default(),
+            frames: Rc::default(),
             turn,
             clock,
             options,
@@ -107,6 +111,16 @@ impl Sockets {
     #[must_use]
     pub fn clock(&self) -> &Clock {
         &self.clock
+    }
+
+    pub(super) fn turn(&self) -> &Turn {
+        &self.turn
+    }
+
+    /// Where frames for one client are made without an allocation.
+    #[must_use]
+    pub fn frames(&self) -> &Rc<Frames> {
+        &self.frames
     }
 
     /// Takes over an accepted socket; `None` when the table is full.
@@ -145,7 +159,7 @@ impl Sockets {
     /// Puts a frame into a client's outbox; it leaves at the end of this turn.
     ///
     /// # Errors
-    /// [`PushError`]. A client whose outbox is full is closed with 4100: it does not read.
+    /// [`PushError`]. A client whose outbox is full is closed: it does not read.
     pub fn push(&self, client: ClientId, frame: Frame) -> Result<(), PushError> {
         let outcome = self.table.borrow_mut().push(client, frame);
         if outcome == Err(PushError::Full) {
@@ -211,6 +225,7 @@ impl Sockets {
         if connection.life.stage() != Stage::Closing {
             connection.life.enter(Stage::Closing, self.clock.now_ms());
             connection.close_code = ours;
+            table.leave_route(client);
             table.push_last(client, frame);
         }
         drop(table);
@@ -270,6 +285,7 @@ impl Sockets {
         };
         connection.end_when_sent = true;
         connection.life.enter(Stage::Closing, self.clock.now_ms());
+        table.leave_route(client);
         table.mark_dirty(client);
         drop(table);
         self.arm(client);
@@ -287,8 +303,8 @@ impl Sockets {
 
     /// The client is a WebSocket of `route` now.
     pub fn open(&self, client: ClientId, route: u16) {
-        if let Some(connection) = self.table.borrow_mut().get_mut(client) {
-            connection.route = Some(route);
+        if !self.is_closing(client) {
+            self.table.borrow_mut().join_route(client, route);
         }
         self.enter(client, Stage::Open);
     }
@@ -312,11 +328,7 @@ impl Sockets {
 
     /// Waits until everything of a client has left, or it was given up.
     pub async fn drained(&self, client: ClientId) {
-        poll_fn(|cx| match self.table.borrow_mut().get_mut(client) {
-            Some(connection) => connection.poll_drained(cx),
-            None => Poll::Ready(()),
-        })
-        .await;
+        let _ = self.all_left(client).await; // either way there is nothing to wait for
     }
 
     /// Bytes that wait for a client.
@@ -326,19 +338,6 @@ impl Sockets {
             .borrow()
             .get(client)
             .map_or(0, |connection| connection.outbox.bytes())
-    }
-
-    /// The open WebSockets of a route, or of all routes; not those that are closing.
-    #[must_use]
-    pub fn clients(&self, route: Option<u16>) -> Vec<ClientId> {
-        let table = self.table.borrow();
-        let of_route =
-            |wanted: Option<u16>| wanted.is_some() && (route.is_none() || wanted == route);
-        table
-            .iter()
-            .filter(|(_, c)| of_route(c.route) && c.life.stage() != Stage::Closing)
-            .map(|(client, _)| client)
-            .collect()
     }
 
     /// Live connections, whatever they speak.
@@ -434,11 +433,14 @@ impl Sockets {
         }
     }
 
-    /// Bytes came in.
-    pub(super) fn heard(&self, client: ClientId) {
+    /// So many bytes came in.
+    pub(super) fn heard(&self, client: ClientId, count: usize) {
         let now_ms = self.clock.now_ms();
         if let Some(connection) = self.table.borrow_mut().get_mut(client) {
             connection.life.heard(now_ms);
+            if let Some(tally) = connection.tally_mut() {
+                tally.read(count, now_ms);
+            }
         }
     }
 
@@ -459,12 +461,18 @@ impl Sockets {
 
     /// A reader that cannot keep up: what has not begun to leave is dropped, and it is told to
     /// come back after a pause.
-    fn drop_slow(&self, client: ClientId) {
+    pub(super) fn drop_slow(&self, client: ClientId) {
+        let mut is_pusher = false;
         if let Some(connection) = self.table.borrow_mut().get_mut(client) {
             connection.outbox.drop_unsent();
+            is_pusher = connection.is_pusher;
         }
         tracing::debug!(?client, "outbox full: closing a slow reader");
-        self.close_with(client, Code::OverCapacity);
+        match is_pusher {
+            true => self.close_with(client, Code::OverCapacity),
+            // Clients of other protocols know what RFC 6455 registers (W20 is not about them).
+            false => self.close(client, TRY_AGAIN_LATER, "The client reads too slowly"),
+        }
     }
 
     /// Makes sure that the timer looks at the client no later than its deadline.

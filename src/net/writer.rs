@@ -1,6 +1,7 @@
 //! The end of a turn: one send for each dirty socket, however many frames it holds, and one
 //! system call for many sends.
 
+use super::clock::Clock;
 use super::send_ring::{NOT_SENT, SENDS_MAX, SendRing};
 use super::sockets::{Sockets, Stream};
 use crate::conn::Table;
@@ -101,13 +102,13 @@ impl Writer {
 
     /// Sends the batch as far as its sockets take it at once; `again` gets those that are not done
     /// with that.
-    fn send(&mut self, table: &mut Table) {
+    fn send(&mut self, table: &mut Table, clock: &Clock) {
         self.results.clear();
         if self.batch.len() > FEW && self.ring.is_some() {
             self.join(table);
             self.send_over_ring(table);
         }
-        self.settle(table);
+        self.settle(table, clock);
     }
 
     fn join(&mut self, table: &Table) {
@@ -141,14 +142,14 @@ impl Writer {
 
     /// Notes what has left. Whoever has more to send, or waits for having sent all, is looked at
     /// again: a socket that failed fails then too.
-    fn settle(&mut self, table: &mut Table) {
+    fn settle(&mut self, table: &mut Table, clock: &Clock) {
         self.results.resize(self.batch.len(), NOT_SENT);
         for (send, result) in self.batch.iter().zip(&self.results) {
             let Some(connection) = table.get_mut(send.client) else {
                 continue;
             };
             if let Ok(count) = usize::try_from(*result) {
-                connection.outbox.advance(count);
+                connection.advance(count, || clock.now_ms());
             }
             if !connection.outbox.is_empty() || connection.waits_for_empty() {
                 self.again.push(send.client);
@@ -185,7 +186,7 @@ impl Sockets {
             Some(stream.raw())
         };
         writer.fill(&mut table, socket, next);
-        writer.send(&mut table);
+        writer.send(&mut table, self.clock());
         drop(table);
         let has_more = !writer.batch.is_empty();
         let mut again = std::mem::take(&mut writer.again);
@@ -215,6 +216,7 @@ impl Sockets {
     fn write(&self, client: ClientId, stream: &Stream, cx: &mut Context<'_>) -> Written {
         let mut writer = self.writer.borrow_mut();
         let mut table = self.table.borrow_mut();
+        let mark = table.mark();
         let Some(connection) = table.get_mut(client) else {
             return Written::Failed;
         };
@@ -225,8 +227,13 @@ impl Sockets {
             }
             match stream.poll_write(cx, bytes) {
                 Poll::Ready(Ok(0) | Err(_)) => return Written::Failed,
-                Poll::Ready(Ok(count)) => connection.outbox.advance(count),
-                Poll::Pending => return Written::Blocked,
+                Poll::Ready(Ok(count)) => connection.advance(count, || self.clock().now_ms()),
+                Poll::Pending => {
+                    if connection.outbox.bytes() < mark {
+                        connection.wake();
+                    }
+                    return Written::Blocked;
+                }
             }
         }
     }
@@ -246,7 +253,7 @@ impl Sockets {
         let Some(connection) = table.get_mut(client) else {
             return;
         };
-        connection.wake_drained();
+        connection.wake();
         let end = connection.end_when_sent;
         drop(table);
         if end {
@@ -313,7 +320,7 @@ mod tests {
         table.remove(clients[5]);
         let mut writer = Writer::new(true);
         fill(&mut writer, &mut table, &pairs);
-        writer.send(&mut table);
+        writer.send(&mut table, &Clock::system());
         assert_eq!(writer.again, [clients[3]], "it ends now");
         for (index, (_, peer)) in pairs.iter().enumerate().filter(|(index, _)| *index != 5) {
             let mut got = [0; 11];
@@ -331,7 +338,7 @@ mod tests {
         // It broke off behind the fourth: all, a part, an error, nothing.
         let broken = -Errno::PIPE.raw_os_error();
         writer.results = vec![11, 7, broken, NOT_SENT];
-        writer.settle(&mut table);
+        writer.settle(&mut table, &Clock::system());
         assert_eq!(writer.again, clients[1..]);
         let left = |at: usize| {
             let mut bytes = Vec::new();
@@ -350,7 +357,7 @@ mod tests {
         let (mut table, clients, pairs) = crowd(FEW);
         let mut writer = Writer::new(true);
         fill(&mut writer, &mut table, &pairs);
-        writer.send(&mut table);
+        writer.send(&mut table, &Clock::system());
         assert_eq!(writer.again, clients);
         assert!(writer.joined.is_empty(), "nothing was joined in vain");
     }

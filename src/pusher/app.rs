@@ -164,6 +164,14 @@ impl Handler for PusherApp {
         response
     }
 
+    fn serves_while_stopping(&self) -> bool {
+        true // W22: who waits for its close is served meanwhile
+    }
+
+    fn keeps_info(&self) -> bool {
+        false // nobody asks, and there may be very many of them
+    }
+
     fn message_max(&self) -> usize {
         self.0.options.message_bytes
     }

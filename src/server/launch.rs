@@ -88,7 +88,9 @@ pub(super) fn start(builder: Builder) -> Result<ServerHandle, ServerError> {
         webhooks,
         listeners: handles,
         signals: builder.signals,
-        drain: Duration::from_millis(builder.config.drain_spread_ms.unwrap_or(SPREAD_MS_MAX)),
+        drain: Duration::from_millis(
+            builder.config.stop_wait_ms + builder.config.drain_spread_ms.unwrap_or(SPREAD_MS_MAX),
+        ),
     };
     let (ready, is_ready) = flume::bounded(1);
     spawn_control((control, runtime), control_core, ready, ending).map_err(ServerError::Thread)?;
@@ -205,6 +207,7 @@ fn setup(
         routes: builder.routes.clone(),
         drain: Drain {
             spread_ms: config.drain_spread_ms,
+            stop_wait_ms: config.stop_wait_ms,
             code: match config.drain_close {
                 DrainClose::Later => Code::OverCapacity,
                 DrainClose::AtOnce => Code::ReconnectNow,

@@ -41,9 +41,7 @@ fn receive(shard: &Shard, from: ShardId, message: ToShard) {
             frame,
             except,
         } => {
-            let clients = sockets.clients(Some(route)).into_iter();
-            let others = clients.filter(|client| !except.contains(client));
-            sockets.push_all(others, &Frame::shared(frame));
+            sockets.push_route(route, &except, &Frame::shared(frame));
         }
         ToShard::Multicast { clients, frame } => {
             sockets.push_all(clients.iter().copied(), &Frame::shared(frame));
@@ -53,12 +51,31 @@ fn receive(shard: &Shard, from: ShardId, message: ToShard) {
             route,
             count_only,
         } => {
-            let clients = sockets.clients(Some(route));
             let roll = match count_only {
-                true => Roll::Count(clients.len()),
-                false => Roll::Clients(clients.into()),
+                true => Roll::Count(sockets.count(route)),
+                false => Roll::Clients(sockets.clients(Some(route)).into()),
             };
             shard.mesh.send(from, ToShard::Roll { ticket, roll });
+        }
+        ToShard::AskVitals { ticket, client } => {
+            let roll = Roll::Vitals(sockets.vitals(client).map(Box::new));
+            shard.mesh.send(from, ToShard::Roll { ticket, roll });
+        }
+        ToShard::AskRoom {
+            ticket,
+            client,
+            empty,
+        } => {
+            let (sockets, mesh) = (Rc::clone(sockets), Rc::clone(&shard.mesh));
+            let answer = async move {
+                let room = match empty {
+                    true => sockets.all_left(client).await,
+                    false => sockets.ready(client).await,
+                };
+                let roll = Roll::Room(room.is_ok());
+                mesh.send(from, ToShard::Roll { ticket, roll });
+            };
+            glommio::spawn_local(answer).detach();
         }
         ToShard::Roll { ticket, roll } => shard.rolls.answer(ticket, roll),
         ToShard::Close {
@@ -68,6 +85,7 @@ fn receive(shard: &Shard, from: ShardId, message: ToShard) {
         } => {
             sockets.close(client, code, &reason);
         }
+        ToShard::Farewell => shard.farewells.set(shard.farewells.get() + 1),
         ToShard::Stop | ToShard::End => {
             tracing::error!("only the control thread stops a shard");
         }

@@ -81,6 +81,8 @@ pub(super) struct Shard {
     pub(super) http: http::Limits,
     pub(super) drain: Drain,
     pub(super) stopping: Cell<bool>,
+    /// How many other shards' handlers are done with on_stop.
+    pub(super) farewells: Cell<u16>,
 }
 
 /// Runs a shard on this thread until it is told to stop, and then to end; `started` is called when
@@ -207,6 +209,7 @@ impl Shard {
                 http,
                 drain,
                 stopping,
+                farewells: Cell::new(0),
             },
             setup.listener,
             setup.calls,

@@ -1,9 +1,15 @@
 //! The end of a shard: clients are told, what was sent still leaves, then everything closes.
 
 use super::run::Shard;
-use crate::id::ClientId;
+use crate::crossing::ToShard;
+use crate::handler::{Boxed, Mount};
+use crate::id::{ClientId, ShardId};
 use crate::net::pause_ms;
 use crate::protocol::Code;
+use futures_lite::FutureExt;
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::{Context, Poll};
 
 /// How a stop ends the WebSockets of a shard (W22).
 #[derive(Clone, Copy, Debug)]
@@ -13,6 +19,8 @@ pub struct Drain {
     pub spread_ms: Option<u64>,
     /// What clients are told.
     pub code: Code,
+    /// Milliseconds that handlers get for their `on_stop`.
+    pub stop_wait_ms: u64,
 }
 
 /// Longest time over which closes are spread when nobody says for how long.
@@ -30,13 +38,14 @@ const LAST_MS: u64 = 1_000;
 /// Turns in which a shard takes what others have sent last.
 const LAST_TURNS: usize = 3;
 
+/// How often it is looked whether handlers are done.
+const FAREWELL_MS: u64 = 1;
+
 /// Stops: on_stop, then a close for every WebSocket, in waves, then a deadline.
 pub(super) async fn stop(shard: &Shard) {
     shard.stopping.set(true);
     shard.sockets.tell_stopping();
-    for mount in shard.router.mounts() {
-        mount.stop().await;
-    }
+    tell_handlers(shard).await;
     shard.sockets.end_idle_requests();
     close_in_waves(shard).await;
     let deadline = shard.sockets.clock().now_ms() + GRACE_MS;
@@ -52,6 +61,77 @@ pub(super) async fn stop(shard: &Shard) {
         pause_ms(10).await;
     }
     end_turn(shard);
+}
+
+/// Runs every handler's on_stop, all at once, and waits until those of all shards are done or
+/// their time is up: what one of them sends to a client of another shard still arrives there
+/// before the close.
+async fn tell_handlers(shard: &Shard) {
+    let deadline = shard.sockets.clock().now_ms() + shard.drain.stop_wait_ms;
+    let mut farewells = Farewells::new(shard.router.mounts());
+    let all = poll_fn(|cx| farewells.poll(cx));
+    let late = async {
+        while shard.sockets.clock().now_ms() < deadline {
+            pause_ms(FAREWELL_MS).await;
+        }
+    };
+    all.or(late).await;
+    farewells.give_up(shard.drain.stop_wait_ms);
+    let own = shard.mesh.shard();
+    let others = shard.mesh.shards() - 1;
+    for other in (0..=others).map(ShardId).filter(|it| *it != own) {
+        shard.mesh.send(other, ToShard::Farewell);
+    }
+    while shard.farewells.get() < others && shard.sockets.clock().now_ms() < deadline {
+        pause_ms(FAREWELL_MS).await;
+    }
+}
+
+/// Handlers that run their on_stop.
+struct Farewells {
+    mounts: Vec<Rc<dyn Mount>>,
+    running: Vec<Option<Boxed<'static, ()>>>,
+}
+
+impl Farewells {
+    fn new(mounts: Vec<Rc<dyn Mount>>) -> Self {
+        let stop = |mount: &Rc<dyn Mount>| {
+            let mount = Rc::clone(mount);
+            let stop: Boxed<'static, ()> = Box::pin(async move { mount.stop().await });
+            Some(stop)
+        };
+        let running = mounts.iter().map(stop).collect();
+        Self { mounts, running }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        for running in &mut self.running {
+            if let Some(stop) = running
+                && stop.as_mut().poll(cx).is_ready()
+            {
+                *running = None;
+            }
+        }
+        match self.running.iter().all(Option::is_none) {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        }
+    }
+
+    /// Drops what is not done; from here on there is only on_close for all of them.
+    fn give_up(self, waited_ms: u64) {
+        for (mount, running) in self.mounts.iter().zip(self.running) {
+            if running.is_some() {
+                let route = mount.pattern();
+                tracing::warn!(
+                    route,
+                    waited_ms,
+                    "on_stop takes too long: it is not waited for"
+                );
+            }
+            mount.stopped();
+        }
+    }
 }
 
 /// Closes everybody who is here, evenly over the time there is: clients that come back at once or

@@ -8,6 +8,10 @@
 //!
 //! After an error or a close frame the decoder yields nothing more.
 
+mod pieces;
+
+pub use pieces::{DataPiece, Piece};
+
 use super::deflate::Inflater;
 use crate::limits::{CONTROL_PAYLOAD_MAX, FRAGMENTS_MAX};
 use std::io::Cursor;
@@ -66,9 +70,12 @@ pub struct Decoder {
     inflater: Option<Rc<Inflater>>,
 }
 
+/// What a message is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+pub enum Kind {
+    /// UTF-8.
     Text,
+    /// Any bytes.
     Binary,
 }
 
@@ -110,6 +117,15 @@ impl Decoder {
         }
     }
 
+    /// Why the peer closes, in its own words; empty before its close frame, and when it gave none.
+    #[must_use]
+    pub fn close_reason(&self) -> &str {
+        match self.finished {
+            true => std::str::from_utf8(&self.partial).unwrap_or_default(),
+            false => "",
+        }
+    }
+
     /// Takes the next thing out of `input`, which is shortened by what was used. `None` means
     /// that all of it is used and nothing is complete.
     ///
@@ -119,6 +135,18 @@ impl Decoder {
         &'s mut self,
         input: &mut &'i mut [u8],
     ) -> Result<Option<Received<'s>>, CodecError> {
+        let counted = self.next_counted(input)?;
+        Ok(counted.map(|(received, _)| received))
+    }
+
+    /// Same, with the number of frames that it came in.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn next_counted<'s, 'i: 's>(
+        &'s mut self,
+        input: &mut &'i mut [u8],
+    ) -> Result<Option<(Received<'s>, u32)>, CodecError> {
         match std::mem::replace(&mut self.lent, Lent::Nothing) {
             Lent::Nothing => {}
             Lent::Message => self.let_go(),
@@ -132,32 +160,34 @@ impl Decoder {
         if matches!(step, Err(_) | Ok(Some(Step::Close(_)))) {
             self.finished = true;
         }
-        match step? {
-            None => Ok(None),
-            Some(Step::InPlace(Kind::Text, payload)) => Ok(Some(Received::Text(payload))),
-            Some(Step::InPlace(Kind::Binary, payload)) => Ok(Some(Received::Binary(payload))),
-            Some(Step::Ping(payload)) => Ok(Some(Received::Ping(payload))),
-            Some(Step::CutPing(header)) => {
+        let Some(step) = step? else { return Ok(None) };
+        let received = match step {
+            Step::InPlace(Kind::Text, payload) => Received::Text(payload),
+            Step::InPlace(Kind::Binary, payload) => Received::Binary(payload),
+            Step::Ping(payload) => Received::Ping(payload),
+            Step::CutPing(header) => {
                 self.lent = Lent::Partial;
-                Ok(Some(Received::Ping(&self.partial[header..])))
+                Received::Ping(&self.partial[header..])
             }
-            Some(Step::Pong) => Ok(Some(Received::Pong)),
-            Some(Step::Close(code)) => Ok(Some(Received::Close(code))),
-            Some(Step::Collected(kind)) => {
+            Step::Pong => Received::Pong,
+            Step::Close(code) => Received::Close(code),
+            Step::Collected(kind, frames) => {
                 self.lent = Lent::Message;
-                Ok(Some(match kind {
+                let message = match kind {
                     Kind::Text => Received::Text(&mut self.message),
                     Kind::Binary => Received::Binary(&mut self.message),
-                }))
+                };
+                return Ok(Some((message, frames)));
             }
-        }
+        };
+        Ok(Some((received, 1)))
     }
 
     fn step<'i>(&mut self, input: &mut &'i mut [u8]) -> Result<Option<Step<'i>>, CodecError> {
         loop {
             if let Some(open) = self.open {
                 match self.collect(open, input)? {
-                    Some(kind) => return Ok(Some(Step::Collected(kind))),
+                    Some((kind, frames)) => return Ok(Some(Step::Collected(kind, frames))),
                     None if self.open.is_some() => return Ok(None),
                     None => continue,
                 }
@@ -185,7 +215,11 @@ impl Decoder {
                     return Ok(None);
                 }
                 let payload = take_payload(input, &header);
-                return control(kind, payload).map(Some);
+                let step = control(kind, payload)?;
+                if matches!(step, Step::Close(_)) {
+                    self.keep_reason(payload);
+                }
+                return Ok(Some(step));
             }
             let kind = self.begin(&header)?;
             if whole && header.is_final && self.fragments == 0 {
@@ -193,7 +227,7 @@ impl Decoder {
                 let payload = take_payload(input, &header);
                 if self.compressed {
                     self.inflate(kind, payload)?;
-                    return Ok(Some(Step::Collected(kind)));
+                    return Ok(Some(Step::Collected(kind, 1)));
                 }
                 if kind == Kind::Text && simdutf8::basic::from_utf8(payload).is_err() {
                     return Err(CodecError::InvalidText);
@@ -217,7 +251,9 @@ impl Decoder {
         if header.compressed && !starts {
             return Err(CodecError::Protocol); // only a message's first frame says so
         }
-        if header.length > self.message_max - self.message.len().min(self.message_max) {
+        // One of the two is the size so far: of what was gathered, or of what came in pieces.
+        let so_far = self.message.len().max(self.valid_to);
+        if header.length > self.message_max - so_far.min(self.message_max) {
             return Err(CodecError::TooBig);
         }
         if starts {
@@ -237,12 +273,13 @@ impl Decoder {
         });
     }
 
-    /// Moves payload into `message`; says so when the message is whole.
+    /// Moves payload into `message`; when the message is whole, says what it is and in how many
+    /// frames it came.
     fn collect(
         &mut self,
         open: OpenFrame,
         input: &mut &mut [u8],
-    ) -> Result<Option<Kind>, CodecError> {
+    ) -> Result<Option<(Kind, u32)>, CodecError> {
         if self.fragments > FRAGMENTS_MAX {
             return Err(CodecError::TooBig);
         }
@@ -271,12 +308,13 @@ impl Decoder {
         if !open.is_final {
             return Ok(None);
         }
+        let frames = self.fragments;
         (self.kind, self.fragments, self.valid_to) = (None, 0, 0);
         if self.compressed {
             let gathered = std::mem::take(&mut self.message);
             self.inflate(kind, &gathered)?;
         }
-        Ok(Some(kind))
+        Ok(Some((kind, frames)))
     }
 
     /// Text is refused at the first byte that cannot be UTF-8, not at the message's end.
@@ -327,8 +365,16 @@ impl Decoder {
             Step::Close(code) => Step::Close(code),
             _ => Step::Pong,
         };
-        self.partial = Vec::new();
+        let cut = std::mem::take(&mut self.partial);
+        if matches!(step, Step::Close(_)) {
+            self.keep_reason(&cut[header..]);
+        }
         Ok(Some(step))
+    }
+
+    /// Keeps what a close frame says behind its code. Nothing is partial after it.
+    fn keep_reason(&mut self, payload: &[u8]) {
+        self.partial = payload.get(2..).unwrap_or_default().to_vec();
     }
 }
 
@@ -341,7 +387,8 @@ enum Lent {
 
 enum Step<'i> {
     InPlace(Kind, &'i mut [u8]),
-    Collected(Kind),
+    /// A message that came in so many frames.
+    Collected(Kind, u32),
     Ping(&'i [u8]),
     /// A ping that reads cut in two: it lies in `partial` after a header of so many bytes.
     CutPing(usize),

@@ -1,9 +1,11 @@
 //! Outbound frames: encoded once, then shared.
 //!
 //! A [`Frame`] is 16 bytes and cheap to clone without atomics: it points to bytes of this
-//! shard, to static bytes, or holds a very short frame itself. The buffer behind a broadcast
-//! is an `Arc<[u8]>`: it crosses the mesh once and is wrapped once on each shard.
+//! shard, to static bytes, to a buffer that it gives back, or holds a very short frame itself. The
+//! buffer behind a broadcast is an `Arc<[u8]>`: it crosses the mesh once and is wrapped once on
+//! each shard.
 
+use super::lent::Lent;
 use crate::limits::{CLOSE_REASON_MAX, CONTROL_PAYLOAD_MAX};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -17,6 +19,7 @@ pub struct Frame(Repr);
 #[derive(Clone, Debug)]
 enum Repr {
     Shared(Rc<Arc<[u8]>>),
+    Lent(Lent),
     Static(&'static &'static [u8]),
     Short { len: u8, bytes: [u8; SHORT_MAX] },
 }
@@ -106,14 +109,46 @@ impl Frame {
         Self::fixed(&CLOSE)
     }
 
+    /// Whether this is a ping, pong or close, which may stand between the fragments of a message.
+    #[must_use]
+    pub fn is_control(&self) -> bool {
+        self.bytes().first().is_some_and(|first| first & 0x08 != 0)
+    }
+
+    /// Whether a message ends with this frame.
+    #[must_use]
+    pub fn is_final(&self) -> bool {
+        self.bytes().first().is_some_and(|first| first & 0x80 != 0)
+    }
+
     /// What goes to the socket.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         match &self.0 {
             Repr::Shared(bytes) => bytes,
+            Repr::Lent(lent) => lent.bytes(),
             Repr::Static(bytes) => bytes,
             Repr::Short { len, bytes } => &bytes[..usize::from(*len)],
         }
+    }
+
+    /// A frame in a buffer of the shard's.
+    pub(super) fn lent(lent: Lent) -> Self {
+        Self(Repr::Lent(lent))
+    }
+
+    /// A message that is short enough to be held in place.
+    pub(super) fn short(is_final: bool, opcode: OpCode, payload: &[u8]) -> Option<Self> {
+        let len = payload.len() + 2;
+        if len > SHORT_MAX {
+            return None;
+        }
+        let mut bytes = [0; SHORT_MAX];
+        bytes[0] = u8::from(is_final) << 7 | u8::from(opcode);
+        bytes[1] = payload.len() as u8;
+        bytes[2..len].copy_from_slice(payload);
+        let len = len as u8;
+        Some(Self(Repr::Short { len, bytes }))
     }
 
     fn of_bytes(bytes: &[u8]) -> Self {
@@ -155,9 +190,13 @@ fn encoded(opcode: OpCode, payload: &[u8]) -> Vec<u8> {
     out
 }
 
-fn frame_into(opcode: OpCode, payload: &[u8], out: &mut Vec<u8>) {
+pub(super) fn frame_into(opcode: OpCode, payload: &[u8], out: &mut Vec<u8>) {
+    fragment_into(true, opcode, payload, out);
+}
+
+pub(super) fn fragment_into(is_final: bool, opcode: OpCode, payload: &[u8], out: &mut Vec<u8>) {
     let header = FrameHeader {
-        is_final: true,
+        is_final,
         rsv1: false,
         rsv2: false,
         rsv3: false,

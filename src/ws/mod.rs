@@ -7,6 +7,9 @@ pub mod codec;
 pub mod deflate;
 pub mod frame;
 pub mod handshake;
+mod lent;
+pub mod utf8;
 
 pub use codec::{Decoder, Received};
 pub use frame::Frame;
+pub use lent::Frames;

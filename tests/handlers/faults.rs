@@ -4,8 +4,14 @@ use crate::chat::{ChatServer, expect_alive, expect_close_frame};
 use crate::support::http::Http;
 use crate::support::server::{TestServer, app, config};
 use crate::support::websocket::{Incoming, Ws, handshake, refused, text};
-use shardcast::handler::{Client, Endpoint, Handler, Handshake, Message, Request, Result, Router};
+use crate::support::wire::PATIENCE;
+use shardcast::handler::{
+    Client, Close, Endpoint, Handler, Handshake, Message, Request, Result, Router,
+};
+use shardcast::http::Response;
+use shardcast::id::ClientId;
 use shardcast::server::Server;
+use std::future::ready;
 
 /// A client of `/chat/NAME?FAULT` on shard 0, its greeting not read.
 fn faulty(chat: &ChatServer, name: &str, fault: &str) -> Ws {
@@ -189,4 +195,106 @@ fn many_faults_at_once_leave_the_shards_whole() {
 fn end_of(mut ws: Ws) -> Incoming {
     ws.wire.end_sending();
     ws.next()
+}
+
+/// Panics in callbacks before they have returned a future: a callback need not be an `async fn`.
+struct Abrupt(flume::Sender<String>);
+
+impl Abrupt {
+    fn may_break(&self, fault: &str, at: &str) {
+        self.0.send(at.to_owned()).expect("the log has room");
+        assert_ne!(fault, at, "broken");
+    }
+}
+
+impl Handler for Abrupt {
+    type Session = String;
+
+    fn on_handshake(
+        &self,
+        request: &Request<'_>,
+    ) -> impl Future<Output = Result<Handshake<String>>> {
+        self.may_break(request.query(), "handshake");
+        ready(Ok(Handshake::accept(request.query().to_owned())))
+    }
+
+    fn on_open(&self, client: &mut Client<String>) -> impl Future<Output = Result> {
+        self.may_break(client.session(), "open");
+        ready(Ok(()))
+    }
+
+    fn on_message(
+        &self,
+        client: &mut Client<String>,
+        _: Message<'_>,
+    ) -> impl Future<Output = Result> {
+        self.may_break(client.session(), "message");
+        ready(Err("no".into()))
+    }
+
+    fn on_error(
+        &self,
+        client: &mut Client<String>,
+        _: &dyn std::error::Error,
+    ) -> impl Future<Output = ()> {
+        self.may_break(client.session(), "error");
+        ready(())
+    }
+
+    fn on_close(&self, _: ClientId, fault: String, close: Close) -> impl Future<Output = ()> {
+        assert_eq!((close.code, close.by_peer), (1011, false));
+        self.may_break(&fault, "close");
+        ready(())
+    }
+
+    fn on_request(&self, _: &Endpoint, request: Request<'_>) -> impl Future<Output = Response> {
+        self.may_break(request.query(), "request");
+        ready(Response::empty(204))
+    }
+
+    fn on_stop(&self, _: &Endpoint) -> impl Future<Output = ()> {
+        self.may_break("stop", "stop");
+        ready(())
+    }
+}
+
+#[test]
+fn a_callback_that_panics_when_it_is_called_is_like_any_other() {
+    let (log, noted) = flume::bounded(100);
+    let routes = move |router: &mut Router| {
+        router.mount("/abrupt", |_| Abrupt(log.clone()));
+    };
+    let builder = Server::builder().config(config([])).routes(routes);
+    let server = TestServer::build(builder);
+    let next = || noted.recv_timeout(PATIENCE).expect("something happens");
+    let mut healthy = Ws::open(server.address(), "/abrupt?none");
+    assert_eq!([next(), next()], ["handshake", "open"]);
+    let refusal = refused(server.address(), &handshake("/abrupt?handshake"));
+    assert_eq!((refusal.status, next()), (500, "handshake".into()));
+    for (fault, lines) in [
+        ("open", &["handshake", "open", "error", "close"][..]),
+        (
+            "message",
+            &["handshake", "open", "message", "error", "close"],
+        ),
+        ("error", &["handshake", "open", "message", "error", "close"]),
+        ("close", &["handshake", "open", "message", "error", "close"]),
+    ] {
+        let mut ws = Ws::open(server.address(), &format!("/abrupt?{fault}"));
+        if fault != "open" {
+            ws.send_text("x");
+        }
+        assert_eq!(ws.expect_close(1011), "Internal error", "{fault}");
+        for line in lines {
+            assert_eq!(next(), *line, "{fault}");
+        }
+    }
+    let mut http = Http::connect(server.address());
+    assert_eq!(http.ask("GET", "/abrupt?fine", b"").status, 204);
+    assert_eq!(http.ask("GET", "/abrupt?request", b"").status, 500);
+    healthy.send_text("x");
+    healthy.expect_close(1011);
+    server.stop();
+    server.wait().expect("a handler does not decide that");
+    assert_eq!(noted.drain().filter(|line| line == "stop").count(), 2);
 }

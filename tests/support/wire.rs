@@ -36,6 +36,11 @@ impl Wire {
         self.stream
     }
 
+    /// The socket, for what is not done here.
+    pub fn stream(&self) -> &TcpStream {
+        &self.stream
+    }
+
     /// Sends all of it.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.stream

@@ -28,6 +28,24 @@ pub(super) const SPREAD_MS: Knob<Config> = Knob {
     },
 };
 
+/// How long handlers may take to say goodbye.
+pub(super) const STOP_WAIT_MS: Knob<Config> = Knob {
+    key: "stop_wait_ms",
+    flag: Some("stop-wait-ms"),
+    variables: &[],
+    bare: None,
+    accepts: Accepts::Whole {
+        least: 0,
+        most: 600_000,
+        unit: Unit::Milliseconds,
+    },
+    group: OPERATION,
+    help: "Time that custom handlers get at a stop before their clients are closed",
+    elsewhere: &[],
+    put: |c, v| c.stop_wait_ms = v.whole(),
+    show: |c| c.stop_wait_ms.to_string(),
+};
+
 /// What clients are told at a stop.
 pub(super) const CLOSE: Knob<Config> = Knob {
     key: "drain_close",

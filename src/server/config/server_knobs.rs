@@ -453,6 +453,7 @@ pub(super) static SERVER: &[Knob<Config>] = &[
     webhook::QUEUE_BYTES,
     webhook::CA_FILE,
     drain::SPREAD_MS,
+    drain::STOP_WAIT_MS,
     drain::CLOSE,
     Knob {
         key: "debug",

@@ -117,6 +117,8 @@ pub struct Config {
     /// Over how many milliseconds a stop spreads the closes of clients (W22). Default: one for each
     /// client of a shard, 3000 at most.
     pub drain_spread_ms: Option<u64>,
+    /// For how many milliseconds a stop waits for `on_stop` of custom handlers. Default 5000.
+    pub stop_wait_ms: u64,
     /// What clients are told at a stop. Default 4100.
     pub drain_close: DrainClose,
 
@@ -180,6 +182,7 @@ impl Default for Config {
             webhook_queue_bytes: 16 << 20,
             webhook_ca_file: None,
             drain_spread_ms: None,
+            stop_wait_ms: 5_000,
             drain_close: DrainClose::default(),
             debug: false,
             demo: false,

@@ -1,0 +1,157 @@
+//! One connection of a shard, without its socket.
+
+use super::extra::Extra;
+use super::life::Life;
+use super::outbox::Outbox;
+use super::tally::Tally;
+use crate::ws::Frame;
+use crate::ws::deflate::Profile;
+use std::task::{Context, Poll};
+
+/// One connection.
+#[derive(Debug)]
+pub struct Connection {
+    /// What waits to be written.
+    pub outbox: Outbox,
+    /// Its deadlines.
+    pub life: Life,
+    /// Which handler it belongs to, once it is a WebSocket.
+    pub(super) route: Option<u16>,
+    /// Its place among the clients of its route, as long as it is one of them.
+    pub(super) place: u32,
+    /// Whether it understands Pusher's error frames, which then go in front of closes.
+    pub is_pusher: bool,
+    /// The code of our close frame, unless the peer's came first.
+    pub close_code: Option<u16>,
+    /// End the sending side when the outbox is empty.
+    pub end_when_sent: bool,
+    /// A write did not go through; a task of its own goes on with it.
+    pub blocked: bool,
+    /// How its messages are compressed, if it agreed to that.
+    pub(super) deflate: Option<Profile>,
+    /// A message leaves in pieces: others wait behind it.
+    pub(super) streams: bool,
+    /// What waited was dropped: the socket is finished.
+    lost: bool,
+    pub(super) dirty: bool,
+    extra: Option<Box<Extra>>,
+}
+
+// Held for every connection (docs/memory.md).
+const _: () = assert!(size_of::<Connection>() <= 136);
+
+impl Connection {
+    pub(super) fn new(now_ms: u64, nowhere: u32) -> Self {
+        Self {
+            outbox: Outbox::default(),
+            life: Life::new(now_ms),
+            route: None,
+            place: nowhere,
+            is_pusher: false,
+            close_code: None,
+            end_when_sent: false,
+            blocked: false,
+            deflate: None,
+            streams: false,
+            lost: false,
+            dirty: false,
+            extra: None,
+        }
+    }
+
+    /// Its rare state, made if there is none.
+    pub(super) fn extra_mut(&mut self) -> &mut Extra {
+        self.extra.get_or_insert_with(Box::default)
+    }
+
+    /// Starts to count.
+    pub fn keep_tally(&mut self, tally: Tally) {
+        self.extra_mut().tally = Some(tally);
+    }
+
+    /// What is counted of it, if its handler wants to know.
+    #[must_use]
+    pub fn tally(&self) -> Option<&Tally> {
+        self.extra.as_ref()?.tally.as_ref()
+    }
+
+    /// Same, to count.
+    pub fn tally_mut(&mut self) -> Option<&mut Tally> {
+        self.extra.as_mut()?.tally.as_mut()
+    }
+
+    /// Bytes that wait: in the outbox, and behind a message that leaves in pieces.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.outbox.bytes() + self.extra.as_ref().map_or(0, |extra| extra.behind_bytes())
+    }
+
+    /// The socket has taken `count` bytes of what was gathered; `now_ms` is only asked for if they
+    /// are counted.
+    pub fn advance(&mut self, count: usize, now_ms: impl FnOnce() -> u64) {
+        let extra = self.extra.as_mut();
+        match extra.and_then(|extra| extra.tally.as_mut()) {
+            None => self.outbox.advance(count),
+            Some(tally) => {
+                let now_ms = now_ms();
+                tally.sent(count, now_ms);
+                let sent_frame = |frame: &Frame| tally.sent_frame(frame, now_ms);
+                self.outbox.advance_by(count, sent_frame);
+            }
+        }
+    }
+
+    /// Ready when nothing waits to be written, true if all of it has left.
+    pub fn poll_drained(&mut self, cx: &Context<'_>) -> Poll<bool> {
+        if self.lost {
+            return Poll::Ready(false);
+        }
+        if self.waiting() == 0 {
+            return Poll::Ready(true);
+        }
+        self.wait(cx)
+    }
+
+    /// Wakes this task when something has left, or when the connection is closing.
+    pub fn wait<T>(&mut self, cx: &Context<'_>) -> Poll<T> {
+        self.extra_mut().wait(cx);
+        Poll::Pending
+    }
+
+    /// Something has left: who waits for that looks whether it was enough.
+    pub fn wake(&mut self) {
+        let Some(extra) = &mut self.extra else {
+            return;
+        };
+        extra.wake();
+        if extra.is_empty() {
+            self.extra = None;
+        }
+    }
+
+    /// Whether something happens when the outbox is empty.
+    #[must_use]
+    pub fn waits_for_empty(&self) -> bool {
+        self.end_when_sent
+            || self
+                .extra
+                .as_ref()
+                .is_some_and(|extra| extra.is_waited_for())
+    }
+
+    /// It is closing: what waits behind half a message never leaves.
+    pub(super) fn drop_behind(&mut self) {
+        if self.streams {
+            self.streams = false;
+            drop(self.extra_mut().take_behind());
+        }
+        self.wake();
+    }
+
+    /// Drops everything that waits: the socket is finished.
+    pub fn give_up(&mut self) {
+        self.outbox = Outbox::default();
+        self.lost = true;
+        self.drop_behind();
+    }
+}

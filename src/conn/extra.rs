@@ -1,0 +1,59 @@
+//! What few connections have, or for a short time: it is boxed, so that others hold nothing of it.
+
+use super::tally::Tally;
+use crate::ws::Frame;
+use std::task::{Context, Waker};
+
+/// The rare state of a connection.
+#[derive(Debug, Default)]
+pub struct Extra {
+    /// What is counted of it, for handlers that want to know.
+    pub tally: Option<Tally>,
+    /// Messages that wait for the end of one that leaves in pieces.
+    behind: Vec<Frame>,
+    behind_bytes: usize,
+    /// Who waits until something has left.
+    waiting: Vec<Waker>,
+}
+
+impl Extra {
+    /// Puts a message behind the one that leaves in pieces.
+    pub(super) fn push_behind(&mut self, frame: Frame) {
+        self.behind_bytes += frame.bytes().len();
+        self.behind.push(frame);
+    }
+
+    /// Bytes of what waits behind.
+    pub(super) fn behind_bytes(&self) -> usize {
+        self.behind_bytes
+    }
+
+    /// Takes what waits behind, in its order.
+    pub(super) fn take_behind(&mut self) -> Vec<Frame> {
+        self.behind_bytes = 0;
+        std::mem::take(&mut self.behind)
+    }
+
+    /// Wakes this task when something has left.
+    pub(super) fn wait(&mut self, cx: &Context<'_>) {
+        if !self.waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
+            self.waiting.push(cx.waker().clone());
+        }
+    }
+
+    pub(super) fn is_waited_for(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// Wakes who waits; each looks for itself whether that was enough.
+    pub(super) fn wake(&mut self) {
+        for waker in self.waiting.drain(..) {
+            waker.wake();
+        }
+    }
+
+    /// Whether nothing is in it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.tally.is_none() && self.behind.is_empty() && self.waiting.is_empty()
+    }
+}

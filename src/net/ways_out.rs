@@ -1,0 +1,161 @@
+//! What those do who send much to one client: wait for room, send a message in pieces, ask what
+//! has left.
+
+use super::sockets::Sockets;
+use crate::conn::{PushError, Stage, Tally, Vitals};
+use crate::id::ClientId;
+use crate::protocol::Code;
+use crate::ws::Frame;
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::task::Poll;
+
+/// The client is gone, or it is closing and takes nothing more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gone;
+
+impl Sockets {
+    /// Puts a frame into a client's outbox; it leaves at the end of this turn. One that does not
+    /// fit is dropped and changes nothing for the client.
+    ///
+    /// # Errors
+    /// [`PushError`].
+    pub fn offer(&self, client: ClientId, frame: Frame) -> Result<(), PushError> {
+        self.table.borrow_mut().push(client, frame)?;
+        self.turn().request();
+        Ok(())
+    }
+
+    /// Waits until less than half of what a client's outbox may hold waits in it.
+    ///
+    /// # Errors
+    /// [`Gone`].
+    pub async fn ready(&self, client: ClientId) -> Result<(), Gone> {
+        self.room(client, true).await
+    }
+
+    /// Same, without counting what waits behind a message that leaves in pieces: for its sender.
+    ///
+    /// # Errors
+    /// [`Gone`].
+    pub async fn room_for_piece(&self, client: ClientId) -> Result<(), Gone> {
+        self.room(client, false).await
+    }
+
+    async fn room(&self, client: ClientId, counts_behind: bool) -> Result<(), Gone> {
+        poll_fn(|cx| {
+            let mut table = self.table.borrow_mut();
+            let mark = table.mark();
+            let connection = table.get_mut(client).ok_or(Gone)?;
+            if connection.life.stage() == Stage::Closing {
+                return Poll::Ready(Err(Gone));
+            }
+            let waiting = match counts_behind {
+                true => connection.waiting(),
+                false => connection.outbox.bytes(),
+            };
+            match waiting < mark {
+                true => Poll::Ready(Ok(())),
+                false => connection.wait(cx),
+            }
+        })
+        .await
+    }
+
+    /// Waits until everything of a client has left, what was said last to a closing one included.
+    ///
+    /// # Errors
+    /// [`Gone`] when it does not leave any more.
+    pub async fn all_left(&self, client: ClientId) -> Result<(), Gone> {
+        let left = poll_fn(|cx| match self.table.borrow_mut().get_mut(client) {
+            Some(connection) => connection.poll_drained(cx),
+            None => Poll::Ready(false),
+        });
+        match left.await {
+            true => Ok(()),
+            false => Err(Gone),
+        }
+    }
+
+    /// A message to the client begins to leave in pieces; false when another one does already.
+    ///
+    /// # Errors
+    /// [`Gone`].
+    pub fn begin_stream(&self, client: ClientId) -> Result<bool, Gone> {
+        let begun = self.table.borrow_mut().begin_stream(client);
+        begun.map_err(|_| Gone)
+    }
+
+    /// The next piece of that message.
+    ///
+    /// # Errors
+    /// [`Gone`].
+    pub fn push_piece(&self, client: ClientId, frame: Frame) -> Result<(), Gone> {
+        let pushed = self.table.borrow_mut().push_piece(client, frame);
+        self.turn().request();
+        pushed.map_err(|_| Gone)
+    }
+
+    /// Its last piece.
+    ///
+    /// # Errors
+    /// [`Gone`].
+    pub fn end_stream(&self, client: ClientId, last: Frame) -> Result<(), Gone> {
+        let ended = self.table.borrow_mut().end_stream(client, last);
+        self.turn().request();
+        ended.map_err(|_| Gone)
+    }
+
+    /// It does not get to its end: half a message must not be taken for a whole one.
+    pub fn break_stream(&self, client: ClientId) {
+        if !self.is_closing(client) {
+            tracing::warn!(?client, "half a message was sent: closing with 1011");
+            self.close_with(client, Code::InternalError);
+        }
+    }
+
+    /// Counts from now on what the client, a WebSocket, reads and sends.
+    pub fn keep_tally(&self, client: ClientId, peer: Option<SocketAddr>, path: Box<str>) {
+        let now_ms = self.clock().now_ms();
+        if let Some(connection) = self.table.borrow_mut().get_mut(client) {
+            let before = (connection.outbox.bytes(), connection.outbox.frames());
+            connection.keep_tally(Tally::new(now_ms, before, peer, path));
+        }
+    }
+
+    /// Counts bytes that were read of the client before it was a WebSocket.
+    pub fn tally_early(&self, client: ClientId, bytes: usize) {
+        let now_ms = self.clock().now_ms();
+        self.tally(client, |tally| tally.read(bytes, now_ms));
+    }
+
+    /// Counts frames that were read of the client: of a message, which may end with them, or a
+    /// control frame.
+    pub fn tally_frames(&self, client: ClientId, frames: u32, is_data: bool, ends: bool) {
+        self.tally(client, |tally| tally.read_frames(frames, is_data, ends));
+    }
+
+    /// Keeps the code of the peer's close frame.
+    pub fn tally_close(&self, client: ClientId, code: u16) {
+        self.tally(client, |tally| tally.peer_code = Some(code));
+    }
+
+    fn tally(&self, client: ClientId, count: impl FnOnce(&mut Tally)) {
+        let mut table = self.table.borrow_mut();
+        if let Some(connection) = table.get_mut(client)
+            && let Some(tally) = connection.tally_mut()
+        {
+            count(tally);
+        }
+    }
+
+    /// What is known of the client; `None` when it is gone, or when its handler keeps nothing.
+    #[must_use]
+    pub fn vitals(&self, client: ClientId) -> Option<Vitals> {
+        let table = self.table.borrow();
+        let connection = table.get(client)?;
+        let unix_ms = |ms| self.clock().unix_ms(ms);
+        let (waiting, code) = (connection.waiting(), connection.close_code);
+        Some(connection.tally()?.vitals(waiting, code, unix_ms))
+    }
+}

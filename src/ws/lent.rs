@@ -1,0 +1,204 @@
+//! Buffers for frames that go to one client: lent to a frame, taken back when it has left.
+//!
+//! What goes to many is shared and allocated once for all of them. What goes to one, such as the
+//! answer to each message, would cost two allocations each time; with the shard's own buffers it
+//! costs none.
+
+use super::codec::Kind;
+use super::frame::{self, Frame};
+use crate::limits::{FRAME_BUFFER_MAX, FRAME_BUFFERS_KEPT, FRAME_BYTES_KEPT};
+use std::cell::{Cell, RefCell};
+use std::rc::{Rc, Weak};
+use tungstenite::protocol::frame::coding::{Data, OpCode};
+
+/// The buffers of a shard that no frame uses.
+#[derive(Debug, Default)]
+pub struct Frames {
+    free: RefCell<Vec<Rc<Buffer>>>,
+    /// Bytes of memory in `free`.
+    kept: Cell<usize>,
+}
+
+#[derive(Debug)]
+struct Buffer {
+    bytes: Vec<u8>,
+    pool: Weak<Frames>,
+}
+
+/// A buffer in use; the last of its clones gives it back. `None` only while that happens.
+#[derive(Clone, Debug)]
+pub(super) struct Lent(Option<Rc<Buffer>>);
+
+impl Frames {
+    /// A text message from `payload`, for one client.
+    #[must_use]
+    pub fn text(self: &Rc<Self>, payload: &[u8]) -> Frame {
+        self.encode(true, OpCode::Data(Data::Text), payload)
+    }
+
+    /// A binary message from `payload`, for one client.
+    #[must_use]
+    pub fn binary(self: &Rc<Self>, payload: &[u8]) -> Frame {
+        self.encode(true, OpCode::Data(Data::Binary), payload)
+    }
+
+    /// A fragment of a message, of which `begins` tells the kind if it is the first.
+    #[must_use]
+    pub fn fragment(
+        self: &Rc<Self>,
+        begins: Option<Kind>,
+        is_final: bool,
+        payload: &[u8],
+    ) -> Frame {
+        let data = match begins {
+            Some(Kind::Text) => Data::Text,
+            Some(Kind::Binary) => Data::Binary,
+            None => Data::Continue,
+        };
+        self.encode(is_final, OpCode::Data(data), payload)
+    }
+
+    fn encode(self: &Rc<Self>, is_final: bool, opcode: OpCode, payload: &[u8]) -> Frame {
+        if let Some(short) = Frame::short(is_final, opcode, payload) {
+            return short;
+        }
+        let mut buffer = self.take();
+        let unique = Rc::get_mut(&mut buffer).expect("whatever is free has one owner");
+        unique.bytes.clear();
+        frame::fragment_into(is_final, opcode, payload, &mut unique.bytes);
+        Frame::lent(Lent(Some(buffer)))
+    }
+
+    fn take(self: &Rc<Self>) -> Rc<Buffer> {
+        let Some(buffer) = self.free.borrow_mut().pop() else {
+            let (bytes, pool) = (Vec::new(), Rc::downgrade(self));
+            return Rc::new(Buffer { bytes, pool });
+        };
+        self.kept.set(self.kept.get() - buffer.bytes.capacity());
+        buffer
+    }
+
+    fn take_back(&self, buffer: Rc<Buffer>) {
+        let size = buffer.bytes.capacity();
+        let mut free = self.free.borrow_mut();
+        if size <= FRAME_BUFFER_MAX
+            && free.len() < FRAME_BUFFERS_KEPT
+            && self.kept.get() + size <= FRAME_BYTES_KEPT
+        {
+            self.kept.set(self.kept.get() + size);
+            free.push(buffer);
+        }
+    }
+}
+
+impl Lent {
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.0.as_ref().map_or(&[], |buffer| &buffer.bytes)
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if let Some(buffer) = self.0.take()
+            && Rc::strong_count(&buffer) == 1
+            && let Some(pool) = buffer.pool.upgrade()
+        {
+            pool.take_back(buffer);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kept(frames: &Frames) -> (usize, usize) {
+        (frames.free.borrow().len(), frames.kept.get())
+    }
+
+    #[test]
+    fn frames_are_those_that_are_made_without_a_pool() {
+        let frames = Rc::new(Frames::default());
+        for len in [0, 1, 12, 13, 125, 126, 65_535, 65_536, 200_000] {
+            let payload = vec![b'x'; len];
+            let text = frames.text(&payload);
+            assert_eq!(text.bytes(), Frame::text(&payload).bytes(), "{len}");
+            let binary = frames.binary(&payload);
+            assert_eq!(binary.bytes(), Frame::binary(&payload).bytes(), "{len}");
+        }
+    }
+
+    #[test]
+    fn fragments_say_what_begins_and_what_ends() {
+        let frames = Rc::new(Frames::default());
+        for (begins, is_final, first) in [
+            (Some(Kind::Text), false, 0x01),
+            (Some(Kind::Binary), false, 0x02),
+            (None, false, 0x00),
+            (None, true, 0x80),
+            (Some(Kind::Text), true, 0x81),
+        ] {
+            for payload in [&[][..], &[7; 12], &[7; 13], &[7; 200]] {
+                let frame = frames.fragment(begins, is_final, payload);
+                assert_eq!(frame.bytes()[0], first);
+                assert!(frame.bytes().ends_with(payload));
+                assert_eq!((frame.is_final(), frame.is_control()), (is_final, false));
+            }
+        }
+        assert!(Frame::ping().is_control() && Frame::close(1000, "x").is_control());
+    }
+
+    #[test]
+    fn the_last_clone_gives_the_buffer_back_and_the_next_frame_takes_it() {
+        let frames = Rc::new(Frames::default());
+        let first = frames.text(&[b'a'; 100]);
+        let at = first.bytes().as_ptr();
+        let second = first.clone();
+        drop(first);
+        assert_eq!(kept(&frames).0, 0);
+        assert_eq!(second.bytes()[2..], [b'a'; 100]);
+        drop(second);
+        assert_eq!(kept(&frames).0, 1);
+        let third = frames.binary(&[b'b'; 50]);
+        assert_eq!((third.bytes().as_ptr(), kept(&frames)), (at, (0, 0)));
+        assert_eq!(third.bytes()[2..], [b'b'; 50]);
+    }
+
+    #[test]
+    fn short_frames_need_no_buffer() {
+        let frames = Rc::new(Frames::default());
+        drop(frames.text(&[b'a'; 12]));
+        assert_eq!(kept(&frames), (0, 0));
+        drop(frames.text(&[b'a'; 13]));
+        assert_eq!(kept(&frames).0, 1);
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded_in_number_and_in_bytes() {
+        let frames = Rc::new(Frames::default());
+        let many: Vec<_> = (0..=FRAME_BUFFERS_KEPT)
+            .map(|_| frames.text(&[b'a'; 20]))
+            .collect();
+        drop(many);
+        assert_eq!(kept(&frames).0, FRAME_BUFFERS_KEPT);
+
+        let frames = Rc::new(Frames::default());
+        let large = || frames.text(&vec![b'a'; FRAME_BUFFER_MAX - 4]);
+        let each = FRAME_BYTES_KEPT / FRAME_BUFFER_MAX;
+        let many: Vec<_> = (0..=each).map(|_| large()).collect();
+        drop(many);
+        assert_eq!(kept(&frames), (each, FRAME_BYTES_KEPT));
+
+        let frames = Rc::new(Frames::default());
+        drop(frames.text(&vec![b'a'; FRAME_BUFFER_MAX - 3]));
+        assert_eq!(kept(&frames), (0, 0), "one past the largest that is kept");
+    }
+
+    #[test]
+    fn a_frame_may_outlive_its_shard() {
+        let frames = Rc::new(Frames::default());
+        let frame = frames.text(&[b'a'; 100]);
+        drop(frames);
+        assert_eq!(frame.bytes().len(), 102);
+    }
+}
