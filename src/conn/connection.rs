@@ -28,9 +28,11 @@ pub struct Connection {
     /// A write did not go through; a task of its own goes on with it.
     pub blocked: bool,
     /// How its messages are compressed, if it agreed to that.
-    pub(super) deflate: Option<Profile>,
+    deflate: Option<Profile>,
     /// A message leaves in pieces: others wait behind it.
-    pub(super) streams: bool,
+    streams: bool,
+    /// One of these two: what is asked for each frame is one thing.
+    pub(super) is_special: bool,
     /// What waited was dropped: the socket is finished.
     lost: bool,
     pub(super) dirty: bool,
@@ -53,10 +55,33 @@ impl Connection {
             blocked: false,
             deflate: None,
             streams: false,
+            is_special: false,
             lost: false,
             dirty: false,
             extra: None,
         }
+    }
+
+    /// How its messages are compressed.
+    pub(super) fn deflate(&self) -> Option<Profile> {
+        self.deflate
+    }
+
+    /// From now on they are, or are not.
+    pub(super) fn set_deflate(&mut self, profile: Option<Profile>) {
+        self.deflate = profile;
+        self.is_special = self.streams || profile.is_some();
+    }
+
+    /// Whether a message leaves in pieces.
+    pub(super) fn streams(&self) -> bool {
+        self.streams
+    }
+
+    /// One begins, or has ended.
+    pub(super) fn set_streams(&mut self, streams: bool) {
+        self.streams = streams;
+        self.is_special = streams || self.deflate.is_some();
     }
 
     /// Its rare state, made if there is none.
@@ -142,7 +167,7 @@ impl Connection {
     /// It is closing: what waits behind half a message never leaves.
     pub(super) fn drop_behind(&mut self) {
         if self.streams {
-            self.streams = false;
+            self.set_streams(false);
             drop(self.extra_mut().take_behind());
         }
         self.wake();

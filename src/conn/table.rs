@@ -41,8 +41,8 @@ const NOWHERE: u32 = u32::MAX;
 /// What is known of one mounted handler's clients.
 #[derive(Debug, Default)]
 struct Route {
-    /// Those that are open and not closing, in no order.
-    clients: Vec<ClientId>,
+    /// The slots of those that are open and not closing, in no order.
+    slots: Vec<u32>,
     /// Its handler was told of the stop: messages are not for it any more.
     stopped: bool,
 }
@@ -129,14 +129,15 @@ impl Table {
 
     /// The connection is a WebSocket of `route` now.
     pub fn join_route(&mut self, client: ClientId, route: u16) {
-        let clients = &mut route_mut(&mut self.routes, route).clients;
-        let place = clients.len() as u32; // no more than there are slots
-        clients.push(client);
-        let Some(connection) = self.get_mut(client) else {
-            self.routes[usize::from(route)].clients.pop();
+        if self.get(client).is_none() {
             return;
-        };
-        (connection.route, connection.place) = (Some(route), place);
+        }
+        let slots = &mut route_mut(&mut self.routes, route).slots;
+        let place = slots.len() as u32; // no more than there are slots in all
+        slots.push(client.slot());
+        if let Some(connection) = self.get_mut(client) {
+            (connection.route, connection.place) = (Some(route), place);
+        }
     }
 
     /// It is closing: what goes to all clients of its route is not for it any more, what waits
@@ -150,28 +151,34 @@ impl Table {
         let Some(route) = connection.route.filter(|_| place != NOWHERE) else {
             return;
         };
-        let clients = &mut self.routes[usize::from(route)].clients;
-        clients.swap_remove(place as usize);
-        if let Some(moved) = clients.get(place as usize).copied()
-            && let Some(connection) = self.get_mut(moved)
+        let slots = &mut self.routes[usize::from(route)].slots;
+        slots.swap_remove(place as usize);
+        if let Some(moved) = slots.get(place as usize)
+            && let Some(connection) = &mut self.slots[*moved as usize].connection
         {
             connection.place = place;
         }
     }
 
     /// The open connections of a route, without those that are closing, in no order.
-    #[must_use]
-    pub fn of_route(&self, route: u16) -> &[ClientId] {
-        self.routes
-            .get(usize::from(route))
-            .map_or(&[], |route| &route.clients)
+    pub fn of_route(&self, route: u16) -> impl ExactSizeIterator<Item = ClientId> {
+        let slots = self.slots_of(route).iter();
+        slots.map(|slot| self.client_at(*slot))
     }
 
     /// The open connections of all routes.
     pub fn of_all_routes(&self) -> impl Iterator<Item = ClientId> {
-        self.routes
-            .iter()
-            .flat_map(|route| route.clients.iter().copied())
+        let slots = self.routes.iter().flat_map(|route| route.slots.iter());
+        slots.map(|slot| self.client_at(*slot))
+    }
+
+    fn slots_of(&self, route: u16) -> &[u32] {
+        let route = self.routes.get(usize::from(route));
+        route.map_or(&[], |route| &route.slots)
+    }
+
+    fn client_at(&self, slot: u32) -> ClientId {
+        ClientId::new(self.shard, self.slots[slot as usize].generation, slot)
     }
 
     /// Messages of this route's clients are not for its handler any more.
@@ -206,8 +213,8 @@ impl Table {
         full: &mut Vec<ClientId>,
     ) -> usize {
         let mut taken = 0;
-        for at in 0..self.of_route(route).len() {
-            let client = self.of_route(route)[at];
+        for at in 0..self.slots_of(route).len() {
+            let client = self.client_at(self.slots_of(route)[at]);
             if except.contains(&client) {
                 continue;
             }
@@ -230,7 +237,7 @@ impl Table {
         if connection.life.stage() == Stage::Closing {
             return Err(PushError::Gone);
         }
-        if connection.streams || connection.deflate.is_some() {
+        if connection.is_special {
             return self.push_rarely(client, frame);
         }
         if connection.outbox.bytes() + frame.bytes().len() > max {
@@ -245,7 +252,7 @@ impl Table {
     /// apart from the walk of all others.
     #[inline(never)]
     fn push_rarely(&mut self, client: ClientId, frame: Frame) -> Result<(), PushError> {
-        let profile = self.get(client).and_then(|connection| connection.deflate);
+        let profile = self.get(client).and_then(Connection::deflate);
         let frame = match profile {
             Some(profile) => self.deflaters.twin(profile, frame),
             None => frame,
@@ -255,7 +262,7 @@ impl Table {
         if connection.waiting() + frame.bytes().len() > max {
             return Err(PushError::Full);
         }
-        match connection.streams && !frame.is_control() {
+        match connection.streams() && !frame.is_control() {
             true => connection.extra_mut().push_behind(frame),
             false => self.push_last(client, frame),
         }
@@ -268,7 +275,9 @@ impl Table {
     /// [`PushError::Gone`].
     pub fn begin_stream(&mut self, client: ClientId) -> Result<bool, PushError> {
         let connection = self.open_mut(client)?;
-        Ok(!std::mem::replace(&mut connection.streams, true))
+        let others = connection.streams();
+        connection.set_streams(true);
+        Ok(!others)
     }
 
     /// Puts a piece of that message into the outbox. Whoever sends it waits until there is room.
@@ -285,7 +294,7 @@ impl Table {
     pub fn set_deflate(&mut self, client: ClientId, settings: Deflate) {
         let profile = self.deflaters.profile(settings);
         if let Some(connection) = self.get_mut(client) {
-            connection.deflate = profile;
+            connection.set_deflate(profile);
         }
     }
 
@@ -300,7 +309,7 @@ impl Table {
     /// [`PushError::Gone`].
     pub fn end_stream(&mut self, client: ClientId, last: Frame) -> Result<(), PushError> {
         let connection = self.open_mut(client)?;
-        connection.streams = false;
+        connection.set_streams(false);
         let behind = connection.extra_mut().take_behind();
         self.push_last(client, last);
         for frame in behind {
@@ -559,21 +568,22 @@ mod tests {
             table.join_route(client, 1);
         }
         table.join_route(other, 0);
-        assert_eq!(table.of_route(1), [a, b, c]);
+        let of = |table: &Table, route| table.of_route(route).collect::<Vec<_>>();
+        assert_eq!(of(&table, 1), [a, b, c]);
         assert_eq!(table.of_all_routes().count(), 4);
         table.leave_route(a);
         table.leave_route(a); // closing, then gone
-        assert_eq!(table.of_route(1), [c, b]);
+        assert_eq!(of(&table, 1), [c, b]);
         table.remove(c);
         table.remove(a);
-        assert_eq!(
-            (table.of_route(1), table.of_route(0)),
-            (&[b][..], &[other][..])
-        );
+        assert_eq!((of(&table, 1), of(&table, 0)), (vec![b], vec![other]));
         table.join_route(a, 1); // it is gone
-        assert_eq!((table.of_route(1), table.of_route(9)), (&[b][..], &[][..]));
+        assert_eq!((of(&table, 1), of(&table, 9)), (vec![b], vec![]));
+        let heir = table.insert(0).unwrap();
+        table.join_route(heir, 1); // in a slot that another one had
+        assert_eq!(of(&table, 1), [b, heir]);
         table.remove(b);
-        assert_eq!(table.of_route(1), []);
+        assert_eq!(of(&table, 1), [heir]);
     }
 
     #[test]

@@ -41,7 +41,7 @@ impl Sockets {
     pub fn clients(&self, route: Option<u16>) -> Vec<ClientId> {
         let table = self.table.borrow();
         match route {
-            Some(route) => table.of_route(route).to_vec(),
+            Some(route) => table.of_route(route).collect(),
             None => table.of_all_routes().collect(),
         }
     }

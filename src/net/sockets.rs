@@ -16,7 +16,6 @@ use futures_lite::{AsyncRead, AsyncWrite};
 use glommio::net::TcpStream;
 use hashbrown::HashMap;
 use std::cell::{Cell, RefCell};
-use std::future::poll_fn;
 use std::io;
 use std::net::{Shutdown, SocketAddr};
 use std::os::fd::{AsRawFd, RawFd};
@@ -421,9 +420,14 @@ impl Sockets {
 
     /// Ends a connection at once; its reader sees the end of the stream.
     pub fn abort(&self, client: ClientId) {
-        if let Some(connection) = self.table.borrow_mut().get_mut(client) {
+        let now_ms = self.clock.now_ms();
+        let mut table = self.table.borrow_mut();
+        if let Some(connection) = table.get_mut(client) {
+            connection.life.enter(Stage::Closing, now_ms);
             connection.give_up();
         }
+        table.leave_route(client);
+        drop(table);
         let ends_body = self.lose_flow(client);
         if let Some(stream) = self.stream(client) {
             if ends_body && let Err(error) = reset(&stream.0.borrow()) {

@@ -88,9 +88,7 @@ pub(super) fn start(builder: Builder) -> Result<ServerHandle, ServerError> {
         webhooks,
         listeners: handles,
         signals: builder.signals,
-        drain: Duration::from_millis(
-            builder.config.stop_wait_ms + builder.config.drain_spread_ms.unwrap_or(SPREAD_MS_MAX),
-        ),
+        drain: drain_time(&builder.config),
     };
     let (ready, is_ready) = flume::bounded(1);
     spawn_control((control, runtime), control_core, ready, ending).map_err(ServerError::Thread)?;
@@ -99,6 +97,12 @@ pub(super) fn start(builder: Builder) -> Result<ServerHandle, ServerError> {
         Ok(()) => Ok(handle),
         Err(_) => handle.wait().and_then(|()| Err(ServerError::Cut)),
     }
+}
+
+/// How long a stop may take beside what peers need to end: for handlers, and for the closes.
+fn drain_time(config: &Config) -> Duration {
+    let spread_ms = config.drain_spread_ms.unwrap_or(SPREAD_MS_MAX);
+    Duration::from_millis(config.stop_wait_ms + spread_ms)
 }
 
 /// The queue for notices, and what webhooks are sent with, if any app has one.

@@ -12,6 +12,7 @@ use shardcast::handler::{
 };
 use shardcast::id::ClientId;
 use shardcast::server::Server;
+use shardcast::server::config::Config;
 use std::io::{ErrorKind, Write};
 use std::net::TcpStream;
 
@@ -48,6 +49,14 @@ impl Taker {
             "panics" => {
                 incoming.chunk().await?;
                 panic!("too much");
+            }
+            // Sends to one who does not read, and asks for nothing meanwhile.
+            "floods" => {
+                incoming.chunk().await?;
+                let (id, endpoint) = (client.id(), client.endpoint());
+                while client.send_binary(&[0; 8_000]).is_ok() || endpoint.ready(id).await.is_ok() {}
+                self.note("gone");
+                while incoming.chunk().await?.is_some() {}
             }
             // Closes from its own side, then wants more.
             "closes" => {
@@ -167,6 +176,10 @@ struct Takers {
 
 impl Takers {
     fn start() -> Self {
+        Self::with(config([]))
+    }
+
+    fn with(config: Config) -> Self {
         let (log, noted) = bounded(10_000);
         let (release, released) = bounded(10_000);
         let routes = move |router: &mut Router| {
@@ -178,7 +191,7 @@ impl Takers {
             router.mount("/take", |_: Endpoint| taker(false));
             router.mount("/gather", |_: Endpoint| Gatherer(taker(true)));
         };
-        let server = TestServer::build(Server::builder().config(config([])).routes(routes));
+        let server = TestServer::build(Server::builder().config(config).routes(routes));
         Self {
             server,
             noted,
@@ -345,6 +358,21 @@ fn a_close_of_ours_ends_the_stream() {
     ws.send(frame(FIN | CLOSE, close_payload(4000, "")));
     ws.wire.expect_end();
     takers.expect(&["close 4000 by us"]);
+}
+
+#[test]
+fn deadlines_hold_while_a_handler_does_not_ask() {
+    let takers = Takers::with(Config {
+        write_stall_ms: 100,
+        ..config([])
+    });
+    for shard in ["0", "1"] {
+        let mut ws = takers.open_on(shard, "/take?floods");
+        ws.send(frame(TEXT, "begun"));
+        takers.expect(&["begin", "gone", "interrupted"]);
+        let closed = takers.noted.recv_timeout(PATIENCE);
+        assert_eq!(closed.as_deref(), Ok("close 1006 by peer"));
+    }
 }
 
 #[test]

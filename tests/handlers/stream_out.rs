@@ -344,6 +344,7 @@ fn nothing_is_streamed_to_who_is_gone() {
     let error = loop {
         match tellers.noted.recv_timeout(PATIENCE).expect("it ends") {
             line if line.starts_with("written ") => {}
+            line if line == "close 1006" => {} // tries that were not wanted
             line => break line,
         }
     };
