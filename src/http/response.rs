@@ -544,7 +544,7 @@ mod tests {
             false,
         );
         assert!(
-            sent.contains("\r\nConnection: close\r\nConnection: upgrade\r\nupgrade: websocket")
+            sent.contains("\r\nConnection: close\r\nConnection: Upgrade\r\nupgrade: websocket")
         );
     }
 
