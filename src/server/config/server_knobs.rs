@@ -538,7 +538,7 @@ mod tests {
                 );
             }
         }
-        assert_eq!(numbers, 31);
+        assert_eq!(numbers, 32);
     }
 
     #[test]
