@@ -7,6 +7,8 @@
 use crate::conn::Vitals;
 use crate::hub::{Note, Notice};
 use crate::id::{ClientId, ShardId, Ticket};
+use std::any::Any;
+use std::fmt;
 use std::sync::Arc;
 
 /// To a shard: from another shard over the mesh, or from the control thread over the bridge.
@@ -83,11 +85,81 @@ pub enum ToShard {
     /// The sender's handlers are done with on_stop; what they sent last lies before this. Full
     /// ring: waits in the overflow.
     Farewell,
+    /// A shared table's business. Full ring: waits in the overflow; before that, operations wait
+    /// at the shard that begins them. Ends of clients never wait.
+    Table(TableNote),
     /// Stop: from the control thread only. Its queue has room for it at all times, since
     /// nothing else goes there.
     Stop,
     /// End: from the control thread only, once every shard has stopped. As for room, see `Stop`.
     End,
+}
+
+/// What shards say to each other about shared tables.
+#[derive(Debug)]
+pub enum TableNote {
+    /// Do something at the home of a row, and answer the asker.
+    Do {
+        /// Which table; all shards have the same ones.
+        table: u16,
+        /// What is done.
+        op: TableOp,
+        /// Who gets the answer.
+        asker: ShardId,
+        /// Given back with the answer.
+        ticket: Ticket,
+    },
+    /// To the shard of a client: pass an operation on that binds a row to it, if it is open.
+    Bind {
+        /// Whom the row is bound to.
+        client: ClientId,
+        /// Where the row is at home.
+        home: ShardId,
+        /// See [`TableNote::Do`].
+        table: u16,
+        /// Same.
+        op: TableOp,
+        /// Same.
+        asker: ShardId,
+        /// Same.
+        ticket: Ticket,
+    },
+    /// The answer to either.
+    Answer {
+        /// That of the question.
+        ticket: Ticket,
+        /// The answer.
+        answer: TableAnswer,
+    },
+    /// To a home: the client is gone, and so are the rows that are bound to it.
+    Forget(ClientId),
+}
+
+/// An operation on the rows of one table at one home: it is given what the table's types made
+/// there, and answers with a type of its own.
+pub struct TableOp(pub Box<AtHome>);
+
+/// What a table's types made at a home is given to this.
+pub type AtHome = dyn FnOnce(&dyn Any) -> AnySend + Send;
+
+/// A value of any type that may change thread.
+pub type AnySend = Box<dyn Any + Send>;
+
+impl fmt::Debug for TableOp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TableOp").finish_non_exhaustive()
+    }
+}
+
+/// What became of an operation on a table.
+#[derive(Debug)]
+pub enum TableAnswer {
+    /// What it answers.
+    Done(AnySend),
+    /// The client that a row was to be bound to is gone: nothing was done.
+    NoClient,
+    /// It panicked, with this message.
+    Panicked(String),
 }
 
 /// What a shard is asked about its clients.
@@ -183,4 +255,6 @@ pub struct Census {
     pub waiting_bytes: usize,
     /// The tasks that its handlers have spawned and that have not ended.
     pub tasks: usize,
+    /// The rows of each shared table that have their home on it.
+    pub rows: Vec<(Box<str>, usize)>,
 }

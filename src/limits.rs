@@ -92,6 +92,15 @@ pub const SHARD_WORK_MAX: usize = 4096;
 /// Threads for closures that block. More would only take turns on the same cores.
 pub const BLOCKING_THREADS_MAX: usize = 64;
 
+/// Shared tables of one server.
+pub const TABLES_MAX: usize = 64;
+
+/// Rows of a shared table over all shards, unless it is given another limit.
+pub const TABLE_ROWS: usize = 1 << 20;
+
+/// Rows of a shared table that are copied at once for who wants them all.
+pub const TABLE_PIECE: usize = 256;
+
 const _: () = assert!(CLOSE_REASON_MAX == 123);
 const _: () = assert!(REFUSALS_PER_SECOND.is_multiple_of(ERROR_ANSWERS_PER_SECOND));
 const _: () = assert!(JSON_DEPTH_WIRE < JSON_DEPTH_REST);

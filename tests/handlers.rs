@@ -35,6 +35,8 @@ mod stream_in;
 mod stream_out;
 #[path = "handlers/streams.rs"]
 mod streams;
+#[path = "handlers/table.rs"]
+mod table;
 #[path = "handlers/tasks.rs"]
 mod tasks;
 #[path = "handlers/web.rs"]

@@ -126,6 +126,12 @@ impl Connection {
         }
     }
 
+    /// Whether it is a WebSocket, of whatever route.
+    #[must_use]
+    pub fn is_socket(&self) -> bool {
+        self.route.is_some()
+    }
+
     /// Ready when nothing waits to be written, true if all of it has left.
     pub fn poll_drained(&mut self, cx: &Context<'_>) -> Poll<bool> {
         if self.lost {

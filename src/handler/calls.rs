@@ -3,7 +3,7 @@
 use super::endpoint::{Endpoint, Local};
 use super::server_handle::ServerHandle;
 use crate::crossing::{Call, Census, ToShard};
-use crate::id::ShardId;
+use crate::id::{ClientId, ShardId};
 use crate::ws::Frame;
 use std::iter;
 
@@ -17,6 +17,12 @@ impl Endpoint {
 }
 
 impl Local {
+    /// A client of this shard is gone: its `on_close` is over.
+    pub(super) fn forget(&self, client: ClientId) {
+        self.forgets.forget(client);
+        self.tables.forget(client);
+    }
+
     /// Does what a handle has asked for. `routes` is how many handlers are mounted.
     pub(crate) fn serve(&self, call: Call, routes: usize) {
         match call {
@@ -71,6 +77,7 @@ impl Local {
             clients: counted.clients,
             waiting_bytes: counted.waiting_bytes,
             tasks: self.spawned.len(),
+            rows: self.tables.counts(),
         }
     }
 }

@@ -4,6 +4,7 @@ use super::incoming::MessageKind;
 use super::outgoing::{Outgoing, StreamError};
 use super::payload::{Payload, Prepared};
 use super::server_handle::ServerHandle;
+use super::table::{Forgets, Tables};
 use super::task::Spawned;
 use super::tickets::Tickets;
 use crate::conn::{PushError as SendError, Turn, Vitals};
@@ -40,6 +41,10 @@ pub(crate) struct Local {
     pub(crate) spawned: Rc<Spawned>,
     /// Where work goes that has no place on a shard.
     pub(crate) worker: Worker,
+    /// The shared tables.
+    pub(crate) tables: Rc<Tables>,
+    /// Rows of the shard's own clients.
+    pub(crate) forgets: Forgets,
 }
 
 /// A handle on one route's clients. Cheap to clone, stays on its shard.

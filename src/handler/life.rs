@@ -89,11 +89,13 @@ impl<H: Handler> Life<H> {
             }
             let close = self.how_it_closed();
             self.reader.sockets().end(id); // from here on nothing can be sent
+            let endpoint = self.client.endpoint().clone();
             let session = self.client.into_session();
             let told = async { self.handler.on_close(id, session, close).await };
             if caught(told).await.is_err() {
                 tracing::error!(client = ?id, "on_close panicked");
             }
+            endpoint.local().forget(id);
         })
     }
 

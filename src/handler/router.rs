@@ -6,6 +6,8 @@
 use super::callbacks::Handler;
 use super::endpoint::{Endpoint, Local};
 use super::mount::{Mount, Mounted};
+use super::table::SharedTable;
+use std::hash::Hash;
 use std::rc::Rc;
 
 /// The routes of one shard.
@@ -47,6 +49,21 @@ impl Router {
         make: impl FnOnce(Endpoint) -> H,
     ) -> Endpoint {
         self.mount_at(&[pattern], make)
+    }
+
+    /// The table of this name, shared by all shards; made here when there is none yet. Each shard
+    /// has to make the same tables.
+    ///
+    /// # Panics
+    /// When the table holds other types, and past
+    /// [`TABLES_MAX`](crate::limits::TABLES_MAX) tables. When another shard has other tables, or
+    /// other limits, the server does not start.
+    pub fn table<K, V>(&mut self, name: &str) -> SharedTable<K, V>
+    where
+        K: Hash + Eq + Clone + Send + 'static,
+        V: Clone + Send + 'static,
+    {
+        self.local.tables.table(name)
     }
 
     /// Mounts one handler at several patterns.

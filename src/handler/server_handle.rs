@@ -2,6 +2,7 @@
 
 use super::payload::{Payload, Prepared};
 use super::snapshot::{Pending, Snapshot};
+use super::table::Ledger;
 use crate::control::{CallError, Calls, Ended, webhook};
 use crate::crossing::{Call, ToControl};
 use crate::id::{ClientId, ShardId};
@@ -46,6 +47,7 @@ struct Shared {
     parts: Parts,
     /// Patterns and the routes they lead to: by the first shard whose routes are mounted.
     routes: OnceLock<Patterns>,
+    ledger: Arc<Ledger>,
 }
 
 type Patterns = Box<[(Box<str>, u16)]>;
@@ -75,6 +77,7 @@ impl ServerHandle {
         let shared = Shared {
             parts,
             routes: OnceLock::new(),
+            ledger: Arc::default(),
         };
         Self {
             shared: Arc::new(shared),
@@ -100,6 +103,11 @@ impl ServerHandle {
                  {known:?} on another"
             )),
         }
+    }
+
+    /// What the shards agree on about their tables.
+    pub(crate) fn ledger(&self) -> &Arc<Ledger> {
+        &self.shared.ledger
     }
 
     /// What whoever started the server keeps with it.

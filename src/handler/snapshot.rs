@@ -77,6 +77,8 @@ pub struct ShardSnapshot {
     pub waiting_bytes: usize,
     /// Tasks that its handlers have spawned and that have not ended.
     pub tasks: usize,
+    /// Rows of the shared tables that have their home on it, by the table's name.
+    pub rows: Vec<(Box<str>, usize)>,
     by_route: Vec<usize>,
 }
 
@@ -94,6 +96,7 @@ impl Snapshot {
                 .collect(),
             waiting_bytes: census.waiting_bytes,
             tasks: census.tasks,
+            rows: census.rows,
             by_route: census.clients,
         };
         Self {

@@ -1,6 +1,8 @@
 //! Counting a shard's connections.
 
 use super::sockets::Sockets;
+use crate::conn::Stage;
+use crate::id::ClientId;
 
 /// The connections of one shard in numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -14,6 +16,15 @@ pub struct Counted {
 }
 
 impl Sockets {
+    /// Whether a client is an open WebSocket of this shard.
+    #[must_use]
+    pub fn is_open(&self, client: ClientId) -> bool {
+        let table = self.table.borrow();
+        table.get(client).is_some_and(|connection| {
+            connection.is_socket() && connection.life.stage() != Stage::Closing
+        })
+    }
+
     /// Counts the connections, in one walk over the table. There are `routes` routes.
     #[must_use]
     pub fn census(&self, routes: usize) -> Counted {

@@ -77,6 +77,7 @@ fn receive(shard: &Shard, from: ShardId, message: ToShard) {
             };
             glommio::spawn_local(answer).detach();
         }
+        ToShard::Table(note) => shard.local.tables.receive(note),
         ToShard::Roll { ticket, roll } => shard.rolls.answer(ticket, roll),
         ToShard::Close {
             client,

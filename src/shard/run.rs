@@ -8,11 +8,13 @@ use crate::app::App;
 use crate::conn::Turn;
 use crate::control::{CallQueue, Worker};
 use crate::crossing::{Notices, Roll, ToShard};
-use crate::handler::{Local, Router, ServerHandle, Tickets, mark_own_thread};
+use crate::handler::{
+    Forgets, Local, Router, ServerHandle, Tables, TablesParts, Tickets, mark_own_thread,
+};
 use crate::http;
 use crate::hub::{self, AppTable, Hub};
 use crate::mesh::{Port, SharedPort};
-use crate::net::{Clock, Listener, ShardTasks, SocketOptions, Sockets, pause_ms};
+use crate::net::{Clock, Listener, ShardTasks, SocketOptions, Sockets, Tasks, pause_ms};
 use crate::pusher::{self, Pusher};
 use glommio::{LocalExecutor, LocalExecutorBuilder, Placement};
 use std::cell::Cell;
@@ -103,6 +105,7 @@ pub fn run(setup: Setup, started: impl FnOnce(), stopped: impl FnOnce()) -> Resu
         let (shard, listener, calls) = Shard::new(setup);
         let shard = Rc::new(shard);
         shard.local.server.set_routes(shard.router.patterns())?;
+        shard.local.tables.agree()?;
         // Before any handler starts: it may ask other shards, and they have to answer.
         for task in [
             glommio::spawn_local(pump(Rc::clone(&shard))),
@@ -176,6 +179,15 @@ impl Shard {
             Rc::clone(&turn),
         ));
         let rolls = Rc::default();
+        let tasks: Rc<dyn Tasks> = Rc::new(ShardTasks::default());
+        let clients = Rc::clone(&sockets);
+        let tables = Tables::new(TablesParts {
+            mesh: Rc::clone(&mesh),
+            tasks: Rc::clone(&tasks),
+            ledger: Arc::clone(setup.server.ledger()),
+            hash_key: setup.hub.hash_key,
+            is_open: Box::new(move |client| clients.is_open(client)),
+        });
         let local = Local {
             shard: id,
             shards,
@@ -184,7 +196,9 @@ impl Shard {
             turn: Rc::clone(&turn),
             rolls: Rc::clone(&rolls),
             server: setup.server,
-            tasks: Rc::new(ShardTasks::default()),
+            tasks,
+            tables: Rc::new(tables),
+            forgets: Forgets::default(),
             spawned: Rc::default(),
             worker: setup.worker,
         };
