@@ -23,6 +23,8 @@ mod handshake;
 mod info;
 #[path = "handlers/lost_shard.rs"]
 mod lost_shard;
+#[path = "handlers/named.rs"]
+mod named;
 #[path = "handlers/order.rs"]
 mod order;
 #[path = "handlers/server_handle.rs"]
