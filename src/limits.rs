@@ -55,6 +55,9 @@ pub const WRITE_JOIN_MAX: usize = 64 * 1024;
 /// with more to come, closing the connection is cheaper.
 pub const UNREAD_BODY_MAX: u64 = 64 * 1024;
 
+/// Bytes of a file that are read at once, while it is sent.
+pub const FILE_CHUNK: usize = 64 * 1024;
+
 /// Size of a pooled read buffer: what one read takes from a socket at most.
 pub const READ_CHUNK: usize = 16 * 1024;
 

@@ -15,6 +15,8 @@ mod deflate;
 mod endpoint;
 #[path = "handlers/faults.rs"]
 mod faults;
+#[path = "handlers/files.rs"]
+mod files;
 #[path = "handlers/full.rs"]
 mod full;
 #[path = "handlers/handshake.rs"]

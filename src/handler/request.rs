@@ -168,6 +168,15 @@ impl<'a> Request<'a> {
         (!id.is_empty()).then_some(id)
     }
 
+    /// What the `*` of the route stands for, still percent-encoded: what follows the slash before
+    /// it. `None` when the route has none.
+    #[must_use]
+    pub fn rest(&self) -> Option<&'a str> {
+        let before = self.pattern.strip_suffix('*')?;
+        let slashes = before.bytes().filter(|byte| *byte == b'/').count();
+        self.head.path.splitn(slashes + 1, '/').nth(slashes)
+    }
+
     /// The segment of the path that stands where the route has `{name}`, still percent-encoded.
     #[must_use]
     pub fn param(&self, name: &str) -> Option<&'a str> {

@@ -24,11 +24,14 @@
 //! ```
 
 pub mod body;
+pub mod conditional;
 pub mod cookie;
+pub mod date;
 pub mod events;
 mod framing;
 pub mod head;
 mod incoming;
+pub mod media;
 pub mod payload;
 pub mod query;
 pub mod response;

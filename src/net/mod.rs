@@ -7,6 +7,7 @@
 
 mod census;
 pub mod clock;
+pub mod files;
 pub mod listener;
 pub mod outflow;
 pub mod pool;

@@ -79,6 +79,11 @@ impl Wire {
         self.kept.drain(..count).collect()
     }
 
+    /// Drops what was read too early; says how much that was.
+    pub fn take_kept(&mut self) -> u64 {
+        std::mem::take(&mut self.kept).len() as u64
+    }
+
     /// Takes everything up to a mark, the mark included.
     pub fn take_to(&mut self, mark: &[u8]) -> Vec<u8> {
         loop {
