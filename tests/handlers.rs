@@ -15,6 +15,8 @@ mod deflate;
 mod endpoint;
 #[path = "handlers/faults.rs"]
 mod faults;
+#[path = "handlers/fetch.rs"]
+mod fetch;
 #[path = "handlers/files.rs"]
 mod files;
 #[path = "handlers/full.rs"]
