@@ -4,7 +4,7 @@
 //! implement.
 //!
 //! Invariant: a client takes a body for complete only when its producer came to a good end. The
-//! last chunk, or the last byte of a length that was told, is sent by [`BodyWriter::finish`] and
+//! last chunk, or the last byte of a length that was told, is sent by `BodyWriter::finish` and
 //! by a producer that has written it all; whatever else happens, the floor above breaks the
 //! connection off.
 
