@@ -5,6 +5,8 @@
 
 mod support;
 
+#[path = "handlers/access.rs"]
+mod access;
 #[path = "handlers/bodies.rs"]
 mod bodies;
 #[path = "handlers/chat.rs"]
@@ -25,12 +27,22 @@ mod full;
 mod handshake;
 #[path = "handlers/info.rs"]
 mod info;
+#[path = "handlers/layers.rs"]
+mod layers;
+#[path = "handlers/log.rs"]
+mod log;
 #[path = "handlers/lost_shard.rs"]
 mod lost_shard;
+#[path = "handlers/middleware.rs"]
+mod middleware;
 #[path = "handlers/named.rs"]
 mod named;
 #[path = "handlers/order.rs"]
 mod order;
+#[path = "handlers/places.rs"]
+mod places;
+#[path = "handlers/router.rs"]
+mod router;
 #[path = "handlers/server_handle.rs"]
 mod server_handle;
 #[path = "handlers/stop.rs"]

@@ -6,6 +6,7 @@ use super::handshake::Handshake;
 use super::incoming::Incoming;
 use super::message::{Close, Message};
 use super::request::Request;
+use super::router::may_use;
 use crate::http::Response;
 use crate::id::ClientId;
 use crate::ws::deflate::Deflate;
@@ -113,10 +114,17 @@ pub trait Handler: 'static {
         let _ = (client, session, close);
     }
 
-    /// A request that is no WebSocket handshake.
+    /// A request that is no WebSocket handshake, and that no function route at the same pattern
+    /// takes. Unless this is written, a GET is told to upgrade (426), and other methods are
+    /// answered as by the router: OPTIONS with 204, the rest with 405.
     async fn on_request(&self, endpoint: &Endpoint, request: Request<'_>) -> Response {
-        let _ = (endpoint, request);
-        Response::text(426, "This is a WebSocket endpoint.\n").with_header("Upgrade", "websocket")
+        let _ = endpoint;
+        match request.method() {
+            "GET" | "HEAD" => Response::text(426, "This is a WebSocket endpoint.\n")
+                .with_header("Upgrade", "websocket"),
+            "OPTIONS" => may_use(204, request.allow()),
+            _ => may_use(405, request.allow()),
+        }
     }
 
     /// The server stops; clients are still there, and what is sent to them now arrives before their

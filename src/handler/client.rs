@@ -6,6 +6,7 @@ use super::outgoing::{Outgoing, StreamError};
 use crate::conn::PushError as SendError;
 use crate::id::ClientId;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 /// The client a callback is about.
 #[derive(Debug)]
@@ -95,6 +96,14 @@ impl<S> Client<S> {
     /// As there.
     pub fn stream_binary(&self) -> Result<Outgoing, StreamError> {
         self.endpoint.stream(self.id, MessageKind::Binary)
+    }
+
+    /// Sets after how much silence of the client it is pinged; it is closed when it does not answer
+    /// in time. Without it a client may be silent for ever, and one that is gone without a word is
+    /// found out only by sending to it. Times count in milliseconds.
+    pub fn set_idle_timeout(&self, timeout: Duration) {
+        let idle_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
+        self.endpoint.set_idle(self.id, idle_ms);
     }
 
     /// Closes the connection: what was sent before still arrives, nothing after it does.

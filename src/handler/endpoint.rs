@@ -365,8 +365,9 @@ impl Endpoint {
         self.local.turn.request();
     }
 
-    /// The shard's clock.
-    pub(crate) fn clock(&self) -> &Clock {
+    /// The clock of the shard: the time since the server started, and the wall clock.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
         self.local.sockets.clock()
     }
 }

@@ -7,6 +7,7 @@ use super::endpoint::Endpoint;
 use super::handshake::{Handshake, NotOffered};
 use super::life::Life;
 use super::request::Request;
+use super::router::{internal_error, or_500};
 use crate::http::Response;
 use crate::net::Reader;
 use crate::ws::deflate::{self, Agreed, BadOffer, Deflate};
@@ -43,9 +44,6 @@ impl Upgraded {
 
 /// A mounted handler of any type.
 pub(crate) trait Mount {
-    /// Its number: what its clients are known by.
-    fn route(&self) -> u16;
-
     /// Before the shard accepts.
     fn start(&self) -> Boxed<'_, Result<(), String>>;
 
@@ -157,7 +155,7 @@ impl<H: Handler> Mounted<H> {
             tracing::error!(%error, "a handler's deflate: its client goes uncompressed");
             return Ok(None);
         }
-        let agreed = deflate::agree(request.extensions(), &ours)?;
+        let agreed = deflate::agree(request.extension_offers(), &ours)?;
         Ok(agreed.map(|agreed| {
             let window_bits = agreed.window_bits;
             (
@@ -183,10 +181,6 @@ impl<H: Handler> Mounted<H> {
 }
 
 impl<H: Handler> Mount for Mounted<H> {
-    fn route(&self) -> u16 {
-        self.route
-    }
-
     fn start(&self) -> Boxed<'_, Result<(), String>> {
         Box::pin(async {
             if let Some(deflate) = self.handler.deflate() {
@@ -209,12 +203,8 @@ impl<H: Handler> Mount for Mounted<H> {
             if request.is_handshake() {
                 return self.upgrade(&request, upgraded).await;
             }
-            let asked = async { self.handler.on_request(&self.endpoint, request).await };
-            let answered = AssertUnwindSafe(asked).catch_unwind().await;
-            answered.unwrap_or_else(|_| {
-                tracing::error!("on_request panicked");
-                internal_error()
-            })
+            let answer = async { self.handler.on_request(&self.endpoint, request).await };
+            or_500(answer, || tracing::error!("on_request panicked")).await
         })
     }
 
@@ -242,8 +232,4 @@ impl<H: Handler> Mount for Mounted<H> {
 /// The handler was told of the stop already: nobody opens any more.
 fn stopping() -> Response {
     Response::text(503, "The server stops\n").with_close()
-}
-
-fn internal_error() -> Response {
-    Response::text(500, "Internal error\n").with_close()
 }

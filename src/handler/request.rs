@@ -1,7 +1,9 @@
 //! A request as a handler sees it: borrowed from the buffer it arrived in.
 
 use super::body::BodyStream;
+use super::extensions::Extensions;
 use crate::http::{BodyError, BodyKind, Head, PayloadError, cookie, is_name, payload, query};
+use crate::net::Clock;
 use crate::ws::handshake::Upgrade;
 use serde::Deserialize;
 use std::borrow::Cow;
@@ -15,6 +17,10 @@ pub struct Request<'a> {
     body: Body<'a>,
     pattern: &'a str,
     peer: Option<SocketAddr>,
+    clock: &'a Clock,
+    /// The methods that the router says may be used.
+    allow: &'a str,
+    extensions: Extensions,
 }
 
 #[derive(Debug)]
@@ -37,6 +43,7 @@ impl<'a> Request<'a> {
         body: &'a mut [u8],
         pattern: &'a str,
         peer: Option<SocketAddr>,
+        clock: &'a Clock,
     ) -> Self {
         let bytes = body;
         Self {
@@ -47,6 +54,9 @@ impl<'a> Request<'a> {
             },
             pattern,
             peer,
+            clock,
+            allow: "",
+            extensions: Extensions::default(),
         }
     }
 
@@ -57,13 +67,25 @@ impl<'a> Request<'a> {
         early: &'a [u8],
         pattern: &'a str,
         peer: Option<SocketAddr>,
+        clock: &'a Clock,
     ) -> Self {
         Self {
             head,
             body: Body::Streamed { stream, early },
             pattern,
             peer,
+            clock,
+            allow: "",
+            extensions: Extensions::default(),
         }
+    }
+
+    pub(super) fn set_allow(&mut self, allow: &'a str) {
+        self.allow = allow;
+    }
+
+    pub(super) fn allow(&self) -> &'a str {
+        self.allow
     }
 
     /// `GET`, `POST`, ...
@@ -147,7 +169,7 @@ impl<'a> Request<'a> {
 
     /// What a handshake offers beside WebSocket itself (RFC 6455, section 9.1): fields that count
     /// as one list.
-    pub(super) fn extensions(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+    pub(super) fn extension_offers(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         let name = "sec-websocket-extensions";
         let fields = self.head.headers();
         let wanted = fields.filter(move |(field, _)| field.eq_ignore_ascii_case(name));
@@ -168,6 +190,20 @@ impl<'a> Request<'a> {
         (!id.is_empty()).then_some(id)
     }
 
+    /// The host that is asked for, as sent: the authority of a target in absolute form, otherwise
+    /// the field `Host`; it may have a port.
+    #[must_use]
+    pub fn host(&self) -> Option<&'a [u8]> {
+        self.head.host()
+    }
+
+    /// The pattern of the route that the request leads to, with what it is nested in; empty when
+    /// no route fits. Unlike paths there are few of them, which makes it a good label.
+    #[must_use]
+    pub fn pattern(&self) -> &'a str {
+        self.pattern
+    }
+
     /// What the `*` of the route stands for, still percent-encoded: what follows the slash before
     /// it. `None` when the route has none.
     #[must_use]
@@ -175,6 +211,23 @@ impl<'a> Request<'a> {
         let before = self.pattern.strip_suffix('*')?;
         let slashes = before.bytes().filter(|byte| *byte == b'/').count();
         self.head.path.splitn(slashes + 1, '/').nth(slashes)
+    }
+
+    /// What middleware has handed on with the request.
+    #[must_use]
+    pub fn extensions(&self) -> &Extensions {
+        &self.extensions
+    }
+
+    /// Same, to hand on more.
+    pub fn extensions_mut(&mut self) -> &mut Extensions {
+        &mut self.extensions
+    }
+
+    /// The clock of the shard.
+    #[must_use]
+    pub fn clock(&self) -> &'a Clock {
+        self.clock
     }
 
     /// The segment of the path that stands where the route has `{name}`, still percent-encoded.
@@ -301,7 +354,8 @@ mod tests {
         let parsed = parse(text.as_bytes(), &Limits::default()).unwrap();
         let (head, _) = parsed.unwrap();
         let mut body = body.as_bytes().to_vec();
-        look(&Request::new(&head, &mut body, "/room/{id}", None))
+        let clock = Clock::system();
+        look(&Request::new(&head, &mut body, "/room/{id}", None, &clock))
     }
 
     #[test]

@@ -188,6 +188,21 @@ impl<'a> Head<'a> {
         })
     }
 
+    /// The host that is asked for: the authority of a target in absolute form, before which the
+    /// field counts nothing (RFC 9112, section 3.2.2), otherwise the field `Host`.
+    pub fn host(&self) -> Option<&'a [u8]> {
+        let head = self.head;
+        let line = head.strip_prefix(b"\r\n").unwrap_or(head);
+        let target = line.get(self.method.len() + 1..).unwrap_or_default();
+        if target.first() == Some(&b'/') {
+            return self.header("host");
+        }
+        let start = memchr::memmem::find(target, b"://")? + 3;
+        let authority = &target[start..];
+        let end = authority.iter().position(|b| b"/? ".contains(b))?;
+        Some(&authority[..end])
+    }
+
     /// The fields with their names as bytes, which is all that comparing needs.
     fn fields(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
         let head = self.head;
@@ -333,7 +348,7 @@ fn finish<'a>(
 /// Path and query of a target in origin form (`/path?query`) or absolute form
 /// (`http://host/path?query`); `None` for the other two forms and for anything with a fragment.
 ///
-/// The authority of the absolute form is checked and dropped: nothing here is chosen by host.
+/// The authority of the absolute form is checked here; [`Head::host`] gives it.
 fn split_target(target: &str) -> Option<(&str, &str)> {
     if memchr(b'#', target.as_bytes()).is_some() {
         return None;

@@ -264,6 +264,29 @@ impl Response {
         self.content_type
     }
 
+    /// The same with another body.
+    #[must_use]
+    pub fn with_body(mut self, body: impl IntoBody) -> Self {
+        self.body = Body::Whole(body.into_body());
+        self
+    }
+
+    /// The same without the additional fields of this name, whatever its case.
+    #[must_use]
+    pub fn without_header(mut self, name: &str) -> Self {
+        self.headers
+            .retain(|(known, _)| !known.eq_ignore_ascii_case(name));
+        self
+    }
+
+    /// The first additional field of this name, whatever its case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut headers = self.headers();
+        headers
+            .find(|(known, _)| known.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
+    }
+
     /// The additional fields, in the order they were added.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
         self.headers
@@ -510,6 +533,23 @@ mod tests {
             let outcome = std::panic::catch_unwind(|| Response::redirect(status, "/"));
             assert!(outcome.is_err(), "{status}");
         }
+    }
+
+    #[test]
+    fn a_response_is_read_and_changed() {
+        let response = Response::text(200, "a")
+            .with_header("ETag", "x")
+            .with_header("etag", "y")
+            .with_header("X-A", "b");
+        assert_eq!(response.content_type(), "text/plain; charset=utf-8");
+        assert_eq!(
+            (response.header("ETAG"), response.header("X-B")),
+            (Some("x"), None)
+        );
+        let response = response.without_header("etag").with_body("longer");
+        assert_eq!(response.headers().collect::<Vec<_>>(), [("X-A", "b")]);
+        let sent = encoded(&response, true, false);
+        assert!(sent.contains("Content-Length: 6\r\n") && sent.ends_with("\r\n\r\nlonger"));
     }
 
     #[test]

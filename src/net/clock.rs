@@ -39,10 +39,16 @@ impl Clock {
         }
     }
 
+    /// The time since the server started; never goes back.
+    #[must_use]
+    pub fn since_start(&self) -> Duration {
+        self.start.elapsed()
+    }
+
     /// Milliseconds since the server started; never goes back.
     #[must_use]
     pub fn now_ms(&self) -> u64 {
-        self.start.elapsed().as_millis() as u64
+        self.since_start().as_millis() as u64
     }
 
     /// Seconds since 1970.

@@ -35,7 +35,8 @@ pub struct Options {
     pub deflate: Option<Deflate>,
 }
 
-/// Mounts the application and its REST API; the returned handle takes the mesh's notes.
+/// Mounts the application and its REST API, but for patterns at which another handler is mounted
+/// already: whoever mounts a path of ours means it. The returned handle takes the mesh's notes.
 ///
 /// `notices` takes what webhooks are to be told of.
 pub fn mount(
@@ -48,8 +49,11 @@ pub fn mount(
     let behind = |path| format!("{}{path}", options.path_prefix);
     let (clients, backends) = (behind("/app/{key}"), behind("/apps/*"));
     let terminate = behind("/users/{id}/terminate_connections");
-    router.mount_at(&[&clients, &backends, &terminate, "/"], |endpoint| {
-        let shared = Rc::new(Pusher::new(endpoint, hub, options, notices));
+    let mut patterns = vec![&*clients, &backends, &terminate, "/"];
+    patterns.retain(|pattern| !router.is_mounted(pattern));
+    let nested_in = router.prefix().matches('/').count();
+    router.mount_at(&patterns, |endpoint| {
+        let shared = Rc::new(Pusher::new(endpoint, hub, options, nested_in, notices));
         pusher = Some(Rc::clone(&shared));
         PusherApp(shared)
     });
@@ -85,32 +89,31 @@ impl Handler for PusherApp {
 
     async fn on_open(&self, client: &mut Client<Session>) -> Result {
         self.0.endpoint.set_pusher(client.id());
-        match client.session() {
-            Session::Admitted {
-                app,
-                counted,
-                dotnet,
-            } => self.0.open(client.id(), *app, *counted, *dotnet),
+        let id = client.id();
+        match client.session_mut() {
+            Session::Admitted { app, place, dotnet } => {
+                self.0.open(id, *app, std::mem::take(place), *dotnet);
+            }
             Session::Refused(code) => {
-                tracing::debug!(client = ?client.id(), ?code, "refused");
-                self.0.endpoint.close_with(client.id(), *code);
+                tracing::debug!(client = ?id, ?code, "refused");
+                self.0.endpoint.close_with(id, *code);
             }
             Session::Origin => {
-                tracing::debug!(client = ?client.id(), "refused: its origin is not allowed");
+                tracing::debug!(client = ?id, "refused: its origin is not allowed");
                 let message = "Origin not allowed";
                 self.0
                     .endpoint
-                    .close_because(client.id(), Code::Unauthorized, message);
+                    .close_because(id, Code::Unauthorized, message);
             }
             Session::UnknownKey(key) => {
-                tracing::debug!(client = ?client.id(), key, "refused: no app has this key");
+                tracing::debug!(client = ?id, key, "refused: no app has this key");
                 let key: String = key.chars().take(KEY_SHOWN).collect();
                 let message = format!(
                     "App key {key} not in this cluster. Did you forget to specify the cluster?"
                 );
                 self.0
                     .endpoint
-                    .close_because(client.id(), Code::UnknownApp, &message);
+                    .close_because(id, Code::UnknownApp, &message);
             }
         }
         Ok(())

@@ -1,40 +1,69 @@
 //! From the handshake's URL to an open session, or to the code that refuses it (section 1.3).
 
 use super::fanout::Pusher;
-use super::origin;
 use crate::app::QuotaClose;
 use crate::handler::Request;
+use crate::http::origin;
 use crate::http::query::{self, Plus};
 use crate::hub::Answer;
 use crate::id::{AppSlot, ClientId, SocketId};
 use crate::protocol::{Code, event};
 use crate::ws::Frame;
+use std::rc::Rc;
 
 /// What the handshake found out about a connection.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Session {
-    /// It may open; `counted` when it holds one of its app's places.
+#[derive(Debug)]
+pub(super) enum Session {
+    /// It may open.
     Admitted {
         /// The app.
         app: AppSlot,
-        /// Whether a place must be given back.
-        counted: bool,
+        /// What it holds of its app's places.
+        place: Place,
         /// Whether it is a .NET client, which wants a third frame for a failed subscription.
         dotnet: bool,
     },
     /// The upgrade goes through, so that the client can be told why it may not stay.
     Refused(Code),
     /// Same, for a key that no app has: the client is told which one it was.
-    UnknownKey(Box<str>),
+    #[expect(
+        clippy::box_collection,
+        reason = "rare, and a session is to stay small"
+    )]
+    UnknownKey(Box<String>),
     /// Same, for a page of an origin that the app does not list.
     Origin,
+}
+
+// It is held as long as its connection.
+const _: () = assert!(size_of::<Session>() <= 16);
+
+/// A place of an app, taken in the handshake, or none. Should a middleware refuse the handshake
+/// after that, it is given back when this is dropped.
+#[derive(Debug, Default)]
+pub(super) struct Place(Option<Box<(Rc<Pusher>, AppSlot)>>);
+
+impl Place {
+    /// The connection is open: if there is a place, that gives it back when it closes.
+    fn hand_over(mut self) -> bool {
+        self.0.take().is_some()
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some(taken) = self.0.take() {
+            let (pusher, app) = *taken;
+            pusher.drive(|hub, _| hub.release(app));
+        }
+    }
 }
 
 /// Oldest protocol version a client may speak (H4).
 const VERSION_MIN: u64 = 4;
 
 impl Pusher {
-    pub(super) async fn admit(&self, request: &Request<'_>) -> Session {
+    pub(super) async fn admit(self: &Rc<Self>, request: &Request<'_>) -> Session {
         let app = match self.app_of(request) {
             Ok(app) => app,
             Err(refused) => return refused,
@@ -43,7 +72,7 @@ impl Pusher {
         if !self.hub.borrow().needs_place(app) {
             return Session::Admitted {
                 app,
-                counted: false,
+                place: Place::default(),
                 dotnet,
             };
         }
@@ -53,7 +82,7 @@ impl Pusher {
         match pending.answer().await {
             Answer::Admitted(true) => Session::Admitted {
                 app,
-                counted: true,
+                place: Place(Some(Box::new((Rc::clone(self), app)))),
                 dotnet,
             },
             _ => Session::Refused(match self.hub.borrow().apps().get(app).app.quota_close {
@@ -67,10 +96,11 @@ impl Pusher {
     fn app_of(&self, request: &Request<'_>) -> Result<AppSlot, Session> {
         version(request.query()).map_err(Session::Refused)?;
         let key = request.param("key").unwrap_or_default();
-        let key = query::decode_path(key).ok_or_else(|| Session::UnknownKey(key.into()))?;
+        let unknown = |key: &str| Session::UnknownKey(Box::new(key.to_owned()));
+        let key = query::decode_path(key).ok_or_else(|| unknown(key))?;
         let hub = self.hub.borrow();
         let app = hub.apps().by_key(&key);
-        let app = app.ok_or_else(|| Session::UnknownKey(key.into()))?;
+        let app = app.ok_or_else(|| unknown(&key))?;
         let values = &hub.apps().get(app).app;
         if !values.enabled {
             return Err(Session::Refused(Code::AppDisabled));
@@ -82,7 +112,8 @@ impl Pusher {
     }
 
     /// Greets an admitted client.
-    pub(super) fn open(&self, client: ClientId, app: AppSlot, counted: bool, dotnet: bool) {
+    pub(super) fn open(&self, client: ClientId, app: AppSlot, place: Place, dotnet: bool) {
+        let counted = place.hand_over();
         let shard = self.endpoint.shard();
         let socket_id = SocketId::new(shard, rand::random(), rand::random());
         let timeout_s = self.drive(|hub, effects| {

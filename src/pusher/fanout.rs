@@ -22,6 +22,8 @@ pub struct Pusher {
     pub(super) reader: RefCell<JsonReader>,
     pub(super) tickets: Rc<Tickets<Answer>>,
     pub(super) options: super::app::Options,
+    /// Segments of each path that belong to what the application is nested in.
+    pub(super) nested_in: usize,
     /// Requests of each app that could not be believed.
     pub(super) failures: RefCell<Vec<Bucket>>,
     work: RefCell<Work>,
@@ -41,6 +43,7 @@ impl Pusher {
         endpoint: Endpoint,
         hub: Hub,
         options: super::app::Options,
+        nested_in: usize,
         notices: flume::Sender<Notices>,
     ) -> Self {
         Self {
@@ -50,6 +53,7 @@ impl Pusher {
             reader: RefCell::new(JsonReader::new(JSON_DEPTH_REST)),
             tickets: Rc::default(),
             options,
+            nested_in,
             failures: RefCell::default(),
             work: RefCell::default(),
             outlet: Outlet::new(notices),

@@ -9,7 +9,6 @@ mod app;
 mod connect;
 mod fanout;
 mod notices;
-mod origin;
 
 pub use api::{Refused, Rules, Signed, Verified, authenticate};
 pub use app::{Options, mount};

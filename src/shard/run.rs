@@ -204,12 +204,11 @@ impl Shard {
         };
         let local = Rc::new(local);
         let mut router = Router::new(Rc::clone(&local));
-        // Custom routes first: whoever mounts a path of ours means it.
         (setup.routes)(&mut router);
-        let pusher = setup.pusher.map(|options| {
+        let pusher = router.finish(setup.pusher.map(|options| {
             let hub = Hub::new(setup.hub, Rc::new(AppTable::new(setup.apps)));
-            pusher::mount(&mut router, hub, options, setup.notices)
-        });
+            |router: &mut Router| pusher::mount(router, hub, options, setup.notices)
+        }));
         let (http, drain, stopping) = (setup.http, setup.drain, Cell::new(false));
         (
             Self {

@@ -163,20 +163,17 @@ impl Requests {
             Ok(None) => return (self.refuse(400, "Bad request"), head_len),
             Err(error) => return (self.refuse(error.status(), error.reason()), head_len),
         };
-        let found = self.shard.router.find(head.path);
-        let found = found.as_ref();
+        let found = self.shard.router.find(&head);
         if head.body == BodyKind::None {
             return (self.whole(&head, found, &mut []).await, head_len);
         }
-        let wishes = found.map(|found| found.mount.wishes()).unwrap_or_default();
+        let wishes = found.wishes();
         let max = wishes.max.unwrap_or(self.shard.http.body_bytes as u64);
         let decoder = match BodyDecoder::new(head.body, max) {
             Ok(decoder) => decoder,
             Err(error) => return (self.refuse(error.status(), error.reason()), head_len),
         };
-        if let Some(found) = found
-            && wishes.streamed
-        {
+        if wishes.streamed {
             let (next, used) = Box::pin(self.streamed(&head, found, decoder, rest, kept)).await;
             return (next, head_len + used);
         }
@@ -235,7 +232,7 @@ impl Requests {
     async fn streamed(
         &self,
         head: &Head<'_>,
-        found: &Found<'_>,
+        found: Found<'_>,
         decoder: BodyDecoder,
         early: &[u8],
         kept: &mut Vec<u8>,
@@ -246,8 +243,9 @@ impl Requests {
         };
         sockets.enter(client, Stage::Busy);
         let mut stream = BodyStream::new(reader, decoder, head.expect_continue);
-        let request = Request::streamed(head, &mut stream, early, found.pattern, self.peer);
-        let response = found.mount.answer(request, &Upgraded::default()).await;
+        let clock = sockets.clock();
+        let request = Request::streamed(head, &mut stream, early, found.pattern, self.peer, clock);
+        let response = found.answer(request, &Upgraded::default()).await;
         let may_go_on = stream.may_go_on(early);
         let next = self.respond(response, head, may_go_on).await;
         if !matches!(next, Next::Request) || !stream.skip(early).await {
@@ -259,16 +257,12 @@ impl Requests {
     }
 
     /// A request with its whole body, or a handshake, by whatever is mounted there.
-    async fn whole(&self, head: &Head<'_>, found: Option<&Found<'_>>, body: &mut [u8]) -> Next {
+    async fn whole(&self, head: &Head<'_>, found: Found<'_>, body: &mut [u8]) -> Next {
         self.shard.sockets.enter(self.reader.client(), Stage::Busy);
         let upgraded = Upgraded::default();
-        let response = match found {
-            Some(found) => {
-                let request = Request::new(head, body, found.pattern, self.peer);
-                found.mount.answer(request, &upgraded).await
-            }
-            None => Response::text(404, "Not found\n"), // H6
-        };
+        let clock = self.shard.sockets.clock();
+        let request = Request::new(head, body, found.pattern, self.peer, clock);
+        let response = found.answer(request, &upgraded).await;
         let serve = upgraded.take().filter(|_| response.status() == 101);
         // Nobody asks for a page where a WebSocket was refused: the connection is not kept.
         let is_page = !head.upgrade_websocket;

@@ -13,8 +13,6 @@ use shardcast::id::ClientId;
 use shardcast::server::Server;
 use shardcast::server::config::Config;
 use std::future::pending;
-use std::io::{self, Write};
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 /// What a handler does when the server stops.
@@ -214,35 +212,9 @@ fn who_is_served_while_stopping_is_served_until_its_close() {
     }
 }
 
-/// Where warnings of the whole program go.
-fn warnings() -> Receiver<String> {
-    struct Lines(Sender<String>);
-    impl Write for Lines {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            // A test that reads none leaves them here until there is no room.
-            let _ = self.0.try_send(String::from_utf8_lossy(bytes).into_owned());
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-    static LINES: OnceLock<Receiver<String>> = OnceLock::new();
-    let install = || {
-        let (to, from) = bounded(1_000);
-        let subscriber = tracing_subscriber::fmt()
-            .with_max_level(tracing::Level::WARN)
-            .with_ansi(false)
-            .with_writer(move || Lines(to.clone()));
-        subscriber.init();
-        from
-    };
-    LINES.get_or_init(install).clone()
-}
-
 #[test]
 fn an_on_stop_that_does_not_return_is_named_and_left_behind() {
-    let warnings = warnings();
+    let warnings = crate::log::warnings();
     let config = Config {
         stop_wait_ms: 50,
         ..config([])

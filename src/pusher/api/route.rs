@@ -100,7 +100,7 @@ pub(super) struct Caller {
 impl Pusher {
     /// Answers a request to the API or to `/`.
     pub(in crate::pusher) async fn answer(&self, mut request: Request<'_>) -> Response {
-        let path = request.path();
+        let (_, path) = behind_segments(request.path(), self.nested_in);
         if path == "/" {
             return self.front_page(request.method());
         }
@@ -184,10 +184,13 @@ impl Pusher {
             query: request.query(),
             body: request.body(),
         };
+        let (nested_in, path) = behind_segments(request.path(), self.nested_in);
+        let inner = path.strip_prefix(&*self.options.path_prefix);
+        let ours = inner.map_or(path.len(), str::len);
         let rules = Rules {
             now_s: self.endpoint.clock().wall_s(),
             window_s: self.options.rest_clock_s,
-            prefix: &self.options.path_prefix,
+            prefix: &request.path()[..nested_in.len() + path.len() - ours],
         };
         let verified = authenticate(tenant, signed, rules)
             .map_err(|refused| Box::new(self.unbelieved(app, &refused.to_string())))?;
@@ -215,6 +218,15 @@ impl Pusher {
         .with_header("Retry-After", "1")
         .with_close()
     }
+}
+
+/// Divides a path behind its first `count` segments.
+fn behind_segments(path: &str, count: usize) -> (&str, &str) {
+    if count == 0 {
+        return ("", path);
+    }
+    let mut slashes = memchr::memchr_iter(b'/', path.as_bytes());
+    path.split_at(slashes.nth(count).unwrap_or(path.len()))
 }
 
 fn refused(refused: Refused) -> Box<Response> {

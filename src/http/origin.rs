@@ -1,14 +1,14 @@
-//! Which pages may connect: the `Origin` header against an app's list (section 1.3, row 7).
+//! Which pages may connect: the `Origin` header against a list of patterns.
 //!
 //! A pattern is compared with the host of the origin; one with a port, with host and port; one with
 //! a scheme, with all of it. `*` stands for any run of characters, dots too.
 
-/// Whether an app that lists these patterns takes a client with this header.
+/// Whether a list of these patterns takes a client with this header.
 ///
 /// Without a list, everybody is welcome. With one, a client that names no origin is not, unless `*`
 /// is on the list: whoever is no browser could name any.
 #[must_use]
-pub(super) fn is_allowed(patterns: &[String], origin: Option<&[u8]>) -> bool {
+pub fn is_allowed(patterns: &[String], origin: Option<&[u8]>) -> bool {
     if patterns.is_empty() || patterns.iter().any(|pattern| pattern == "*") {
         return true;
     }
@@ -42,8 +42,9 @@ fn host_fits(pattern: &str, host: &str, port: &str) -> bool {
     fits(wanted_host, host) && (wanted_port.is_empty() || fits(wanted_port, port))
 }
 
-/// A host, without the dot of a full name at its end, and a port, empty when there is none.
-fn host_and_port(place: &str) -> (&str, &str) {
+/// The two parts of `host:port`: a host, without the dot of a full name at its end, and a port,
+/// empty when there is none.
+pub(crate) fn host_and_port(place: &str) -> (&str, &str) {
     let after_brackets = place.rfind(']').map_or(0, |at| at + 1); // an IPv6 address has colons
     let (host, port) = match place[after_brackets..].rfind(':') {
         Some(at) => (

@@ -1,0 +1,68 @@
+//! Functions that answer requests, behind a box: erased once for each request.
+
+use super::into_response::IntoResponse;
+use crate::handler::mount::Boxed;
+use crate::handler::request::Request;
+use crate::http::Response;
+use futures_lite::FutureExt;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
+
+/// A function route of any type.
+pub(crate) trait Function {
+    /// Answers; a panic is answered with 500.
+    fn call<'a>(&'a self, request: Request<'a>) -> Boxed<'a, Response>;
+}
+
+struct Erased<F, R> {
+    function: F,
+    answer: PhantomData<fn() -> R>,
+}
+
+/// Puts a function behind a box.
+pub(super) fn erase<F, R>(function: F) -> Rc<dyn Function>
+where
+    F: AsyncFn(Request<'_>) -> R + 'static,
+    R: IntoResponse + 'static,
+{
+    let answer = PhantomData;
+    Rc::new(Erased { function, answer })
+}
+
+impl<F, R> Function for Erased<F, R>
+where
+    F: AsyncFn(Request<'_>) -> R + 'static,
+    R: IntoResponse + 'static,
+{
+    fn call<'a>(&'a self, request: Request<'a>) -> Boxed<'a, Response> {
+        Box::pin(async move {
+            let path = request.path();
+            let call = async { (self.function)(request).await.into_response() };
+            or_500(call, || {
+                tracing::error!(path, "the function of a route panicked")
+            })
+            .await
+        })
+    }
+}
+
+/// The answer, or 500 when its making panics; that is told.
+pub(in crate::handler) async fn or_500(
+    answer: impl Future<Output = Response>,
+    tell: impl FnOnce(),
+) -> Response {
+    match AssertUnwindSafe(answer).catch_unwind().await {
+        Ok(response) => response,
+        Err(_) => {
+            tell();
+            internal_error()
+        }
+    }
+}
+
+/// The answer to whatever made one of ours fail.
+pub(in crate::handler) fn internal_error() -> Response {
+    Response::text(500, "Internal error\n").with_close()
+}
