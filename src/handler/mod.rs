@@ -45,7 +45,7 @@ pub use named::Named;
 pub use outgoing::{Outgoing, StreamError};
 pub use payload::{Payload, Prepared};
 pub use request::Request;
-pub use router::{IntoResponse, Router};
+pub use router::{IntoResponse, Json, Router};
 pub use server_handle::ServerHandle;
 pub use snapshot::{Pending, ShardSnapshot, Snapshot};
 pub use static_files::StaticFiles;

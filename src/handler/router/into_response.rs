@@ -3,6 +3,7 @@
 use super::function::internal_error;
 use crate::handler::callbacks::Error;
 use crate::http::{PayloadError, Response};
+use serde::Serialize;
 use std::borrow::Cow;
 
 /// What can be the answer to a request. Functions of routes return one.
@@ -52,6 +53,19 @@ impl IntoResponse for Cow<'static, str> {
 impl IntoResponse for Vec<u8> {
     fn into_response(self) -> Response {
         Response::new(200, "application/octet-stream", self)
+    }
+}
+
+/// 200 and a value as JSON. One that cannot be written as JSON is 500, and in the log why.
+#[derive(Clone, Copy, Debug)]
+pub struct Json<T>(pub T);
+
+impl<T: Serialize> IntoResponse for Json<T> {
+    fn into_response(self) -> Response {
+        Response::json_of(&self.0).unwrap_or_else(|error| {
+            tracing::error!(%error, "the answer of a route cannot be written as JSON");
+            internal_error()
+        })
     }
 }
 
@@ -120,6 +134,10 @@ mod tests {
         assert_eq!(said(format!("{}", 1)), (200, "1".into()));
         assert_eq!(said(Cow::Borrowed("c")), (200, "c".into()));
         assert_eq!(said(b"b".to_vec()), (200, "b".into()));
+        assert_eq!(said(Json([1, 2])), (200, "[1,2]".into()));
+        assert_eq!(said((201, Json("a"))), (201, "\"a\"".into()));
+        let no_json = std::collections::BTreeMap::from([([1], 1)]);
+        assert_eq!(said(Json(no_json)).0, 500);
         assert_eq!(said((201, "made")), (201, "made".into()));
         assert_eq!(said(Some("a")), (200, "a".into()));
         assert_eq!(said(None::<String>), (404, "Not found\n".into()));

@@ -24,7 +24,7 @@ mod scope;
 mod tables;
 mod tree;
 
-pub use into_response::IntoResponse;
+pub use into_response::{IntoResponse, Json};
 pub use routing::Router;
 
 pub(crate) use entry::Found;

@@ -116,11 +116,51 @@ where
     /// [`TableError::Full`], and [`TableError::Gone`] when the client is not an open WebSocket any
     /// more: then nothing is put in.
     pub async fn set_for(&self, client: ClientId, key: K, row: V) -> Result<Option<V>, TableError> {
+        let bound = Owner::Is(Some(client));
+        let op = move |store: &Store<K, V>, key| store.set(key, row, bound);
+        self.at_for(client, key, op).await
+    }
+
+    /// Puts a row in unless the key has one: then that row is given, and nothing is changed. Of
+    /// several that ask at the same time one gets the key.
+    ///
+    /// # Errors
+    /// [`TableError::Full`].
+    pub async fn insert(&self, key: K, row: V) -> Result<Option<V>, TableError> {
+        let home = self.home(&key);
+        self.at(home, move |store| {
+            store.insert_new(key, row, Owner::Is(None))
+        })
+        .await
+    }
+
+    /// Same, and binds the row to a client, as [`SharedTable::set_for`] does.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn insert_for(
+        &self,
+        client: ClientId,
+        key: K,
+        row: V,
+    ) -> Result<Option<V>, TableError> {
+        let bound = Owner::Is(Some(client));
+        let op = move |store: &Store<K, V>, key| store.insert_new(key, row, bound);
+        self.at_for(client, key, op).await
+    }
+
+    /// Does something with a row at its home, unless the client is gone.
+    async fn at_for<T: Send + 'static>(
+        &self,
+        client: ClientId,
+        key: K,
+        op: impl FnOnce(&Store<K, V>, K) -> Result<T, TableError> + Send + 'static,
+    ) -> Result<T, TableError> {
         if !self.tables.shards().any(|shard| shard == client.shard()) {
             return Err(TableError::Gone);
         }
         let home = self.home(&key);
-        let op = erased(move |store: &Store<K, V>| store.set(key, row, Owner::Is(Some(client))));
+        let op = erased(move |store: &Store<K, V>| op(store, key));
         let answer = self.tables.ask(self.number, home, Some(client), op).await;
         opened(answer).unwrap_or(Err(TableError::Gone))
     }

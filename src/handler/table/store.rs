@@ -103,6 +103,19 @@ impl<K: Hash + Eq + Clone, V: Clone> Store<K, V> {
         Ok(None)
     }
 
+    /// Puts a row in, or gives the one that is there.
+    pub(super) fn insert_new(
+        &self,
+        key: K,
+        value: V,
+        owner: Owner,
+    ) -> Result<Option<V>, TableError> {
+        match self.get(&key) {
+            Some(there) => Ok(Some(there)),
+            None => self.set(key, value, owner),
+        }
+    }
+
     /// Makes a new row of what is there. Whatever panics leaves the row as it was.
     pub(super) fn update(
         &self,
