@@ -13,13 +13,38 @@ fn echo() {
 }
 
 #[test]
+fn chat() {
+    run("chat");
+}
+
+#[test]
 fn handshake() {
     run("handshake");
 }
 
 #[test]
-fn chat() {
-    run("chat");
+fn http_push() {
+    run("http_push");
+}
+
+#[test]
+fn upload() {
+    run("upload");
+}
+
+#[test]
+fn connection_table() {
+    run("connection_table");
+}
+
+#[test]
+fn named_handlers() {
+    run("named_handlers");
+}
+
+#[test]
+fn everything() {
+    run("everything");
 }
 
 /// Runs an example, and its script against it.
