@@ -26,6 +26,12 @@
 //! 0 id    app   limits  error   words
 //! ```
 
+/// The programs that the pages show are compiled with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+#[doc = include_str!("../docs/handlers.md")]
+struct Pages;
+
 pub mod app;
 pub mod conn;
 pub mod control;

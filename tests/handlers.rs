@@ -57,5 +57,7 @@ mod streams;
 mod table;
 #[path = "handlers/tasks.rs"]
 mod tasks;
+#[path = "handlers/threads.rs"]
+mod threads;
 #[path = "handlers/web.rs"]
 mod web;

@@ -45,6 +45,54 @@ impl std::error::Error for HandlerPanic {}
 /// - When the server stops, `on_stop` is called once and may still send. Messages are taken until
 ///   it returns; after it no other callback of a client begins but `on_close`. One that is under
 ///   way runs to its end.
+///
+/// # Threads
+/// A handler is made on its shard and stays there, so it may hold `Rc` and `Cell`:
+///
+/// ```
+/// # use shardcast::handler::{Client, Handler, Handshake, Message, Request, Result, Router};
+/// # use std::{cell::Cell, rc::Rc};
+/// struct Counter(Rc<Cell<u64>>);
+/// # impl Handler for Counter {
+/// #     type Session = ();
+/// #     async fn on_handshake(&self, _: &Request<'_>) -> Result<Handshake<()>> {
+/// #         Ok(Handshake::accept(()))
+/// #     }
+/// #     async fn on_message(&self, _: &mut Client<()>, _: Message<'_>) -> Result {
+/// #         Ok(self.0.set(self.0.get() + 1))
+/// #     }
+/// # }
+///
+/// fn routes(router: &mut Router) {
+///     let counter = Counter(Rc::default());
+///     router.mount("/count", |_| counter);
+/// }
+/// # let builder = shardcast::server::Server::builder();
+/// builder.routes(routes);
+/// ```
+///
+/// One that is made elsewhere, for all shards, does not compile:
+///
+/// ```compile_fail,E0277
+/// # use shardcast::handler::{Client, Handler, Handshake, Message, Request, Result, Router};
+/// # use std::{cell::Cell, rc::Rc};
+/// struct Counter(Rc<Cell<u64>>);
+/// # impl Handler for Counter {
+/// #     type Session = ();
+/// #     async fn on_handshake(&self, _: &Request<'_>) -> Result<Handshake<()>> {
+/// #         Ok(Handshake::accept(()))
+/// #     }
+/// #     async fn on_message(&self, _: &mut Client<()>, _: Message<'_>) -> Result {
+/// #         Ok(self.0.set(self.0.get() + 1))
+/// #     }
+/// # }
+///
+/// let counter = Rc::default();
+/// # let builder = shardcast::server::Server::builder();
+/// builder.routes(move |router: &mut Router| {
+///     router.mount("/count", |_| Counter(Rc::clone(&counter)));
+/// });
+/// ```
 #[expect(
     async_fn_in_trait,
     reason = "handlers stay on their shard: a Send bound would forbid the Rc and Cell that make \
