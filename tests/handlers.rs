@@ -35,6 +35,8 @@ mod log;
 mod lost_shard;
 #[path = "handlers/middleware.rs"]
 mod middleware;
+#[path = "handlers/migrating.rs"]
+mod migrating;
 #[path = "handlers/named.rs"]
 mod named;
 #[path = "handlers/order.rs"]
