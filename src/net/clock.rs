@@ -1,11 +1,8 @@
 //! The two clocks: a monotonic one for deadlines, the wall clock for signed requests.
 
-use glommio::timer::Timer;
 use std::fmt;
-use std::future::{Future, poll_fn};
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Milliseconds since the server started, and seconds since 1970.
@@ -14,6 +11,8 @@ pub struct Clock {
     start: Instant,
     /// What the wall clock said then, in milliseconds since 1970.
     start_unix_ms: u64,
+    /// Nanoseconds since the start, of a clock that does not go by itself.
+    hand: Option<Arc<AtomicU64>>,
     wall: Option<Arc<dyn Fn() -> u64 + Send + Sync>>,
 }
 
@@ -24,6 +23,7 @@ impl Clock {
         Self {
             start: Instant::now(),
             start_unix_ms: system_ms(),
+            hand: None,
             wall: None,
         }
     }
@@ -33,22 +33,47 @@ impl Clock {
     #[must_use]
     pub fn with_wall_clock(wall: Arc<dyn Fn() -> u64 + Send + Sync>) -> Self {
         Self {
-            start: Instant::now(),
             start_unix_ms: wall() * 1000,
             wall: Some(wall),
+            ..Self::system()
+        }
+    }
+
+    /// Clocks that stand still unless somebody moves their hand, which shows nanoseconds since the
+    /// start; the wall clock shows so many seconds at the start.
+    #[must_use]
+    pub fn by_hand(hand: Arc<AtomicU64>, wall_s: u64) -> Self {
+        let seconds = Arc::clone(&hand);
+        Self {
+            start: Instant::now(),
+            start_unix_ms: wall_s * 1000,
+            hand: Some(hand),
+            wall: Some(Arc::new(move || wall_s + nanos(&seconds).as_secs())),
         }
     }
 
     /// The time since the server started; never goes back.
     #[must_use]
     pub fn since_start(&self) -> Duration {
-        self.start.elapsed()
+        match &self.hand {
+            None => self.start.elapsed(),
+            Some(hand) => nanos(hand),
+        }
     }
 
     /// Milliseconds since the server started; never goes back.
     #[must_use]
     pub fn now_ms(&self) -> u64 {
         self.since_start().as_millis() as u64
+    }
+
+    /// The same time as an instant, to measure what takes less than milliseconds.
+    #[must_use]
+    pub fn instant(&self) -> Instant {
+        match &self.hand {
+            None => Instant::now(),
+            Some(hand) => self.start + nanos(hand),
+        }
     }
 
     /// Seconds since 1970.
@@ -73,36 +98,8 @@ fn system_ms() -> u64 {
     since.map_or(0, |since| since.as_millis() as u64)
 }
 
-/// Lets the other tasks of the shard run for so many milliseconds.
-pub async fn pause_ms(ms: u64) {
-    glommio::timer::sleep(Duration::from_millis(ms)).await;
-}
-
-/// Lets the shard look at its sockets and rings, and run whatever that wakes.
-///
-/// Yielding would not do: with a task ready, the executor looks at them only when a timer of its
-/// own says that it must. The shortest timer of ours that is not over before it has begun ends with
-/// that look.
-pub async fn look_around() {
-    let mut wait = Duration::from_micros(1);
-    let mut timer = Timer::new(wait);
-    let mut has_waited = false;
-    poll_fn(|cx| {
-        loop {
-            match Pin::new(&mut timer).poll(cx) {
-                Poll::Ready(_) if has_waited => return Poll::Ready(()),
-                Poll::Ready(_) => {
-                    wait *= 4; // a coarse clock, or this thread had to wait
-                    timer = Timer::new(wait);
-                }
-                Poll::Pending => {
-                    has_waited = true;
-                    return Poll::Pending;
-                }
-            }
-        }
-    })
-    .await;
+fn nanos(hand: &AtomicU64) -> Duration {
+    Duration::from_nanos(hand.load(Ordering::Relaxed))
 }
 
 impl fmt::Debug for Clock {
@@ -110,5 +107,22 @@ impl fmt::Debug for Clock {
         f.debug_struct("Clock")
             .field("now_ms", &self.now_ms())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_by_hand_shows_what_its_hand_says() {
+        let hand = Arc::new(AtomicU64::new(0));
+        let clock = Clock::by_hand(Arc::clone(&hand), 1_000);
+        let start = clock.instant();
+        assert_eq!((clock.now_ms(), clock.wall_s()), (0, 1_000));
+        hand.store(1_999_999_999, Ordering::Relaxed);
+        assert_eq!((clock.now_ms(), clock.wall_s()), (1_999, 1_001));
+        let passed = clock.instant() - start;
+        assert_eq!(passed, Duration::from_nanos(1_999_999_999));
     }
 }

@@ -3,14 +3,19 @@
 //! A path is walked on the executor's thread for blocking calls, by one `openat2` that the kernel
 //! keeps below the directory: neither `..` nor a symbolic link leads out of it. That call opens
 //! nothing for reading; what it finds is opened and read over io_uring.
+//!
+//! On another runtime than glommio, which is one for tests, all of that blocks instead.
 
-use glommio::io::BufferedFile;
+use super::tasks;
+use glommio::io::{BufferedFile, ReadResult};
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, open, openat2};
 use rustix::io::Errno;
 use std::fmt;
+use std::fs;
 use std::io;
 use std::ops::Deref;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -67,9 +72,12 @@ impl Root {
     /// What the kernel says, but that there is nothing or nothing that may be seen.
     pub async fn find(&self, path: String, endings: Vec<&'static str>) -> io::Result<Entry> {
         let dir = Arc::clone(&self.dir);
-        glommio::executor()
-            .spawn_blocking(move || find(&dir, &path, &endings))
-            .await
+        if tasks::is_glommio() {
+            return glommio::executor()
+                .spawn_blocking(move || find(&dir, &path, &endings))
+                .await;
+        }
+        find(&dir, &path, &endings)
     }
 }
 
@@ -139,8 +147,11 @@ impl Found {
         // may open it from a worker.
         let (process, number) = (std::process::id(), self.path_only.as_raw_fd());
         let path = format!("/proc/{process}/fd/{number}");
-        let file = BufferedFile::open(path).await.map_err(io::Error::from)?;
-        Ok(File { file })
+        let opened = match tasks::is_glommio() {
+            true => Opened::OnRing(BufferedFile::open(path).await.map_err(io::Error::from)?),
+            false => Opened::Blocking(fs::File::open(path)?),
+        };
+        Ok(File(opened))
     }
 }
 
@@ -155,8 +166,29 @@ impl fmt::Debug for Found {
 
 /// A file that is open for reading.
 #[derive(Debug)]
-pub struct File {
-    file: BufferedFile,
+pub struct File(Opened);
+
+#[derive(Debug)]
+enum Opened {
+    OnRing(BufferedFile),
+    Blocking(fs::File),
+}
+
+/// Bytes of a file.
+enum Bytes {
+    OnRing(ReadResult),
+    Blocking(Vec<u8>),
+}
+
+impl Deref for Bytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::OnRing(bytes) => bytes,
+            Self::Blocking(bytes) => bytes,
+        }
+    }
 }
 
 impl File {
@@ -169,12 +201,25 @@ impl File {
         at: u64,
         size: usize,
     ) -> io::Result<impl Deref<Target = [u8]> + use<>> {
-        self.file.read_at(at, size).await.map_err(io::Error::from)
+        Ok(match &self.0 {
+            Opened::OnRing(file) => {
+                let read = file.read_at(at, size).await;
+                Bytes::OnRing(read.map_err(io::Error::from)?)
+            }
+            Opened::Blocking(file) => {
+                let mut bytes = vec![0; size];
+                let count = file.read_at(&mut bytes, at)?;
+                bytes.truncate(count);
+                Bytes::Blocking(bytes)
+            }
+        })
     }
 
     /// Closes it.
     pub async fn close(self) {
-        if let Err(error) = self.file.close().await {
+        if let Opened::OnRing(file) = self.0
+            && let Err(error) = file.close().await
+        {
             tracing::debug!(%error, "a file could not be closed");
         }
     }

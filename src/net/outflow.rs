@@ -1,7 +1,7 @@
 //! One answer that is made while it is sent: a client's outbox, and whatever its maker waits for.
 
-use super::clock::pause_ms;
 use super::sockets::Sockets;
+use super::tasks::pause_ms;
 use crate::http::{BodySink, ClientGone};
 use crate::id::ClientId;
 use crate::limits::WRITE_JOIN_MAX;

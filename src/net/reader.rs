@@ -1,7 +1,8 @@
 //! Reading from one socket: the only wait on the way in.
 
 use super::pool::{Buffer, Pool};
-use super::sockets::{Sockets, Stream};
+use super::sockets::Sockets;
+use super::stream::Stream;
 use crate::id::ClientId;
 use crate::limits::READ_CHUNK;
 use std::future::poll_fn;

@@ -1,10 +1,10 @@
 //! A shard's sockets and the connection table above them, for all tasks of the shard.
 
 use super::clock::Clock;
-use super::listener::reset;
 use super::outflow::Flow;
 use super::pool::Pool;
 use super::reader::Reader;
+use super::stream::Stream;
 use super::writer::Writer;
 use crate::conn::{Connection, Overdue, PushError, Stage, Table, Timing, Turn};
 use crate::id::{ClientId, ShardId};
@@ -12,16 +12,10 @@ use crate::protocol::{Code, event};
 use crate::timer::Wheel;
 use crate::ws::deflate::{Deflate, Inflater};
 use crate::ws::{Frame, Frames};
-use futures_lite::{AsyncRead, AsyncWrite};
-use glommio::net::TcpStream;
 use hashbrown::HashMap;
 use std::cell::{Cell, RefCell};
-use std::io;
 use std::net::{Shutdown, SocketAddr};
-use std::os::fd::{AsRawFd, RawFd};
-use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
 
 /// What the sockets of a shard are bound by.
 #[derive(Clone, Copy, Debug)]
@@ -36,37 +30,6 @@ pub struct SocketOptions {
 
 /// The close code for a slow reader that is no Pusher client.
 const TRY_AGAIN_LATER: u16 = 1013;
-
-/// One socket. Borrowed only while polled, never across a wait.
-#[derive(Debug)]
-pub(super) struct Stream(RefCell<TcpStream>);
-
-impl Stream {
-    pub(super) fn poll_read(
-        &self,
-        cx: &mut Context<'_>,
-        into: &mut [u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut *self.0.borrow_mut()).poll_read(cx, into)
-    }
-
-    pub(super) fn poll_write(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut *self.0.borrow_mut()).poll_write(cx, bytes)
-    }
-
-    pub(super) fn raw(&self) -> RawFd {
-        self.0.borrow().as_raw_fd()
-    }
-
-    fn shutdown(&self, how: Shutdown) {
-        let stream = self.0.borrow();
-        let mut shutdown = std::pin::pin!(stream.shutdown(how));
-        // Done on the first poll; an error says that the connection is gone already.
-        let _ = shutdown
-            .as_mut()
-            .poll(&mut Context::from_waker(Waker::noop()));
-    }
-}
 
 /// Everything the tasks of a shard need to talk to its clients.
 #[derive(Debug)]
@@ -122,12 +85,12 @@ impl Sockets {
         &self.frames
     }
 
-    /// Takes over an accepted socket; `None` when the table is full.
-    pub fn insert(self: &Rc<Self>, stream: TcpStream) -> Option<(Reader, Option<SocketAddr>)> {
+    /// Takes over an accepted connection; `None` when the table is full.
+    pub fn insert(self: &Rc<Self>, stream: Stream) -> Option<(Reader, Option<SocketAddr>)> {
         let now_ms = self.clock.now_ms();
-        let peer = stream.peer_addr().ok();
+        let peer = stream.peer_addr();
         let client = self.table.borrow_mut().insert(now_ms)?;
-        let stream = Rc::new(Stream(RefCell::new(stream)));
+        let stream = Rc::new(stream);
         let mut streams = self.streams.borrow_mut();
         let slot = client.slot() as usize;
         if streams.len() <= slot {
@@ -430,7 +393,7 @@ impl Sockets {
         drop(table);
         let ends_body = self.lose_flow(client);
         if let Some(stream) = self.stream(client) {
-            if ends_body && let Err(error) = reset(&stream.0.borrow()) {
+            if ends_body && let Err(error) = stream.reset() {
                 tracing::debug!(?client, %error, "a connection could not be reset");
             }
             stream.shutdown(Shutdown::Both);

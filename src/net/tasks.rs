@@ -1,9 +1,14 @@
-//! What a handler's own tasks run on: a seam, so that handlers can be run without glommio and
-//! with a time of a test's own.
+//! What a shard's tasks run on, and how its time passes: glommio, or a runtime that was entered in
+//! its place, so that a shard can be run without glommio and with a time of a test's own.
 
+use futures_lite::future::yield_now;
+use glommio::timer::Timer;
+use std::cell::RefCell;
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
+use std::rc::Rc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 /// A task that stays on its shard.
@@ -52,4 +57,97 @@ impl Tasks for ShardTasks {
     fn now(&self) -> Duration {
         self.start.elapsed()
     }
+}
+
+thread_local! {
+    static ENTERED: RefCell<Option<Rc<dyn Tasks>>> = const { RefCell::new(None) };
+}
+
+/// While it lives, tasks and pauses of this thread go to the runtime that was entered.
+#[derive(Debug)]
+pub struct Entered {
+    before: Option<Rc<dyn Tasks>>,
+}
+
+/// Enters a runtime in glommio's place.
+#[must_use]
+pub fn enter(tasks: Rc<dyn Tasks>) -> Entered {
+    let before = ENTERED.with(|entered| entered.replace(Some(tasks)));
+    Entered { before }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        let before = self.before.take();
+        // Dropped outside of the borrow: it may be the last to know its tasks.
+        let _left = ENTERED.with(|entered| entered.replace(before));
+    }
+}
+
+fn entered() -> Option<Rc<dyn Tasks>> {
+    ENTERED.with(|entered| entered.borrow().clone())
+}
+
+/// Whether tasks of this thread run on glommio: then it has rings.
+pub(super) fn is_glommio() -> bool {
+    ENTERED.with(|entered| entered.borrow().is_none())
+}
+
+/// What tasks of this thread run on.
+#[must_use]
+pub fn current() -> Rc<dyn Tasks> {
+    entered().unwrap_or_else(|| Rc::new(ShardTasks::default()))
+}
+
+/// Runs a task on this shard until it ends by itself.
+///
+/// # Panics
+/// On a thread that has no shard.
+pub fn spawn(task: impl Future<Output = ()> + 'static) {
+    match entered() {
+        None => drop(glommio::spawn_local(task).detach()),
+        Some(tasks) => tasks.spawn(Box::pin(task)),
+    }
+}
+
+/// Lets the other tasks of the shard run for so many milliseconds.
+pub async fn pause_ms(ms: u64) {
+    let time = Duration::from_millis(ms);
+    match entered() {
+        None => {
+            glommio::timer::sleep(time).await;
+        }
+        Some(tasks) => tasks.sleep(time).await,
+    }
+}
+
+/// Lets the shard look at its sockets and rings, and run whatever that wakes.
+///
+/// Yielding would not do: with a task ready, the executor looks at them only when a timer of its
+/// own says that it must. The shortest timer of ours that is not over before it has begun ends with
+/// that look.
+pub async fn look_around() {
+    if !is_glommio() {
+        yield_now().await; // it has no sockets and rings to look at
+        return;
+    }
+    let mut wait = Duration::from_micros(1);
+    let mut timer = Timer::new(wait);
+    let mut has_waited = false;
+    poll_fn(|cx| {
+        loop {
+            match Pin::new(&mut timer).poll(cx) {
+                Poll::Ready(_) if has_waited => return Poll::Ready(()),
+                Poll::Ready(_) => {
+                    wait *= 4; // a coarse clock, or this thread had to wait
+                    timer = Timer::new(wait);
+                }
+                Poll::Pending => {
+                    has_waited = true;
+                    return Poll::Pending;
+                }
+            }
+        }
+    })
+    .await;
 }

@@ -3,7 +3,9 @@
 
 use super::clock::Clock;
 use super::send_ring::{NOT_SENT, SENDS_MAX, SendRing};
-use super::sockets::{Sockets, Stream};
+use super::sockets::Sockets;
+use super::stream::Stream;
+use super::tasks;
 use crate::conn::Table;
 use crate::id::ClientId;
 use crate::limits::WRITE_JOIN_MAX;
@@ -165,7 +167,7 @@ impl Sockets {
     /// Half of the time is for whoever had nothing to write before, the rest for those that were
     /// put off: neither keeps the other from the socket.
     pub fn flush(self: &Rc<Self>) -> bool {
-        let begun = Instant::now();
+        let begun = self.clock().instant();
         self.table.borrow_mut().forget_twins();
         self.flush_until(begun + SLICE / 2, Table::next_dirty);
         self.flush_until(begun + SLICE, Table::next_late);
@@ -173,7 +175,7 @@ impl Sockets {
     }
 
     fn flush_until(self: &Rc<Self>, end: Instant, next: fn(&mut Table) -> Option<ClientId>) {
-        while self.flush_batch(next) && Instant::now() < end {}
+        while self.flush_batch(next) && self.clock().instant() < end {}
     }
 
     /// Writes to the next connections; says whether there may be more.
@@ -208,7 +210,7 @@ impl Sockets {
             Written::Failed => self.abort(client),
             Written::Blocked => {
                 self.set_blocked(client, true);
-                glommio::spawn_local(drain(Rc::clone(self), client, stream)).detach();
+                tasks::spawn(drain(Rc::clone(self), client, stream));
             }
         }
     }

@@ -16,7 +16,7 @@ use crate::mesh::{Port, mesh};
 use crate::net::{Listener, ListenerOptions, SocketOptions};
 use crate::protocol::Code;
 use crate::pusher;
-use crate::shard::{self, Drain, SPREAD_MS_MAX, Setup};
+use crate::shard::{self, Drain, Place, SPREAD_MS_MAX, Setup};
 use std::any::Any;
 use std::io;
 use std::net::SocketAddr;
@@ -71,7 +71,14 @@ pub(super) fn start(builder: Builder) -> Result<ServerHandle, ServerError> {
     });
     let parts = ports.into_iter().zip(listeners).zip(orders).zip(queues);
     for (core, (((port, listener), orders), calls)) in cores.into_iter().zip(parts) {
-        let place = (core, ring_depth);
+        let place = Place {
+            core,
+            ring_depth,
+            io_memory: EXECUTOR_IO_MEMORY,
+            spin: Duration::from_micros(config.spin_us),
+            listener,
+            accept_per_second: config.accept_per_second,
+        };
         let ends = Ends {
             orders,
             calls,
@@ -79,8 +86,8 @@ pub(super) fn start(builder: Builder) -> Result<ServerHandle, ServerError> {
             server: handle.clone(),
             worker: Worker::new(runtime.handle().clone()),
         };
-        let setup = setup(&builder, place, port, listener, ends, hash_key);
-        spawn_shard(setup, reports.clone()).map_err(ServerError::Thread)?;
+        let setup = setup(&builder, port, ends, hash_key);
+        spawn_shard(place, setup, reports.clone()).map_err(ServerError::Thread)?;
     }
     drop(notices); // the queue ends with the shards
     let control = Control {
@@ -152,14 +159,8 @@ fn listen(address: SocketAddr, shards: usize, config: &Config) -> io::Result<Vec
     Ok(listeners)
 }
 
-fn setup(
-    builder: &Builder,
-    (core, ring_depth): (usize, usize),
-    port: Port,
-    listener: Listener,
-    ends: Ends,
-    hash_key: [u64; 2],
-) -> Setup {
+/// A shard of this server.
+fn setup(builder: &Builder, port: Port, ends: Ends, hash_key: [u64; 2]) -> Setup {
     let config = &builder.config;
     let hub = hub::Options {
         channels_per_connection: config.channels_per_connection,
@@ -183,12 +184,7 @@ fn setup(
         }),
     };
     Setup {
-        core,
-        ring_depth,
-        io_memory: EXECUTOR_IO_MEMORY,
-        spin: Duration::from_micros(config.spin_us),
         port,
-        listener,
         orders: ends.orders,
         calls: ends.calls,
         server: ends.server,
@@ -199,7 +195,6 @@ fn setup(
             timing: timing(config),
             send_ring: config.send_ring,
         },
-        accept_per_second: config.accept_per_second,
         http: http::Limits {
             head_bytes: config.head_bytes,
             body_bytes: config.body_bytes,
@@ -234,13 +229,14 @@ fn timing(config: &Config) -> Timing {
 
 /// A shard's thread. However it ends, it says so, and by the thread itself: an executor that is
 /// lost says nothing any more.
-fn spawn_shard(setup: Setup, reports: flume::Sender<ToControl>) -> io::Result<()> {
+fn spawn_shard(place: Place, setup: Setup, reports: flume::Sender<ToControl>) -> io::Result<()> {
     let shard = setup.port.shard();
     let thread = thread::Builder::new().name(format!("shard-{shard}"));
     thread.spawn(move || {
         let started = reports.clone();
         let run = || {
             shard::run(
+                place,
                 setup,
                 || report(&started, ToControl::Started(shard)),
                 || report(&started, ToControl::Stopped(shard)),

@@ -3,6 +3,7 @@
 use super::run::Shard;
 use crate::control::CallQueue;
 use crate::net::pause_ms;
+use std::convert::Infallible;
 use std::rc::Rc;
 
 /// Calls done before the other tasks of the shard get their turn.
@@ -13,7 +14,7 @@ const PRESSED_PAUSE_MS: u64 = 1;
 
 /// Takes calls as long as the shard lives. While other shards do not keep up they stay in their
 /// queue, which is bounded: then callers are told that it is full.
-pub(super) async fn take_calls(shard: Rc<Shard>, calls: CallQueue) {
+pub(super) async fn take_calls(shard: Rc<Shard>, calls: CallQueue) -> Infallible {
     let routes = shard.router.mounts().len();
     loop {
         let mut next = Some(calls.next().await);

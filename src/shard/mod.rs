@@ -5,11 +5,13 @@
 //! homes what changed, writes each dirty socket once, and rings the bells of other shards.
 
 mod calls;
+mod door;
 mod pump;
 mod run;
 mod serve;
 mod stop;
 mod stream;
 
-pub use run::{Routes, Setup, run};
+pub use door::{Door, run_in_memory};
+pub use run::{Place, Routes, Setup, run};
 pub use stop::{Drain, SPREAD_MS_MAX};

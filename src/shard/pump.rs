@@ -4,7 +4,7 @@ use super::run::Shard;
 use crate::crossing::{Roll, ToShard};
 use crate::http::Response;
 use crate::id::ShardId;
-use crate::net::{look_around, pause_ms};
+use crate::net::{self, look_around, pause_ms};
 use crate::timer::wheel::TICK_MS;
 use crate::ws::Frame;
 use std::future::poll_fn;
@@ -75,7 +75,7 @@ fn receive(shard: &Shard, from: ShardId, message: ToShard) {
                 let roll = Roll::Room(room.is_ok());
                 mesh.send(from, ToShard::Roll { ticket, roll });
             };
-            glommio::spawn_local(answer).detach();
+            net::spawn(answer);
         }
         ToShard::Table(note) => shard.local.tables.receive(note),
         ToShard::Roll { ticket, roll } => shard.rolls.answer(ticket, roll),

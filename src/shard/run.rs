@@ -13,9 +13,11 @@ use crate::handler::{
 };
 use crate::http;
 use crate::hub::{self, AppTable, Hub};
+use crate::id::ShardId;
 use crate::mesh::{Port, SharedPort};
-use crate::net::{Clock, Listener, ShardTasks, SocketOptions, Sockets, Tasks, pause_ms};
+use crate::net::{self, Clock, Listener, SocketOptions, Sockets, pause_ms, tasks};
 use crate::pusher::{self, Pusher};
+use futures_lite::future::or;
 use glommio::{LocalExecutor, LocalExecutorBuilder, Placement};
 use std::cell::Cell;
 use std::io;
@@ -26,8 +28,8 @@ use std::time::Duration;
 /// What mounts a library user's handlers; called once on each shard.
 pub type Routes = Arc<dyn Fn(&mut Router) + Send + Sync>;
 
-/// Everything a shard is made of.
-pub struct Setup {
+/// Where a shard runs and accepts.
+pub struct Place {
     /// The core it is pinned to.
     pub core: usize,
     /// Entries of each io_uring.
@@ -36,10 +38,16 @@ pub struct Setup {
     pub io_memory: usize,
     /// How long it polls before it sleeps; zero sleeps at once.
     pub spin: Duration,
-    /// Its place in the mesh.
-    pub port: Port,
     /// Its own listener.
     pub listener: Listener,
+    /// Connections it accepts in a second; the rest wait in the backlog.
+    pub accept_per_second: Option<u32>,
+}
+
+/// Everything a shard is made of, wherever it runs.
+pub struct Setup {
+    /// Its place in the mesh.
+    pub port: Port,
     /// Orders of the control thread.
     pub orders: flume::Receiver<ToShard>,
     /// What server handles ask it for.
@@ -50,8 +58,6 @@ pub struct Setup {
     pub worker: Worker,
     /// Where what webhooks are to be told of goes.
     pub notices: flume::Sender<Notices>,
-    /// Connections it accepts in a second; the rest wait in the backlog.
-    pub accept_per_second: Option<u32>,
     /// Limits of its sockets.
     pub sockets: SocketOptions,
     /// Limits of requests.
@@ -96,61 +102,85 @@ pub(super) struct Shard {
 /// # Panics
 /// When a task outside of any connection panics: the shard is lost then, and the caller ends
 /// the process.
-pub fn run(setup: Setup, started: impl FnOnce(), stopped: impl FnOnce()) -> Result<(), String> {
+pub fn run(
+    place: Place,
+    setup: Setup,
+    started: impl FnOnce(),
+    stopped: impl FnOnce(),
+) -> Result<(), String> {
     mark_own_thread();
-    let executor = executor(&setup).map_err(|error| format!("no executor: {error}"))?;
-    executor.run(async move {
-        let orders = setup.orders.clone();
-        let pace = setup.accept_per_second;
-        let (shard, listener, calls) = Shard::new(setup);
-        let shard = Rc::new(shard);
-        shard.local.server.set_routes(shard.router.patterns())?;
-        shard.local.tables.agree()?;
-        // Before any handler starts: it may ask other shards, and they have to answer.
-        for task in [
-            glommio::spawn_local(pump(Rc::clone(&shard))),
-            glommio::spawn_local(end_turns(Rc::clone(&shard))),
-            glommio::spawn_local(tick(Rc::clone(&shard))),
-        ] {
-            task.detach();
-        }
-        let calls = glommio::spawn_local(take_calls(Rc::clone(&shard), calls));
+    let executor =
+        executor(&place, setup.port.shard()).map_err(|error| format!("no executor: {error}"))?;
+    let Place {
+        listener,
+        accept_per_second,
+        ..
+    } = place;
+    let open = |shard: &Rc<Shard>| {
+        net::spawn(accept(Rc::clone(shard), listener, accept_per_second));
+        started();
+    };
+    executor.run(live(setup, open, stopped))
+}
+
+/// A shard from start to end; `open` is called when it may be connected to.
+pub(super) async fn live(
+    setup: Setup,
+    open: impl FnOnce(&Rc<Shard>),
+    stopped: impl FnOnce(),
+) -> Result<(), String> {
+    let orders = setup.orders.clone();
+    let (shard, calls) = Shard::new(setup);
+    let shard = Rc::new(shard);
+    shard.local.server.set_routes(shard.router.patterns())?;
+    shard.local.tables.agree()?;
+    // Before any handler starts: it may ask other shards, and they have to answer.
+    net::spawn(pump(Rc::clone(&shard)));
+    net::spawn(end_turns(Rc::clone(&shard)));
+    net::spawn(tick(Rc::clone(&shard)));
+    let calls = take_calls(Rc::clone(&shard), calls);
+    let serve = async {
         for mount in shard.router.mounts() {
             mount.start().await?;
         }
-        glommio::spawn_local(accept(Rc::clone(&shard), listener, pace)).detach();
-        started();
-        while let Ok(order) = orders.recv_async().await {
-            match order {
-                ToShard::Stop => break,
-                other => tracing::error!(?other, "not an order of the control thread"),
-            }
-        }
-        stop(&shard).await;
-        stopped();
-        // Without its sender the control thread is gone, and nothing is worth waiting for.
-        while let Ok(order) = orders.recv_async().await {
-            match order {
-                ToShard::End => break,
-                other => tracing::debug!(?other, "not any more"),
-            }
-        }
-        end(&shard).await;
-        calls.cancel().await; // whoever calls from here on is told
+        open(&shard);
+        obey(&shard, &orders, stopped).await;
         Ok(())
-    })
+    };
+    // When it ends, so does the queue: whoever calls from then on is told.
+    or(serve, async { match calls.await {} }).await
+}
+
+/// Does what the control thread orders, until it orders the end.
+async fn obey(shard: &Shard, orders: &flume::Receiver<ToShard>, stopped: impl FnOnce()) {
+    while let Ok(order) = orders.recv_async().await {
+        match order {
+            ToShard::Stop => break,
+            other => tracing::error!(?other, "not an order of the control thread"),
+        }
+    }
+    stop(shard).await;
+    stopped();
+    // Without its sender the control thread is gone, and nothing is worth waiting for.
+    while let Ok(order) = orders.recv_async().await {
+        match order {
+            ToShard::End => break,
+            other => tracing::debug!(?other, "not any more"),
+        }
+    }
+    end(shard).await;
 }
 
 /// Makes the executor; memory for its rings may be given back late by one that has just ended.
-fn executor(setup: &Setup) -> Result<LocalExecutor, String> {
+fn executor(place: &Place, shard: ShardId) -> Result<LocalExecutor, String> {
     const TRIES: u32 = 20;
     let mut last = String::new();
     for _ in 0..TRIES {
-        let builder = LocalExecutorBuilder::new(Placement::Fixed(setup.core))
-            .name(&format!("shard-{}", setup.port.shard()))
-            .ring_depth(setup.ring_depth)
-            .io_memory(setup.io_memory)
-            .spin_before_park(setup.spin);
+        let builder = LocalExecutorBuilder::new(Placement::Fixed(place.core))
+            .name(&format!("shard-{shard}"))
+            .ring_depth(place.ring_depth)
+            .io_memory(place.io_memory)
+            .spin_before_park(place.spin);
         match builder.make() {
             Ok(executor) => return Ok(executor),
             Err(error) => {
@@ -168,7 +198,7 @@ fn executor(setup: &Setup) -> Result<LocalExecutor, String> {
 }
 
 impl Shard {
-    fn new(setup: Setup) -> (Self, Listener, CallQueue) {
+    fn new(setup: Setup) -> (Self, CallQueue) {
         let turn = Rc::new(Turn::default());
         let (id, shards) = (setup.port.shard(), setup.port.shards());
         let mesh = Rc::new(setup.port.share(Rc::clone(&turn)));
@@ -179,7 +209,7 @@ impl Shard {
             Rc::clone(&turn),
         ));
         let rolls = Rc::default();
-        let tasks: Rc<dyn Tasks> = Rc::new(ShardTasks::default());
+        let tasks = tasks::current();
         let clients = Rc::clone(&sockets);
         let tables = Tables::new(TablesParts {
             mesh: Rc::clone(&mesh),
@@ -224,7 +254,6 @@ impl Shard {
                 stopping,
                 farewells: Cell::new(0),
             },
-            setup.listener,
             setup.calls,
         )
     }
@@ -242,7 +271,7 @@ async fn accept(shard: Rc<Shard>, listener: Listener, pace: Option<u32>) {
         if shard.stopping.get() {
             return;
         }
-        serve::spawn(Rc::clone(&shard), stream);
+        serve::spawn(Rc::clone(&shard), stream.into());
         while pace.is_some_and(|pace| !bucket.take(shard.sockets.clock().now_ms(), pace)) {
             pause_ms(WAIT_MS).await;
         }

@@ -7,11 +7,10 @@ use crate::handler::{BodyStream, Boxed, Found, Request, Serve, Upgraded};
 use crate::http::{self, BodyDecoder, BodyError, BodyKind, Head, HeadScan, Response};
 use crate::id::ClientId;
 use crate::limits::WRITE_JOIN_MAX;
-use crate::net::Reader;
+use crate::net::{self, Reader, Stream};
 use crate::ws::Frame;
 use futures_lite::FutureExt;
 use futures_lite::future::yield_now;
-use glommio::net::TcpStream;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
@@ -21,7 +20,7 @@ use std::rc::Rc;
 ///
 /// The task lives as long as its connection, so it holds next to nothing itself: what happens
 /// before the WebSocket, in it and after it are boxes that follow each other.
-pub(super) fn spawn(shard: Rc<Shard>, stream: TcpStream) {
+pub(super) fn spawn(shard: Rc<Shard>, stream: Stream) {
     let Some((reader, peer)) = shard.sockets.insert(stream) else {
         return;
     };
@@ -47,7 +46,7 @@ pub(super) fn spawn(shard: Rc<Shard>, stream: TcpStream) {
         }
         Box::pin(finish(&shard, client)).await;
     };
-    glommio::spawn_local(task).detach();
+    net::spawn(task);
 }
 
 /// Lets what was said last arrive, and lets go of the connection.
