@@ -15,6 +15,7 @@
 //! The floors of the house. A module uses itself and floors below it, never a neighbour:
 //!
 //! ```text
+//! 9 testing                     handlers in memory: no sockets, virtual time
 //! 8 server                      flags and files to running threads
 //! 7 shard                       one core's turn: accept, serve, pump, flush
 //! 6 pusher                      the Pusher application: a Handler plus its REST API
@@ -48,5 +49,7 @@ pub mod protocol;
 pub mod pusher;
 pub mod server;
 pub mod shard;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod timer;
 pub mod ws;

@@ -81,6 +81,12 @@ impl Worker {
         Self { runtime, open }
     }
 
+    /// How much it has left there that is not over.
+    #[must_use]
+    pub fn open(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
+    }
+
     fn begin(&self) -> Option<Open> {
         // Only this shard adds, so what is read here can only have become less.
         if self.open.load(Ordering::Relaxed) >= SHARD_WORK_MAX {
@@ -113,16 +119,11 @@ impl Worker {
         &self,
         closure: impl FnOnce() -> T + Send + 'static,
     ) -> Work<T> {
-        let closure = |open| {
-            move || {
-                let _open: Open = open;
-                closure()
-            }
-        };
         // By way of the control thread: a thread that is made by a shard would stay on its core.
         let handle = self.begin().map(|open| {
-            let closure = closure(open);
             self.runtime.spawn(async {
+                // Not over before whoever awaits it is told.
+                let _open = open;
                 let done = tokio::task::spawn_blocking(closure).await;
                 done.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
             })

@@ -13,10 +13,10 @@ use crate::http;
 use crate::hub;
 use crate::limits::NOTICE_BATCHES;
 use crate::mesh::{Port, mesh};
-use crate::net::{Listener, ListenerOptions, SocketOptions};
+use crate::net::{Clock, Listener, ListenerOptions, SocketOptions};
 use crate::protocol::Code;
 use crate::pusher;
-use crate::shard::{self, Drain, Place, SPREAD_MS_MAX, Setup};
+use crate::shard::{self, Drain, Place, Routes, SPREAD_MS_MAX, Setup};
 use std::any::Any;
 use std::io;
 use std::net::SocketAddr;
@@ -35,10 +35,7 @@ pub(super) fn start(builder: Builder) -> Result<ServerHandle, ServerError> {
     let cores = placement::usable_cores();
     let placement = placement::place(&cores, &config.cores, config.shards);
     let verdict = preflight::run(placement.shards.len(), config.ring_depth);
-    let Verdict {
-        ring_depth,
-        warnings,
-    } = verdict.map_err(ServerError::Preflight)?;
+    let verdict: Verdict = verdict.map_err(ServerError::Preflight)?;
     let address = SocketAddr::new(config.host, config.port);
     let listeners = listen(address, placement.shards.len(), config)
         .map_err(|error| ServerError::Bind(address, error))?;
@@ -59,7 +56,7 @@ pub(super) fn start(builder: Builder) -> Result<ServerHandle, ServerError> {
     let (cores, control_core) = (placement.shards.clone(), placement.control);
     let about = About {
         placement,
-        warnings,
+        warnings: verdict.warnings,
     };
     let handle = ServerHandle::new(Parts {
         address,
@@ -71,14 +68,7 @@ pub(super) fn start(builder: Builder) -> Result<ServerHandle, ServerError> {
     });
     let parts = ports.into_iter().zip(listeners).zip(orders).zip(queues);
     for (core, (((port, listener), orders), calls)) in cores.into_iter().zip(parts) {
-        let place = Place {
-            core,
-            ring_depth,
-            io_memory: EXECUTOR_IO_MEMORY,
-            spin: Duration::from_micros(config.spin_us),
-            listener,
-            accept_per_second: config.accept_per_second,
-        };
+        let place = place(config, core, verdict.ring_depth, listener);
         let ends = Ends {
             orders,
             calls,
@@ -86,8 +76,9 @@ pub(super) fn start(builder: Builder) -> Result<ServerHandle, ServerError> {
             server: handle.clone(),
             worker: Worker::new(runtime.handle().clone()),
         };
-        let setup = setup(&builder, port, ends, hash_key);
-        spawn_shard(place, setup, reports.clone()).map_err(ServerError::Thread)?;
+        let setup = setup(config, builder.clock.clone(), port, ends, hash_key);
+        let spawned = spawn_shard(place, setup, builder.routes.clone(), reports.clone());
+        spawned.map_err(ServerError::Thread)?;
     }
     drop(notices); // the queue ends with the shards
     let control = Control {
@@ -112,6 +103,17 @@ fn drain_time(config: &Config) -> Duration {
     Duration::from_millis(config.stop_wait_ms + spread_ms)
 }
 
+fn place(config: &Config, core: usize, ring_depth: usize, listener: Listener) -> Place {
+    Place {
+        core,
+        ring_depth,
+        io_memory: EXECUTOR_IO_MEMORY,
+        spin: Duration::from_micros(config.spin_us),
+        listener,
+        accept_per_second: config.accept_per_second,
+    }
+}
+
 /// The queue for notices, and what webhooks are sent with, if any app has one.
 fn webhooks(
     config: &Config,
@@ -134,12 +136,12 @@ fn webhooks(
 }
 
 /// A shard's ends of what leads to other threads, beside the mesh.
-struct Ends {
-    orders: flume::Receiver<ToShard>,
-    calls: CallQueue,
-    notices: flume::Sender<Notices>,
-    server: ServerHandle,
-    worker: Worker,
+pub(super) struct Ends {
+    pub(super) orders: flume::Receiver<ToShard>,
+    pub(super) calls: CallQueue,
+    pub(super) notices: flume::Sender<Notices>,
+    pub(super) server: ServerHandle,
+    pub(super) worker: Worker,
 }
 
 /// One listener a shard. The first one takes the port for itself for a moment, so that a port
@@ -160,8 +162,13 @@ fn listen(address: SocketAddr, shards: usize, config: &Config) -> io::Result<Vec
 }
 
 /// A shard of this server.
-fn setup(builder: &Builder, port: Port, ends: Ends, hash_key: [u64; 2]) -> Setup {
-    let config = &builder.config;
+pub(super) fn setup(
+    config: &Config,
+    clock: Clock,
+    port: Port,
+    ends: Ends,
+    hash_key: [u64; 2],
+) -> Setup {
     let hub = hub::Options {
         channels_per_connection: config.channels_per_connection,
         cache_bytes: config.cache_bytes / usize::from(port.shards()),
@@ -203,7 +210,6 @@ fn setup(builder: &Builder, port: Port, ends: Ends, hash_key: [u64; 2]) -> Setup
         hub,
         pusher: (!config.apps.is_empty()).then_some(pusher),
         apps: config.apps.clone(),
-        routes: builder.routes.clone(),
         drain: Drain {
             spread_ms: config.drain_spread_ms,
             stop_wait_ms: config.stop_wait_ms,
@@ -212,7 +218,7 @@ fn setup(builder: &Builder, port: Port, ends: Ends, hash_key: [u64; 2]) -> Setup
                 DrainClose::AtOnce => Code::ReconnectNow,
             },
         },
-        clock: builder.clock.clone(),
+        clock,
     }
 }
 
@@ -229,7 +235,12 @@ fn timing(config: &Config) -> Timing {
 
 /// A shard's thread. However it ends, it says so, and by the thread itself: an executor that is
 /// lost says nothing any more.
-fn spawn_shard(place: Place, setup: Setup, reports: flume::Sender<ToControl>) -> io::Result<()> {
+fn spawn_shard(
+    place: Place,
+    setup: Setup,
+    routes: Routes,
+    reports: flume::Sender<ToControl>,
+) -> io::Result<()> {
     let shard = setup.port.shard();
     let thread = thread::Builder::new().name(format!("shard-{shard}"));
     thread.spawn(move || {
@@ -238,6 +249,7 @@ fn spawn_shard(place: Place, setup: Setup, reports: flume::Sender<ToControl>) ->
             shard::run(
                 place,
                 setup,
+                &routes,
                 || report(&started, ToControl::Started(shard)),
                 || report(&started, ToControl::Stopped(shard)),
             )

@@ -9,6 +9,8 @@ pub mod banner;
 mod builder;
 pub mod config;
 mod handle;
+#[cfg(feature = "testing")]
+mod in_memory;
 mod launch;
 pub mod placement;
 pub mod preflight;
@@ -17,4 +19,6 @@ mod program;
 pub use crate::handler::ServerHandle;
 pub use builder::{Builder, Server};
 pub use handle::ServerError;
+#[cfg(feature = "testing")]
+pub(crate) use in_memory::{Desk, InMemory};
 pub use program::Program;

@@ -3,6 +3,7 @@
 
 use super::run::{Setup, Shard, live};
 use super::serve;
+use crate::handler::Router;
 use crate::net::memory::{self, Peer};
 use std::fmt;
 use std::net::SocketAddr;
@@ -39,15 +40,17 @@ impl fmt::Debug for Door {
     }
 }
 
-/// Runs a shard on the runtime that was entered, until it is told to stop, and then to end; `open`
-/// is called when it may be connected to, `stopped` when it has no connection any more.
+/// Runs a shard on the runtime that was entered, until it is told to stop, and then to end. `mount`
+/// mounts its handlers; `open` is called when it may be connected to, `stopped` when it has no
+/// connection any more.
 ///
 /// # Errors
 /// What kept it from starting.
 pub async fn run_in_memory(
     setup: Setup,
+    mount: &dyn Fn(&mut Router),
     open: impl FnOnce(Door),
     stopped: impl FnOnce(),
 ) -> Result<(), String> {
-    live(setup, |shard| open(Door(Rc::clone(shard))), stopped).await
+    live(setup, mount, |shard| open(Door(Rc::clone(shard))), stopped).await
 }

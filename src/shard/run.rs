@@ -68,8 +68,6 @@ pub struct Setup {
     pub pusher: Option<pusher::Options>,
     /// The apps.
     pub apps: Vec<App>,
-    /// Custom handlers.
-    pub routes: Routes,
     /// How it ends.
     pub drain: Drain,
     /// Clocks.
@@ -105,6 +103,7 @@ pub(super) struct Shard {
 pub fn run(
     place: Place,
     setup: Setup,
+    routes: &Routes,
     started: impl FnOnce(),
     stopped: impl FnOnce(),
 ) -> Result<(), String> {
@@ -120,17 +119,18 @@ pub fn run(
         net::spawn(accept(Rc::clone(shard), listener, accept_per_second));
         started();
     };
-    executor.run(live(setup, open, stopped))
+    executor.run(live(setup, &**routes, open, stopped))
 }
 
 /// A shard from start to end; `open` is called when it may be connected to.
 pub(super) async fn live(
     setup: Setup,
+    mount: &dyn Fn(&mut Router),
     open: impl FnOnce(&Rc<Shard>),
     stopped: impl FnOnce(),
 ) -> Result<(), String> {
     let orders = setup.orders.clone();
-    let (shard, calls) = Shard::new(setup);
+    let (shard, calls) = Shard::new(setup, mount);
     let shard = Rc::new(shard);
     shard.local.server.set_routes(shard.router.patterns())?;
     shard.local.tables.agree()?;
@@ -198,7 +198,7 @@ fn executor(place: &Place, shard: ShardId) -> Result<LocalExecutor, String> {
 }
 
 impl Shard {
-    fn new(setup: Setup) -> (Self, CallQueue) {
+    fn new(setup: Setup, mount: &dyn Fn(&mut Router)) -> (Self, CallQueue) {
         let turn = Rc::new(Turn::default());
         let (id, shards) = (setup.port.shard(), setup.port.shards());
         let mesh = Rc::new(setup.port.share(Rc::clone(&turn)));
@@ -234,7 +234,7 @@ impl Shard {
         };
         let local = Rc::new(local);
         let mut router = Router::new(Rc::clone(&local));
-        (setup.routes)(&mut router);
+        mount(&mut router);
         let pusher = router.finish(setup.pusher.map(|options| {
             let hub = Hub::new(setup.hub, Rc::new(AppTable::new(setup.apps)));
             |router: &mut Router| pusher::mount(router, hub, options, setup.notices)

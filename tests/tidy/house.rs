@@ -71,6 +71,7 @@ pub const LINE_CHARS: usize = 100;
 /// The tables that hold for this project.
 pub const HOUSE: House = House {
     floors: &[
+        ("testing", 9),
         ("server", 8),
         ("shard", 7),
         ("pusher", 6),
