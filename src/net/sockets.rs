@@ -20,7 +20,8 @@ use std::rc::Rc;
 /// What the sockets of a shard are bound by.
 #[derive(Clone, Copy, Debug)]
 pub struct SocketOptions {
-    /// Bytes that may wait for one connection; past them it is closed with 4100.
+    /// Bytes that may wait for one connection; past them it is closed, with 4100 as a Pusher
+    /// client and with 1013 as another, unless who sends can be told.
     pub outbox_bytes: usize,
     /// How long each stage of a connection's life may last.
     pub timing: Timing,

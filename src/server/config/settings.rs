@@ -67,8 +67,9 @@ pub struct Config {
     /// How many milliseconds apart the subscribers of a channel of more than a hundred are told
     /// their number at least (section 3.7). Default 5000.
     pub count_interval_ms: u64,
-    /// Most bytes waiting to be sent to one connection; past it, it is closed with 4100. Default
-    /// 1048576.
+    /// Most bytes waiting to be sent to one connection. Past it a Pusher client is closed with
+    /// 4100; a client of a custom handler is left alone by a send to it alone, which says `Full`,
+    /// and closed with 1013 by what goes to many. Default 1048576.
     pub outbox_bytes: usize,
     /// For how many milliseconds no byte may move to a peer with a full outbox. Default 10000.
     pub write_stall_ms: u64,
