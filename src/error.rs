@@ -1,10 +1,11 @@
-//! The error an operator reads when a setting makes no sense.
+//! The error an operator reads when a setting makes no sense, and what a panic said.
 //!
 //! Floor 0: it knows no setting, no app and no file, only where a value came from and what would
 //! have been accepted. It is not an error for peers (those are codes). Invariants: it displays as
 //! one sentence on one line, and it never holds a secret, which whoever builds it sees to by
 //! leaving `value` empty.
 
+use std::any::Any;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -83,9 +84,26 @@ fn cut(text: &str) -> (&str, &'static str) {
     }
 }
 
+/// What a panic said, for logs and for who is told of it.
+#[must_use]
+pub fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "no message".into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::panic::{catch_unwind, panic_any};
+
+    #[test]
+    fn a_panic_is_quoted_whatever_it_was_made_of() {
+        let said = |panic: fn()| panic_text(&*catch_unwind(panic).unwrap_err());
+        assert_eq!(said(|| panic!("plain")), "plain");
+        assert_eq!(said(|| panic!("made of {}", 2)), "made of 2");
+        assert_eq!(said(|| panic_any(7)), "no message");
+    }
 
     fn error(value: Option<&str>, source: Source) -> ConfigError {
         ConfigError {

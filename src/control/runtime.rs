@@ -1,7 +1,7 @@
 //! The tokio runtime of the control thread, and work that shards leave to it.
 
+use crate::error::panic_text;
 use crate::limits::{BLOCKING_THREADS_MAX, SHARD_WORK_MAX};
-use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::io;
@@ -164,12 +164,6 @@ impl<T> fmt::Debug for Work<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Work").finish_non_exhaustive()
     }
-}
-
-fn panic_text(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "no message".into())
 }
 
 #[cfg(test)]

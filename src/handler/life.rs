@@ -5,6 +5,7 @@ use super::client::Client;
 use super::incoming::{Event, Flow, Incoming, Wire, refuse};
 use super::message::{Close, Message};
 use super::mount::Boxed;
+use crate::error::panic_text;
 use crate::net::Reader;
 use crate::protocol::Code;
 use crate::ws::Frame;
@@ -253,10 +254,5 @@ fn caught<F: Future>(callback: F) -> CatchUnwind<AssertUnwindSafe<F>> {
 
 /// A panic as an error of this client alone.
 fn said(panic: &(dyn Any + Send)) -> Error {
-    let text = panic
-        .downcast_ref::<&str>()
-        .map(|text| (*text).to_owned())
-        .or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "no message".into());
-    Error::from(HandlerPanic(text))
+    Error::from(HandlerPanic(panic_text(panic)))
 }

@@ -1,10 +1,10 @@
 //! Tasks that handlers leave on their shard.
 
 use super::endpoint::Endpoint;
+use crate::error::panic_text;
 use crate::net::Tasks;
 use futures_lite::FutureExt;
 use hashbrown::HashMap;
-use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::Future;
@@ -231,13 +231,6 @@ async fn guarded<T>(future: impl Future<Output = T>) -> Result<T, TaskError> {
         tracing::error!(text, "a spawned task panicked");
         TaskError::Panicked(text)
     })
-}
-
-/// What a panic said.
-pub(super) fn panic_text(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "no message".into())
 }
 
 impl Endpoint {

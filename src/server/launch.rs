@@ -8,6 +8,7 @@ use super::preflight::{self, EXECUTOR_IO_MEMORY, Verdict};
 use crate::conn::Timing;
 use crate::control::{CallQueue, Control, Ending, Worker, bridge, calls, ending, runtime, webhook};
 use crate::crossing::{Notices, ToControl, ToShard};
+use crate::error::panic_text;
 use crate::handler::{Deflate, Parts, ServerHandle, mark_own_thread};
 use crate::http;
 use crate::hub;
@@ -255,20 +256,14 @@ fn spawn_shard(
             )
         };
         let outcome = catch_unwind(AssertUnwindSafe(run));
-        let outcome = outcome.unwrap_or_else(|panic| Err(told(&*panic)));
+        // Routes that make no sense, for one.
+        let panicked = |panic: Box<dyn Any + Send>| {
+            Err(format!("its thread panicked: {}", panic_text(&*panic)))
+        };
+        let outcome = outcome.unwrap_or_else(panicked);
         report(&reports, ToControl::Ended(shard, outcome));
     })?;
     Ok(())
-}
-
-/// What a panic said: routes that make no sense, for one.
-fn told(panic: &(dyn Any + Send)) -> String {
-    let text = (panic.downcast_ref::<String>().map(String::as_str))
-        .or_else(|| panic.downcast_ref::<&str>().copied());
-    match text {
-        Some(text) => format!("its thread panicked: {text}"),
-        None => "its thread panicked".into(),
-    }
 }
 
 fn report(reports: &flume::Sender<ToControl>, what: ToControl) {

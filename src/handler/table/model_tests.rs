@@ -352,7 +352,7 @@ fn what_panics_at_a_home_panics_at_the_asker_and_leaves_the_row() {
         assert_eq!(world.wait(table.set(key, 7)), Ok(None));
         let update = table.update(key, |_| panic!("odd change"));
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| world.wait(update)));
-        let panic = crate::handler::task::panic_text(&*outcome.unwrap_err());
+        let panic = crate::error::panic_text(&*outcome.unwrap_err());
         assert!(panic.ends_with("odd change"), "{panic}");
         assert_eq!(world.wait(table.get(&key)), Some(7));
     }

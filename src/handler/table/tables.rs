@@ -4,7 +4,7 @@ use super::ledger::{Entry, Ledger};
 use super::shared::SharedTable;
 use super::store::{Home, Store};
 use crate::crossing::{TableAnswer, TableNote, TableOp, ToShard};
-use crate::handler::task::panic_text;
+use crate::error::panic_text;
 use crate::handler::tickets::Tickets;
 use crate::hub::home_of;
 use crate::id::{ClientId, ShardId, Ticket};
