@@ -1,7 +1,8 @@
 //! Takes messages of up to a gigabyte while they arrive, and tells how far it is.
 //!
 //! `cargo run --example upload -- --port 6001`, then send one long message to
-//! `ws://127.0.0.1:6001/upload`: the answers say how many bytes have come, and at last their SHA-256.
+//! `ws://127.0.0.1:6001/upload`: the answers say how many bytes have come, and at last their
+//! SHA-256.
 
 use sha2::{Digest, Sha256};
 use shardcast::handler::{Client, Handler, Handshake, Incoming, Message, Request, Result};

@@ -389,7 +389,8 @@ pub(super) static SERVER: &[Knob<Config>] = &[
             unit: Unit::Bytes,
         },
         group: LIMITS,
-        help: "Bytes that may wait for a slow client, then it is closed: 4100, 1013 by a custom handler",
+        help: "Bytes that may wait for a slow client, then it is closed: 4100, 1013 by a custom \
+               handler",
         elsewhere: &["max_backpressure"],
         put: |c, v| c.outbox_bytes = v.whole(),
         show: |c| c.outbox_bytes.to_string(),
