@@ -28,6 +28,18 @@ impl Outbox {
         self.frames.push(frame);
     }
 
+    /// Same, unless more than `max` bytes would wait then; says whether it was added.
+    #[must_use]
+    pub fn push_within(&mut self, max: usize, frame: Frame) -> bool {
+        let bytes = self.bytes + frame.bytes().len();
+        if bytes > max {
+            return false;
+        }
+        self.bytes = bytes;
+        self.frames.push(frame);
+        true
+    }
+
     /// Bytes that wait.
     #[must_use]
     pub fn bytes(&self) -> usize {
@@ -87,10 +99,13 @@ impl Outbox {
     /// # Panics
     /// When that is more than waits.
     pub fn advance(&mut self, count: usize) {
+        if count == self.bytes {
+            return self.clear(); // as nearly always: there is nothing to work out
+        }
         self.advance_by(count, |_| {});
     }
 
-    /// Same; tells `done` of each frame that has left whole.
+    /// Same; tells `done_with` of each frame that has left whole.
     ///
     /// # Panics
     /// As there.
@@ -110,9 +125,18 @@ impl Outbox {
             done += 1;
             done_with(frame);
         }
+        if done == self.frames.len() {
+            return self.clear();
+        }
         self.sent = left;
         self.frames.drain(..done);
-        if self.frames.is_empty() && self.frames.capacity() > PLACES_KEPT {
+    }
+
+    /// All of it has left.
+    fn clear(&mut self) {
+        (self.bytes, self.sent) = (0, 0);
+        self.frames.clear();
+        if self.frames.capacity() > PLACES_KEPT {
             self.frames = SmallVec::new();
         }
     }

@@ -31,7 +31,8 @@ impl std::error::Error for PushError {}
 
 #[derive(Debug)]
 struct Slot {
-    generation: u32,
+    /// Of the connection in it, or of the next one.
+    client: ClientId,
     connection: Option<Box<Connection>>,
 }
 
@@ -89,7 +90,7 @@ impl Table {
                     return None;
                 }
                 self.slots.push(Slot {
-                    generation: 0,
+                    client: ClientId::new(self.shard, 0, slot),
                     connection: None,
                 });
                 slot
@@ -97,7 +98,7 @@ impl Table {
         };
         let entry = &mut self.slots[slot as usize];
         entry.connection = Some(Box::new(Connection::new(now_ms, NOWHERE)));
-        Some(ClientId::new(self.shard, entry.generation, slot))
+        Some(entry.client)
     }
 
     /// Takes a connection out; its id is stale from then on.
@@ -108,7 +109,8 @@ impl Table {
         self.leave_route(client);
         let entry = &mut self.slots[client.slot() as usize];
         entry.connection = None;
-        entry.generation = entry.generation.wrapping_add(1) & ClientId::generation_mask();
+        // A generation past the last is the first again.
+        entry.client = ClientId::new(self.shard, client.generation() + 1, client.slot());
         self.free.push(client.slot());
     }
 
@@ -116,15 +118,13 @@ impl Table {
     #[must_use]
     pub fn get(&self, client: ClientId) -> Option<&Connection> {
         let slot = self.slots.get(client.slot() as usize)?;
-        let current = slot.generation == client.generation() && client.shard() == self.shard;
+        let current = slot.client == client;
         slot.connection.as_deref().filter(|_| current)
     }
 
     /// Same, to change it.
     pub fn get_mut(&mut self, client: ClientId) -> Option<&mut Connection> {
-        let slot = self.slots.get_mut(client.slot() as usize)?;
-        let current = slot.generation == client.generation() && client.shard() == self.shard;
-        slot.connection.as_deref_mut().filter(|_| current)
+        connection_mut(&mut self.slots, client)
     }
 
     /// The connection is a WebSocket of `route` now.
@@ -178,7 +178,7 @@ impl Table {
     }
 
     fn client_at(&self, slot: u32) -> ClientId {
-        ClientId::new(self.shard, self.slots[slot as usize].generation, slot)
+        self.slots[slot as usize].client
     }
 
     /// Messages of this route's clients are not for its handler any more.
@@ -232,18 +232,17 @@ impl Table {
     /// # Errors
     /// [`PushError`]; the frame is dropped.
     pub fn push(&mut self, client: ClientId, frame: Frame) -> Result<(), PushError> {
-        let max = self.outbox_max;
-        let connection = self.get_mut(client).ok_or(PushError::Gone)?;
+        let connection = connection_mut(&mut self.slots, client).ok_or(PushError::Gone)?;
         if connection.life.stage() == Stage::Closing {
             return Err(PushError::Gone);
         }
         if connection.is_special {
             return self.push_rarely(client, frame);
         }
-        if connection.outbox.bytes() + frame.bytes().len() > max {
+        if !connection.outbox.push_within(self.outbox_max, frame) {
             return Err(PushError::Full);
         }
-        self.push_last(client, frame);
+        note_dirty(&mut self.dirty, client, connection);
         Ok(())
     }
 
@@ -334,22 +333,16 @@ impl Table {
     /// Puts a frame into an outbox whatever its state: error and close frames, whose number is
     /// bounded by themselves.
     pub fn push_last(&mut self, client: ClientId, frame: Frame) {
-        let Some(connection) = self.get_mut(client) else {
-            return;
-        };
-        connection.outbox.push(frame);
-        self.mark_dirty(client);
+        if let Some(connection) = connection_mut(&mut self.slots, client) {
+            connection.outbox.push(frame);
+            note_dirty(&mut self.dirty, client, connection);
+        }
     }
 
     /// Remembers that a connection needs the writer's attention.
     pub fn mark_dirty(&mut self, client: ClientId) {
-        let Some(connection) = self.get_mut(client) else {
-            return;
-        };
-        // A blocked one is written to when its socket takes bytes again.
-        if !connection.dirty && !connection.blocked {
-            connection.dirty = true;
-            self.dirty.push_back(client);
+        if let Some(connection) = connection_mut(&mut self.slots, client) {
+            note_dirty(&mut self.dirty, client, connection);
         }
     }
 
@@ -382,12 +375,9 @@ impl Table {
 
     /// Every live connection.
     pub fn iter(&self) -> impl Iterator<Item = (ClientId, &Connection)> {
-        self.slots.iter().enumerate().filter_map(|(slot, entry)| {
-            let client = ClientId::new(self.shard, entry.generation, slot as u32);
-            entry
-                .connection
-                .as_deref()
-                .map(|connection| (client, connection))
+        self.slots.iter().filter_map(|entry| {
+            let connection = entry.connection.as_deref()?;
+            Some((entry.client, connection))
         })
     }
 
@@ -401,6 +391,22 @@ impl Table {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+}
+
+/// The connection, unless it is gone. Apart from the table, whose other parts stay free meanwhile.
+fn connection_mut(slots: &mut [Slot], client: ClientId) -> Option<&mut Connection> {
+    let slot = slots.get_mut(client.slot() as usize)?;
+    let current = slot.client == client;
+    slot.connection.as_deref_mut().filter(|_| current)
+}
+
+/// Puts a connection on the dirty list, once.
+fn note_dirty(dirty: &mut VecDeque<ClientId>, client: ClientId, connection: &mut Connection) {
+    // A blocked one is written to when its socket takes bytes again.
+    if !connection.dirty && !connection.blocked {
+        connection.dirty = true;
+        dirty.push_back(client);
     }
 }
 
