@@ -109,12 +109,12 @@ impl Port {
         // Behind what already waits, so that order is kept.
         let message = match out.overflow.is_empty() {
             true => match out.ring.push(message) {
-                Ok(()) => None,
-                Err(PushError::Full(message)) => Some(message),
+                Ok(()) => return,
+                Err(PushError::Full(message)) => message,
             },
-            false => Some(message),
+            false => message,
         };
-        out.overflow.extend(message);
+        out.overflow.push_back(message);
     }
 
     /// Moves overflows into rings that have room, and says whether publishers shall hold back.

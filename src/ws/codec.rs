@@ -8,16 +8,17 @@
 //!
 //! After an error or a close frame the decoder yields nothing more.
 
+mod header;
+mod inflate;
 mod pieces;
 
 pub use pieces::{DataPiece, Piece};
 
 use super::deflate::Inflater;
-use crate::limits::{CONTROL_PAYLOAD_MAX, FRAGMENTS_MAX};
-use std::io::Cursor;
+use crate::limits::FRAGMENTS_MAX;
+use header::{Control, Header, Opcode, take, take_payload, unmask};
 use std::rc::Rc;
-use tungstenite::protocol::frame::FrameHeader;
-use tungstenite::protocol::frame::coding::{CloseCode, Control, Data, OpCode};
+use tungstenite::protocol::frame::coding::CloseCode;
 
 /// One thing a peer sent, valid until the next call.
 #[derive(Debug, PartialEq, Eq)]
@@ -79,23 +80,20 @@ pub enum Kind {
     Binary,
 }
 
+impl Kind {
+    fn received(self, message: &mut [u8]) -> Received<'_> {
+        match self {
+            Self::Text => Received::Text(message),
+            Self::Binary => Received::Binary(message),
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 struct OpenFrame {
     is_final: bool,
     left: usize,
     mask: [u8; 4],
-}
-
-/// A header that passed every check but those of the message it belongs to.
-struct Header {
-    opcode: OpCode,
-    is_final: bool,
-    /// RSV1, which marks a compressed message.
-    compressed: bool,
-    mask: [u8; 4],
-    length: usize,
-    /// Bytes of the header itself.
-    size: usize,
 }
 
 impl Decoder {
@@ -157,13 +155,15 @@ impl Decoder {
             return Ok(None);
         }
         let step = self.step(input);
+        if let Ok(Some(Step::InPlace(kind, payload))) = step {
+            return Ok(Some((kind.received(payload), 1))); // as nearly always
+        }
         if matches!(step, Err(_) | Ok(Some(Step::Close(_)))) {
             self.finished = true;
         }
         let Some(step) = step? else { return Ok(None) };
         let received = match step {
-            Step::InPlace(Kind::Text, payload) => Received::Text(payload),
-            Step::InPlace(Kind::Binary, payload) => Received::Binary(payload),
+            Step::InPlace(kind, payload) => kind.received(payload),
             Step::Ping(payload) => Received::Ping(payload),
             Step::CutPing(header) => {
                 self.lent = Lent::Partial;
@@ -173,11 +173,7 @@ impl Decoder {
             Step::Close(code) => Received::Close(code),
             Step::Collected(kind, frames) => {
                 self.lent = Lent::Message;
-                let message = match kind {
-                    Kind::Text => Received::Text(&mut self.message),
-                    Kind::Binary => Received::Binary(&mut self.message),
-                };
-                return Ok(Some((message, frames)));
+                return Ok(Some((kind.received(&mut self.message), frames)));
             }
         };
         Ok(Some((received, 1)))
@@ -202,29 +198,29 @@ impl Decoder {
             if input.is_empty() {
                 return Ok(None);
             }
-            let Some(header) = parse_header(input, self.reserved())? else {
+            let Some(header) = Header::parse(input, self.reserved())? else {
                 self.partial.extend_from_slice(input);
                 *input = &mut [];
                 return Ok(None);
             };
-            let whole = input.len() - header.size >= header.length;
-            if let OpCode::Control(kind) = header.opcode {
+            let whole = input.len() - header.size() >= header.length;
+            if let Opcode::Control(kind) = header.opcode {
                 if !whole {
                     self.partial.extend_from_slice(input);
                     *input = &mut [];
                     return Ok(None);
                 }
-                let payload = take_payload(input, &header);
+                let payload = take_payload(input, header);
                 let step = control(kind, payload)?;
                 if matches!(step, Step::Close(_)) {
                     self.keep_reason(payload);
                 }
                 return Ok(Some(step));
             }
-            let kind = self.begin(&header)?;
-            if whole && header.is_final && self.fragments == 0 {
+            let kind = self.begin(header)?;
+            if whole && header.is_final() && self.fragments == 0 {
                 self.kind = None;
-                let payload = take_payload(input, &header);
+                let payload = take_payload(input, header);
                 if self.compressed {
                     self.inflate(kind, payload)?;
                     return Ok(Some(Step::Collected(kind, 1)));
@@ -234,38 +230,35 @@ impl Decoder {
                 }
                 return Ok(Some(Step::InPlace(kind, payload)));
             }
-            take(input, header.size);
-            self.open_frame(&header);
+            take(input, header.size());
+            self.open_frame(header);
         }
     }
 
     /// Checks a data frame's header against the message under way.
-    fn begin(&mut self, header: &Header) -> Result<Kind, CodecError> {
-        let kind = match (header.opcode, self.kind) {
-            (OpCode::Data(Data::Text), None) => Kind::Text,
-            (OpCode::Data(Data::Binary), None) => Kind::Binary,
-            (OpCode::Data(Data::Continue), Some(kind)) => kind,
+    fn begin(&mut self, header: Header) -> Result<Kind, CodecError> {
+        let (kind, so_far) = match (header.opcode, self.kind) {
+            (Opcode::Data(Some(kind)), None) => (kind, 0),
+            // Only a message's first frame says that it is compressed. One of the two is the size
+            // so far: of what was gathered, or of what came in pieces.
+            (Opcode::Data(None), Some(kind)) if !header.is_compressed() => {
+                (kind, self.message.len().max(self.valid_to))
+            }
             _ => return Err(CodecError::Protocol),
         };
-        let starts = self.kind.is_none();
-        if header.compressed && !starts {
-            return Err(CodecError::Protocol); // only a message's first frame says so
-        }
-        // One of the two is the size so far: of what was gathered, or of what came in pieces.
-        let so_far = self.message.len().max(self.valid_to);
-        if header.length > self.message_max - so_far.min(self.message_max) {
+        if header.length > self.message_max.saturating_sub(so_far) {
             return Err(CodecError::TooBig);
         }
-        if starts {
-            self.compressed = header.compressed;
+        if self.kind.is_none() {
+            self.compressed = header.is_compressed();
         }
         self.kind = Some(kind);
         Ok(kind)
     }
 
-    fn open_frame(&mut self, header: &Header) {
+    fn open_frame(&mut self, header: Header) {
         self.fragments += 1;
-        let (is_final, left, mask) = (header.is_final, header.length, header.mask);
+        let (is_final, left, mask) = (header.is_final(), header.length, header.mask);
         self.open = Some(OpenFrame {
             is_final,
             left,
@@ -332,21 +325,21 @@ impl Decoder {
     /// Completes what the last read cut off, taking as little as possible from `input`.
     fn resume(&mut self, input: &mut &mut [u8]) -> Result<Resumed, CodecError> {
         loop {
-            if let Some(header) = parse_header(&self.partial, self.reserved())? {
-                let OpCode::Control(kind) = header.opcode else {
-                    self.begin(&header)?;
-                    self.open_frame(&header);
+            if let Some(header) = Header::parse(&self.partial, self.reserved())? {
+                let Opcode::Control(kind) = header.opcode else {
+                    self.begin(header)?;
+                    self.open_frame(header);
                     self.partial = Vec::new();
                     return Ok(Resumed::DataFrame);
                 };
-                let missing = header.size + header.length - self.partial.len();
+                let missing = header.size() + header.length - self.partial.len();
                 let count = missing.min(input.len());
                 self.partial.extend_from_slice(take(input, count));
                 if count < missing {
                     return Ok(Resumed::Starved);
                 }
-                unmask(&mut self.partial[header.size..], header.mask);
-                return Ok(Resumed::Control(kind, header.size));
+                unmask(&mut self.partial[header.size()..], header.mask);
+                return Ok(Resumed::Control(kind, header.size()));
             }
             if input.is_empty() {
                 return Ok(Resumed::Starved);
@@ -403,51 +396,11 @@ enum Resumed {
     Control(Control, usize),
 }
 
-/// Parses a header and refuses what no header may say, a bit of `reserved` in its first byte among
-/// it.
-fn parse_header(bytes: &[u8], reserved: u8) -> Result<Option<Header>, CodecError> {
-    let mut cursor = Cursor::new(bytes);
-    let parsed = FrameHeader::parse(&mut cursor).map_err(|_| CodecError::Protocol)?;
-    let Some((header, length)) = parsed else {
-        // The first two bytes may already be wrong; do not wait for the rest of them.
-        let extended = bytes.first().is_some_and(|first| first & reserved != 0);
-        let unmasked = bytes.get(1).is_some_and(|second| second & 0x80 == 0);
-        return if extended || unmasked {
-            Err(CodecError::Protocol)
-        } else {
-            Ok(None)
-        };
-    };
-    let size = cursor.position() as usize;
-    let is_control = matches!(header.opcode, OpCode::Control(_));
-    let (0, Some(mask)) = (bytes[0] & reserved, header.mask) else {
-        return Err(CodecError::Protocol);
-    };
-    if size != header.len(length) || length >> 63 != 0 {
-        return Err(CodecError::Protocol); // not the shortest form, or the reserved top bit
-    }
-    let compressed = header.rsv1;
-    if is_control && (compressed || !header.is_final || length > CONTROL_PAYLOAD_MAX as u64) {
-        return Err(CodecError::Protocol);
-    }
-    let length = usize::try_from(length).map_err(|_| CodecError::TooBig)?;
-    let (opcode, is_final) = (header.opcode, header.is_final);
-    Ok(Some(Header {
-        opcode,
-        is_final,
-        compressed,
-        mask,
-        length,
-        size,
-    }))
-}
-
 fn control(kind: Control, payload: &[u8]) -> Result<Step<'_>, CodecError> {
     match kind {
         Control::Ping => Ok(Step::Ping(payload)),
         Control::Pong => Ok(Step::Pong),
         Control::Close => close_code(payload).map(Step::Close),
-        Control::Reserved(_) => Err(CodecError::Protocol),
     }
 }
 
@@ -465,35 +418,6 @@ fn close_code(payload: &[u8]) -> Result<Option<u16>, CodecError> {
         }
     }
 }
-
-fn take_payload<'i>(input: &mut &'i mut [u8], header: &Header) -> &'i mut [u8] {
-    take(input, header.size);
-    let payload = take(input, header.length);
-    unmask(payload, header.mask);
-    payload
-}
-
-fn take<'i>(input: &mut &'i mut [u8], count: usize) -> &'i mut [u8] {
-    let (taken, rest) = std::mem::take(input).split_at_mut(count);
-    *input = rest;
-    taken
-}
-
-/// Eight bytes at a time; the compiler makes vectors of it.
-fn unmask(payload: &mut [u8], mask: [u8; 4]) {
-    let [a, b, c, d] = mask;
-    let wide = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
-    let mut chunks = payload.chunks_exact_mut(8);
-    for chunk in &mut chunks {
-        let word = u64::from_ne_bytes(chunk.try_into().expect("chunks of eight")) ^ wide;
-        chunk.copy_from_slice(&word.to_ne_bytes());
-    }
-    for (byte, mask) in chunks.into_remainder().iter_mut().zip(mask.iter().cycle()) {
-        *byte ^= mask;
-    }
-}
-
-mod inflate;
 
 #[cfg(test)]
 #[path = "codec_tests.rs"]

@@ -98,13 +98,21 @@ impl Lent {
 }
 
 impl Drop for Lent {
+    #[inline]
     fn drop(&mut self) {
-        if let Some(buffer) = self.0.take()
-            && Rc::strong_count(&buffer) == 1
-            && let Some(pool) = buffer.pool.upgrade()
-        {
-            pool.take_back(buffer);
+        if let Some(buffer) = self.0.take() {
+            let_go(buffer);
         }
+    }
+}
+
+/// Gives a buffer back that has no other owner. Kept apart from the end of every other frame.
+#[inline(never)]
+fn let_go(buffer: Rc<Buffer>) {
+    if Rc::strong_count(&buffer) == 1
+        && let Some(pool) = buffer.pool.upgrade()
+    {
+        pool.take_back(buffer);
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::super::utf8;
 use super::{
-    CodecError, Decoder, Kind, Lent, OpCode, OpenFrame, Resumed, Step, control, parse_header, take,
+    CodecError, Decoder, Header, Kind, Lent, Opcode, OpenFrame, Resumed, Step, control, take,
     take_payload, unmask,
 };
 
@@ -99,20 +99,20 @@ impl Decoder {
             if input.is_empty() {
                 return Ok(None);
             }
-            let parsed = parse_header(input, self.reserved())?;
+            let parsed = Header::parse(input, self.reserved())?;
             let whole = |size, length| input.len() - size >= length;
             match parsed {
-                Some(header) if matches!(header.opcode, OpCode::Data(_)) => {
-                    self.begin(&header)?;
-                    take(input, header.size);
-                    self.open_frame(&header);
+                Some(header) if matches!(header.opcode, Opcode::Data(_)) => {
+                    self.begin(header)?;
+                    take(input, header.size());
+                    self.open_frame(header);
                     self.count_streamed();
                 }
-                Some(header) if whole(header.size, header.length) => {
-                    let OpCode::Control(kind) = header.opcode else {
+                Some(header) if whole(header.size(), header.length) => {
+                    let Opcode::Control(kind) = header.opcode else {
                         unreachable!("the arm above takes data");
                     };
-                    let payload = take_payload(input, &header);
+                    let payload = take_payload(input, header);
                     let step = control(kind, payload)?;
                     if matches!(step, Step::Close(_)) {
                         self.keep_reason(payload);
