@@ -277,6 +277,11 @@ fn not_found() -> Response {
 
 /// The same with a slash at the end, so that links in the index lead below it.
 fn to_slash(request: &Request<'_>) -> Response {
+    // Where a parameter stands before the files it may hold anything. Browsers take a backslash
+    // for a slash, and what follows two of them for a host.
+    if request.path().starts_with("//") || request.path().contains('\\') {
+        return Response::text(400, "Bad path\n");
+    }
     let query = request.query();
     let mark = if query.is_empty() { "" } else { "?" };
     let location = format!("{}/{mark}{query}", request.path());

@@ -233,6 +233,29 @@ fn nothing_else_is_served() {
 }
 
 #[test]
+fn no_path_sends_a_client_to_another_host() {
+    let files = Files::plain("elsewhere");
+    let root = files.path("");
+    let server = TestServer::build(Server::builder().config(config([])).routes(
+        move |router: &mut Router| {
+            router.mount("/{tenant}/*", |_| StaticFiles::root(&root));
+        },
+    ));
+    let mut http = Http::connect(server.address());
+    let answer = get(&mut http, "/ours/sub%20dir", &[]);
+    assert_eq!(
+        (answer.status, answer.header("location")),
+        (301, Some("/ours/sub%20dir/"))
+    );
+    // Browsers take `/\\` for `//`, and what follows for a host.
+    for target in ["/\\evil.example/sub%20dir", "//evil.example/sub%20dir"] {
+        let answer = get(&mut http, target, &[]);
+        assert!(matches!(answer.status, 400 | 404), "{target}");
+        assert_eq!(answer.header("location"), None, "{target}");
+    }
+}
+
+#[test]
 fn parts_and_what_the_client_has_already() {
     let files = Files::plain("parts");
     for shard in [0, 1] {
