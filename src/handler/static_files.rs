@@ -68,12 +68,12 @@ impl StaticFiles {
     /// Answers directories with the file of this name instead of `index.html`.
     ///
     /// # Panics
-    /// When the name is empty or has a slash.
+    /// When it is not the name of a file: empty, `.` or `..`, or with a slash or a NUL.
     #[must_use]
     pub fn with_index(mut self, name: impl Into<String>) -> Self {
         let name = name.into();
         assert!(
-            !name.is_empty() && !name.contains('/'),
+            !matches!(&*name, "" | "." | "..") && !name.contains(['/', '\0']),
             "no file's name: {name}"
         );
         self.index = Some(name);
@@ -88,8 +88,13 @@ impl StaticFiles {
     }
 
     /// Sends this `Cache-Control`, such as `public, max-age=3600`. Without one, clients guess.
+    ///
+    /// # Panics
+    /// When the value holds a control character.
     #[must_use]
     pub fn with_cache_control(mut self, value: &'static str) -> Self {
+        let tried = Response::empty(200).try_header("Cache-Control", value);
+        assert!(tried.is_ok(), "no value of a field: {value:?}");
         self.cache_control = Some(value);
         self
     }
@@ -286,4 +291,22 @@ fn to_slash(request: &Request<'_>) -> Response {
     let mark = if query.is_empty() { "" } else { "?" };
     let location = format!("{}/{mark}{query}", request.path());
     Response::redirect(301, location).unwrap_or_else(|_| Response::text(400, "Bad path\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::panic::catch_unwind;
+
+    #[test]
+    fn what_no_answer_could_carry_is_not_built() {
+        let caching = |value| catch_unwind(|| StaticFiles::root(".").with_cache_control(value));
+        assert!(caching("public, max-age=60").is_ok());
+        assert!(caching("no-store\r\nX-A: b").is_err());
+        let index = |name: &str| catch_unwind(|| StaticFiles::root(".").with_index(name));
+        assert!(index("home.html").is_ok());
+        for name in ["", "a/b", ".", "..", "a\0"] {
+            assert!(index(name).is_err(), "{name:?}");
+        }
+    }
 }
