@@ -83,7 +83,9 @@ impl<H: Handler> Mounted<H> {
     /// Judges the upgrade itself, then asks the handler.
     async fn upgrade(&self, request: &Request<'_>, upgraded: &Upgraded) -> Response {
         if request.method() != "GET" {
-            return Response::text(405, "A handshake is a GET request\n").with_close();
+            return Response::text(405, "A handshake is a GET request\n")
+                .with_header("Allow", "GET")
+                .with_close();
         }
         let accept = match handshake::accept(request.upgrade()) {
             Ok(accept) => accept,
