@@ -3,7 +3,7 @@
 use super::vary::vary;
 use super::{Middleware, Next};
 use crate::handler::Request;
-use crate::http::{Response, is_name, origin};
+use crate::http::{Response, host_and_port, is_name, origin};
 use std::borrow::Cow;
 
 /// Lets pages of other origins read answers, and answers their preflights.
@@ -84,8 +84,8 @@ impl Cors {
     /// Lets browsers send cookies and other credentials along.
     ///
     /// # Panics
-    /// When any origin is allowed, by option or by the pattern `*`: every page could then act as
-    /// its visitor.
+    /// When any origin is allowed, by option or by a pattern that takes every host, such as `*` or
+    /// `https://*`: every page could then act as its visitor.
     #[must_use]
     pub fn with_credentials(mut self) -> Self {
         self.credentials = true;
@@ -101,7 +101,7 @@ impl Cors {
     }
 
     fn checked(self) -> Self {
-        let any = self.any_origin || self.origins.iter().any(|pattern| pattern == "*");
+        let any = self.any_origin || self.origins.iter().any(|pattern| takes_any_host(pattern));
         assert!(
             !(any && self.credentials),
             "credentials are for listed origins only"
@@ -167,6 +167,13 @@ impl Cors {
     }
 }
 
+/// Whether pages of every host have an origin that fits.
+fn takes_any_host(pattern: &str) -> bool {
+    let (_, place) = pattern.split_once("://").unwrap_or(("", pattern));
+    let (host, _) = host_and_port(place);
+    !host.is_empty() && host.bytes().all(|byte| b"*.".contains(&byte))
+}
+
 fn put(response: Response, name: &'static str, value: Cow<'static, str>) -> Response {
     let response = response.try_header(name, value);
     response.expect("tokens and fields that were received hold no control character")
@@ -220,8 +227,23 @@ mod tests {
         assert!(catch_unwind(any).is_err());
         let star = || Cors::new().with_origins(["*"]).with_credentials();
         assert!(catch_unwind(star).is_err());
-        let listed = || Cors::new().with_origins(["a.com"]).with_credentials();
-        assert!(catch_unwind(listed).is_ok());
+        for pattern in [
+            "*",
+            "**",
+            "*.*",
+            "*:*",
+            "*:443",
+            "https://*",
+            "https://*:*",
+            "*://*",
+        ] {
+            let any = || Cors::new().with_credentials().with_origins([pattern]);
+            assert!(catch_unwind(any).is_err(), "{pattern}");
+        }
+        for pattern in ["a.com", "*.a.com", "*://a.com", "http://localhost:*", "a*"] {
+            let listed = || Cors::new().with_origins([pattern]).with_credentials();
+            assert!(catch_unwind(listed).is_ok(), "{pattern}");
+        }
         assert!(catch_unwind(|| Cors::new().with_methods(["A B"])).is_err());
         assert!(catch_unwind(|| Cors::new().with_headers([""])).is_err());
         assert!(catch_unwind(|| Cors::new().with_exposed(["a\r\nb"])).is_err());
