@@ -23,7 +23,7 @@ use std::time::Duration;
 #[derive(Debug)]
 pub struct RateLimit {
     /// Microseconds between two requests in the long run.
-    interval_us: u64,
+    interval_us: u128,
     burst: u32,
     table: RefCell<Table>,
 }
@@ -39,7 +39,7 @@ impl RateLimit {
     #[must_use]
     pub fn new(count: u32, per: Duration) -> Self {
         assert!(count > 0, "a rate of nothing lets nobody in");
-        let interval_us = per.as_micros() as u64 / u64::from(count);
+        let interval_us = per.as_micros() / u128::from(count);
         assert!(interval_us > 0, "a rate above one in a microsecond is none");
         Self {
             interval_us,
@@ -72,13 +72,15 @@ impl RateLimit {
 
     /// Counts one request, or says in how many microseconds it would be let in.
     fn take(&self, address: Option<IpAddr>, now_us: u64) -> Result<(), u64> {
+        // The longest time and the largest burst together are far below what this can hold.
+        let now_us = u128::from(now_us);
         let mut table = self.table.borrow_mut();
         let free_at = table.entry(key(address));
         // The time at which the bucket is full again: it holds a burst, and each request takes one.
         let next = (*free_at).max(now_us) + self.interval_us;
-        let full = now_us + self.interval_us * u64::from(self.burst);
+        let full = now_us + self.interval_us * u128::from(self.burst);
         if next > full {
-            return Err(next - full);
+            return Err(u64::try_from(next - full).unwrap_or(u64::MAX));
         }
         *free_at = next;
         Ok(())
@@ -109,8 +111,8 @@ fn key(address: Option<IpAddr>) -> u128 {
 /// Two generations of addresses: when the young one is full, the old one is forgotten.
 #[derive(Debug)]
 struct Table {
-    young: HashMap<u128, u64>,
-    old: HashMap<u128, u64>,
+    young: HashMap<u128, u128>,
+    old: HashMap<u128, u128>,
     size: usize,
 }
 
@@ -124,7 +126,7 @@ impl Table {
     }
 
     /// The place of an address, zero when it is not known.
-    fn entry(&mut self, key: u128) -> &mut u64 {
+    fn entry(&mut self, key: u128) -> &mut u128 {
         // In the young one it is not in the old one.
         let known = self.old.remove(&key);
         if self.young.len() == self.size && !self.young.contains_key(&key) {
@@ -159,6 +161,15 @@ mod tests {
         assert_eq!(taken(5 + 100_000), 1);
         assert_eq!(taken(5 + 300_000), 2);
         assert_eq!(taken(5 + 10_000_000), 3);
+        // Times and bursts beyond all measure still let in the burst.
+        for limit in [
+            RateLimit::new(1, Duration::MAX).with_burst(2),
+            RateLimit::new(1, Duration::from_secs(1 << 40)).with_burst(2),
+        ] {
+            assert!(limit.take(a, 5).is_ok());
+        }
+        let patient = RateLimit::new(1, Duration::from_secs(86_400)).with_burst(u32::MAX);
+        assert_eq!((0..50).filter(|_| patient.take(a, 5).is_ok()).count(), 50);
         let slow = RateLimit::new(2, Duration::from_secs(3600));
         assert!(slow.take(a, 0).is_ok() && slow.take(a, 0).is_ok());
         assert_eq!(slow.take(a, 0), Err(1_800_000_000));
