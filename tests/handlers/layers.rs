@@ -154,6 +154,39 @@ fn layers_stand_around_what_is_mounted_behind_them() {
 }
 
 #[test]
+fn nothing_at_a_prefix_is_told_behind_the_layers_of_its_router() {
+    let server = serve(|router| {
+        mount_shard(router);
+        router.nest("/open", |inner| {
+            inner.get("/a", async |_: Request<'_>| "a");
+        });
+        router.nest("/shut", |inner| {
+            inner.layer(Stamp::new("s"));
+        });
+        // The same prefix once more takes no layer away.
+        router.nest("/shut", |inner| {
+            inner.get("/b", async |_: Request<'_>| "b");
+        });
+        router.layer(Stamp::new("r"));
+    });
+    for mut http in both(&server) {
+        for (target, wanted) in [
+            ("/nothing", "r"),
+            ("/open", ""),
+            ("/open/nothing", ""),
+            ("/shut/nothing", "s"),
+        ] {
+            let answer = http.ask("GET", target, b"");
+            assert_eq!(
+                (answer.status, &*stamps(&answer)),
+                (404, wanted),
+                "{target}"
+            );
+        }
+    }
+}
+
+#[test]
 fn a_handshake_passes_the_same_layers() {
     let server = stamped();
     let (answer, mut ws) = shake(&server, "/in/ws", &[]);

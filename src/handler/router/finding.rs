@@ -31,7 +31,7 @@ impl Router {
             scopes.iter().partition(|scope| scope.fallback.is_some());
         for scope in inherited {
             let fallback = Fallback::of(scope, &scopes);
-            if fallback.function.is_some() || !fallback.layers.is_empty() {
+            if !fallback.layers.is_empty() || self.has_bare_place(scope, &fallback) {
                 self.place_fallback(scope, &fallback);
             }
         }
@@ -47,6 +47,16 @@ impl Router {
             self.place_fallback(scope, &Fallback::of(scope, &scopes));
         }
         mounted
+    }
+
+    /// Whether a fallback that has no layers belongs where its scope is. It does not take the layers
+    /// of another one of the same prefix away, and where it says nothing, another host may.
+    fn has_bare_place(&self, scope: &Scope, fallback: &Fallback) -> bool {
+        let says = fallback.function.is_some();
+        let is_plain = scope.host.is_none() && !scope.prefix.is_empty();
+        let behind = format!("{}/*", scope.prefix);
+        let fallbacks = &self.host_table(scope.host).fallbacks;
+        (says || is_plain) && fallbacks.get(&segments(&behind)).is_none()
     }
 
     fn place_fallback(&mut self, scope: &Scope, fallback: &Fallback) {
