@@ -19,6 +19,8 @@ mod dependencies;
 mod floors;
 #[path = "tidy/house.rs"]
 mod house;
+#[path = "tidy/links.rs"]
+mod links;
 #[path = "tidy/names.rs"]
 mod names;
 #[path = "tidy/paths.rs"]
@@ -57,4 +59,30 @@ fn the_house_is_tidy() {
         "{} broken house rules:\n{report}",
         violations.len()
     );
+}
+
+#[test]
+fn links_of_the_documents_lead_somewhere() {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let mut paths = vec!["README.md".to_owned(), "CHANGELOG.md".to_owned()];
+    for folder in ["docs", "docs/adr"] {
+        let entries = std::fs::read_dir(root.join(folder)).expect("there are documents");
+        for entry in entries {
+            let name = entry.expect("readable").file_name();
+            let name = name.to_string_lossy().into_owned();
+            if name.ends_with(".md") {
+                paths.push(format!("{folder}/{name}"));
+            }
+        }
+    }
+    assert!(paths.len() > 5, "{paths:?}");
+    let found: Vec<String> = paths
+        .iter()
+        .flat_map(|path| {
+            let text = std::fs::read_to_string(root.join(path)).expect("readable");
+            links::check(path, &text, |path| root.join(path).exists())
+        })
+        .map(|violation| violation.to_string())
+        .collect();
+    assert!(found.is_empty(), "{found:#?}");
 }
