@@ -23,6 +23,8 @@ mod fetch;
 mod files;
 #[path = "handlers/full.rs"]
 mod full;
+#[path = "handlers/gzip.rs"]
+mod gzip;
 #[path = "handlers/handshake.rs"]
 mod handshake;
 #[path = "handlers/info.rs"]

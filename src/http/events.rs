@@ -153,7 +153,8 @@ impl Events {
         let mut text = String::new();
         event.encode(&mut text)?;
         self.body.ready().await?;
-        Ok(self.body.put(text.as_bytes())?)
+        self.body.put(text.as_bytes())?;
+        Ok(self.body.flush_now()?)
     }
 
     /// Sends a comment, which readers pass over; see [`Events::send`].
@@ -167,7 +168,8 @@ impl Events {
         }
         out.push('\n');
         self.body.ready().await?;
-        Ok(self.body.put(out.as_bytes())?)
+        self.body.put(out.as_bytes())?;
+        Ok(self.body.flush_now()?)
     }
 
     /// Ends when the server stops; see [`BodyWriter::stopping`].
@@ -232,7 +234,7 @@ async fn keep_alive(body: &BodyWriter, after_ms: Option<u64>) -> WriteError {
         let before = body.written();
         body.pause(after_ms).await;
         if body.written() == before
-            && let Err(gone) = body.put(b":\n\n")
+            && let Err(gone) = body.put(b":\n\n").and_then(|()| body.flush_now())
         {
             return gone;
         }

@@ -49,4 +49,6 @@ pub(crate) use origin::host_and_port;
 pub use payload::PayloadError;
 pub use response::{HeaderRefused, IntoBody, Response, continue_100, reason_phrase};
 pub(crate) use stream::Stream;
-pub use stream::{BodyFilter, BodySink, BodyWriter, ClientGone, StreamResult, WriteError};
+pub use stream::{
+    BodyFilter, BodySent, BodySink, BodyWriter, ClientGone, StreamResult, WriteError,
+};

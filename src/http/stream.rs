@@ -16,6 +16,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use super::response::{Body, Response};
+use futures_lite::future::yield_now;
 
 /// How a producer of a body ends: any error breaks the connection off.
 pub type StreamResult = Result<(), Box<dyn std::error::Error>>;
@@ -55,6 +56,12 @@ pub trait BodySink {
 pub trait BodyFilter {
     /// Takes what was written and appends to `out` what is to be sent now, which may be nothing.
     fn write(&mut self, bytes: &[u8], out: &mut Vec<u8>);
+
+    /// Appends to `out` what is still held back of what was written: the reader is to have it now
+    /// ([`BodyWriter::flush`]). Nothing, unless it is written otherwise.
+    fn flush(&mut self, out: &mut Vec<u8>) {
+        let _ = out;
+    }
 
     /// The body has ended: appends what is left to `out`.
     fn finish(&mut self, out: &mut Vec<u8>);
@@ -110,6 +117,44 @@ struct Out {
     framing: Cell<Framing>,
     filter: RefCell<Option<Box<dyn BodyFilter>>>,
     written: Cell<u64>,
+    /// Bytes that were filtered since others had their turn.
+    worked: Cell<usize>,
+    tell: RefCell<Tell>,
+}
+
+/// What became of a body; see [`Response::on_sent`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BodySent {
+    /// Bytes of the body that were handed to the connection, behind all filters and without what
+    /// frames them.
+    pub bytes: u64,
+    /// Whether it came to its end. Otherwise it broke off, or was not sent at all: for HEAD, say.
+    pub is_complete: bool,
+}
+
+/// Tells it when it is dropped, so that every way to the end is told.
+struct Tell {
+    sent: BodySent,
+    to: Option<Box<dyn FnOnce(BodySent)>>,
+}
+
+impl Tell {
+    const NOBODY: Self = Self {
+        sent: BodySent {
+            bytes: 0,
+            is_complete: false,
+        },
+        to: None,
+    };
+}
+
+impl Drop for Tell {
+    fn drop(&mut self) {
+        if let Some(to) = self.to.take() {
+            to(self.sent);
+        }
+    }
 }
 
 impl BodyWriter {
@@ -132,8 +177,32 @@ impl BodyWriter {
     /// # Errors
     /// [`WriteError::Gone`].
     pub async fn ready(&self) -> Result<(), WriteError> {
+        if self.out.worked.get() >= PIECE {
+            // What compresses well never fills the way out: others would wait all the time.
+            self.out.worked.set(0);
+            yield_now().await;
+        }
         poll_fn(|cx| self.out.sink.poll_ready(cx)).await?;
         Ok(())
+    }
+
+    /// Sends what a filter, such as one that compresses, holds back of what was written: for a body
+    /// that goes on after a while, and is to be read until there. Costs some bytes each time.
+    ///
+    /// # Errors
+    /// [`WriteError::Gone`].
+    pub async fn flush(&mut self) -> Result<(), WriteError> {
+        self.ready().await?;
+        self.flush_now()
+    }
+
+    /// Same, at once.
+    pub(super) fn flush_now(&self) -> Result<(), WriteError> {
+        let mut rest = Vec::new();
+        if let Some(filter) = &mut *self.out.filter.borrow_mut() {
+            filter.flush(&mut rest);
+        }
+        self.frame(&rest)
     }
 
     /// Ends when the server stops: time to come to an end. A body that goes on is cut off with the
@@ -167,6 +236,7 @@ impl BodyWriter {
         let Some(filter) = &mut *filter else {
             return self.frame(bytes);
         };
+        self.out.worked.set(self.out.worked.get() + bytes.len());
         let mut filtered = Vec::new();
         filter.write(bytes, &mut filtered);
         self.frame(&filtered)
@@ -193,6 +263,7 @@ impl BodyWriter {
             }
             Framing::Close => sink.push(bytes)?,
         }
+        self.out.tell.borrow_mut().sent.bytes += bytes.len() as u64;
         Ok(())
     }
 
@@ -208,6 +279,7 @@ impl BodyWriter {
             Framing::Length(0) | Framing::Close => {}
             Framing::Length(_) => return Err(WriteError::TooShort),
         }
+        self.out.tell.borrow_mut().sent.is_complete = true;
         Ok(())
     }
 }
@@ -225,6 +297,7 @@ impl fmt::Debug for BodyWriter {
 pub(crate) struct Stream {
     framing: Framing,
     filter: Option<Box<dyn BodyFilter>>,
+    tell: Tell,
     produce: Box<dyn FnOnce(BodyWriter) -> Pending<StreamResult>>,
 }
 
@@ -236,6 +309,7 @@ impl Stream {
         Self {
             framing,
             filter: None,
+            tell: Tell::NOBODY,
             produce: Box::new(|mut body| Box::pin(async move { produce(&mut body).await })),
         }
     }
@@ -271,6 +345,17 @@ impl Stream {
         self.filter = Some(filter);
     }
 
+    /// What becomes of it is told to this one too.
+    fn tell(&mut self, to: impl FnOnce(BodySent) + 'static) {
+        let before = self.tell.to.take();
+        self.tell.to = Some(Box::new(move |sent| {
+            if let Some(before) = before {
+                before(sent);
+            }
+            to(sent);
+        }));
+    }
+
     /// Makes the body.
     pub(crate) async fn send(self, sink: Rc<dyn BodySink>) -> StreamResult {
         let out = Rc::new(Out {
@@ -278,6 +363,8 @@ impl Stream {
             framing: Cell::new(self.framing),
             filter: RefCell::new(self.filter),
             written: Cell::new(0),
+            worked: Cell::new(0),
+            tell: RefCell::new(self.tell),
         });
         let body = BodyWriter { out };
         (self.produce)(body.share()).await?;
@@ -366,6 +453,30 @@ impl Response {
             }
         }
         self
+    }
+
+    /// Calls `tell` when the body has been handed to the connection, or broke off: for one that is
+    /// streamed at its end, which may be hours away, and for one that is there whole at once. A
+    /// panic in it ends the connection.
+    #[must_use]
+    pub fn on_sent(mut self, tell: impl FnOnce(BodySent) + 'static) -> Self {
+        match &mut self.body {
+            Body::Stream(stream) => stream.tell(tell),
+            Body::Whole(bytes) => tell(BodySent {
+                bytes: bytes.len() as u64,
+                is_complete: true,
+            }),
+        }
+        self
+    }
+
+    /// Bytes of the body, where they are known before it is made.
+    #[must_use]
+    pub fn body_length(&self) -> Option<u64> {
+        match &self.body {
+            Body::Stream(stream) => stream.length(),
+            Body::Whole(bytes) => Some(bytes.len() as u64),
+        }
     }
 
     /// Takes the body that is still to be made; `None` when there is none, or none is sent.

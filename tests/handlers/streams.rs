@@ -217,7 +217,7 @@ impl Sources {
 }
 
 /// Reads one chunk; the last is empty.
-fn chunk(http: &mut Http) -> Vec<u8> {
+pub fn chunk(http: &mut Http) -> Vec<u8> {
     let line = http.wire.take_to(b"\r\n");
     let size = std::str::from_utf8(line.trim_ascii_end()).expect("a size is text");
     let size = usize::from_str_radix(size, 16).expect("a size is a number");

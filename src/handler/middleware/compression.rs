@@ -3,17 +3,22 @@
 use super::vary::vary;
 use super::{Middleware, Next};
 use crate::handler::Request;
-use crate::http::Response;
+use crate::http::{BodyFilter, Response};
 use flate2::Compression as Level;
 use flate2::write::GzEncoder;
 use std::io::Write;
 
 /// Compresses bodies by gzip for whoever accepts it (`Accept-Encoding`).
 ///
-/// Left as they are: bodies that are made while they are sent, bodies below a size that is worth it
-/// or above one that would keep the shard from its other clients for too long, types that are
-/// compressed in themselves, answers that are encoded already, parts of something (206,
-/// `Content-Range`), and what says `Cache-Control: no-transform`. What could have been compressed
+/// Bodies that are made while they are sent are compressed piece by piece, whatever their length;
+/// what is written may leave later then, unless it is flushed
+/// ([`BodyWriter::flush`](crate::http::BodyWriter::flush)). Each of them costs some 300 KiB while
+/// it is sent. Server-sent events are among them only when [asked for](Compression::with_events).
+///
+/// Left as they are: bodies below a size that is worth it, whole ones above one that would keep the
+/// shard from its other clients for too long, types that are compressed in themselves, answers that
+/// are encoded already, parts of something (206, `Content-Range`), and what says
+/// `Cache-Control: no-transform`. What could have been compressed
 /// says `Vary: Accept-Encoding` either way; a strong `ETag` becomes a weak one, since the bytes are
 /// others.
 ///
@@ -25,7 +30,14 @@ pub struct Compression {
     max_bytes: usize,
     level: u32,
     types: Vec<&'static str>,
+    events: bool,
 }
+
+/// The type of server-sent events.
+const EVENTS: &str = "text/event-stream";
+
+/// Bytes of a streamed body after which what was compressed of them leaves.
+const FLUSH_BYTES: usize = 64 * 1024;
 
 /// What is compressed unless something else is said.
 const TYPES: [&str; 8] = [
@@ -54,6 +66,7 @@ impl Compression {
             max_bytes: 1024 * 1024,
             level: 6,
             types: TYPES.to_vec(),
+            events: false,
         }
     }
 
@@ -64,8 +77,8 @@ impl Compression {
         self
     }
 
-    /// Bytes of the largest body that is compressed; a mebibyte takes a shard some milliseconds, in
-    /// which it does nothing else.
+    /// Bytes of the largest whole body that is compressed; a mebibyte takes a shard some
+    /// milliseconds, in which it does nothing else.
     #[must_use]
     pub fn with_max_bytes(mut self, bytes: usize) -> Self {
         self.max_bytes = bytes;
@@ -90,15 +103,27 @@ impl Compression {
         self
     }
 
+    /// Compresses server-sent events as well: each still leaves at once. They are streams that last
+    /// long, and each holds the memory of its compression for as long.
+    #[must_use]
+    pub fn with_events(mut self) -> Self {
+        self.events = true;
+        self
+    }
+
     /// Whether the answer may be compressed, whoever asks.
     fn fits(&self, response: &Response) -> bool {
-        let size = response.body().len();
+        let (min, max) = (self.min_bytes.max(1) as u64, self.max_bytes as u64);
+        let has_size = match (response.is_streamed(), response.body_length()) {
+            (true, length) => length.is_none_or(|length| length >= min),
+            (false, length) => length.is_some_and(|length| (min..=max).contains(&length)),
+        };
         let says = |name: &str| response.header(name).is_some();
         let is_fixed = response.headers().any(|(name, value)| {
             name.eq_ignore_ascii_case("cache-control")
                 && value.to_ascii_lowercase().contains("no-transform")
         });
-        (self.min_bytes.max(1)..=self.max_bytes).contains(&size)
+        has_size
             && !matches!(response.status(), 101 | 204 | 206 | 304)
             && !says("content-encoding")
             && !says("content-range")
@@ -108,6 +133,9 @@ impl Compression {
 
     fn is_listed(&self, content_type: &str) -> bool {
         let essence = content_type.split(';').next().unwrap_or_default().trim();
+        if essence.eq_ignore_ascii_case(EVENTS) {
+            return self.events;
+        }
         self.types
             .iter()
             .any(|listed| match listed.strip_suffix('*') {
@@ -120,16 +148,18 @@ impl Compression {
     }
 
     fn compressed(&self, response: Response) -> Response {
-        let room = Vec::with_capacity(response.body().len() / 2);
-        let mut encoder = GzEncoder::new(room, Level::new(self.level));
-        let written = encoder.write_all(response.body());
-        let Ok(body) = written.and_then(|()| encoder.finish()) else {
-            return response; // a buffer in memory takes everything
+        let room = match response.is_streamed() {
+            true => Vec::new(),
+            false => Vec::with_capacity(response.body().len() / 2),
         };
         let tag = response.header("etag").map(str::to_owned);
         let response = response
             .with_header("Content-Encoding", "gzip")
-            .with_body(body);
+            .without_header("accept-ranges") // of which bytes, nobody could tell
+            .with_filter(Gzip {
+                encoder: GzEncoder::new(room, Level::new(self.level)),
+                held: 0,
+            });
         match tag {
             Some(tag) if !tag.starts_with("W/") => {
                 let response = response.without_header("etag");
@@ -138,6 +168,40 @@ impl Compression {
             }
             _ => response,
         }
+    }
+}
+
+/// Compresses one body.
+struct Gzip {
+    encoder: GzEncoder<Vec<u8>>,
+    /// Bytes that were written since the last flush.
+    held: usize,
+}
+
+/// Why a buffer's errors are none.
+const IN_MEMORY: &str = "a buffer in memory takes everything";
+
+impl BodyFilter for Gzip {
+    fn write(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
+        self.encoder.write_all(bytes).expect(IN_MEMORY);
+        self.held += bytes.len();
+        match self.held >= FLUSH_BYTES {
+            true => self.flush(out),
+            false => out.append(self.encoder.get_mut()),
+        }
+    }
+
+    fn flush(&mut self, out: &mut Vec<u8>) {
+        if self.held > 0 {
+            self.encoder.flush().expect(IN_MEMORY);
+            self.held = 0;
+        }
+        out.append(self.encoder.get_mut());
+    }
+
+    fn finish(&mut self, out: &mut Vec<u8>) {
+        self.encoder.try_finish().expect(IN_MEMORY);
+        out.append(self.encoder.get_mut());
     }
 }
 
@@ -265,6 +329,28 @@ mod tests {
             of(15).with_header("Cache-Control", "max-age=1, No-Transform"),
         ] {
             assert!(!compression.fits(&response), "{response:?}");
+        }
+        // One of a length that is not known fits, however long it will be.
+        let stream = |length: Option<u64>, content_type| match length {
+            None => Response::stream(content_type, async |_| Ok(())),
+            Some(length) => Response::stream_sized(content_type, length, async |_| Ok(())),
+        };
+        for (length, fits) in [
+            (None, true),
+            (Some(9), false),
+            (Some(10), true),
+            (Some(21), true),
+        ] {
+            assert_eq!(
+                compression.fits(&stream(length, "text/csv")),
+                fits,
+                "{length:?}"
+            );
+        }
+        for content_type in ["text/event-stream", "Text/Event-Stream; charset=utf-8"] {
+            let events = stream(None, content_type);
+            assert!(!compression.fits(&events), "{content_type}");
+            assert!(compression.clone().with_events().fits(&events));
         }
         let png = Compression::new()
             .with_min_bytes(0)
