@@ -55,6 +55,11 @@ pub const WRITE_JOIN_MAX: usize = 64 * 1024;
 /// with more to come, closing the connection is cheaper.
 pub const UNREAD_BODY_MAX: u64 = 64 * 1024;
 
+/// Bytes that the client of a streamed body has to send in each second that is waited for it, on
+/// the whole and beyond the time that a whole body has. A modem sends more; a byte now and then is
+/// an attack.
+pub const STREAMED_BODY_RATE_MIN: u64 = 500;
+
 /// Bytes of a file that are read at once, while it is sent.
 pub const FILE_CHUNK: usize = 64 * 1024;
 

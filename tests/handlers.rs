@@ -7,6 +7,8 @@ mod support;
 
 #[path = "handlers/access.rs"]
 mod access;
+#[path = "handlers/bad_input.rs"]
+mod bad_input;
 #[path = "handlers/bodies.rs"]
 mod bodies;
 #[path = "handlers/chat.rs"]
@@ -49,6 +51,8 @@ mod places;
 mod router;
 #[path = "handlers/server_handle.rs"]
 mod server_handle;
+#[path = "handlers/site.rs"]
+mod site;
 #[path = "handlers/stop.rs"]
 mod stop;
 #[path = "handlers/stream_in.rs"]
@@ -63,5 +67,7 @@ mod table;
 mod tasks;
 #[path = "handlers/threads.rs"]
 mod threads;
+#[path = "handlers/unread.rs"]
+mod unread;
 #[path = "handlers/web.rs"]
 mod web;

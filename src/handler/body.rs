@@ -1,8 +1,8 @@
-//! A request's body that its handler takes while it arrives.
+//! A request's body: on its way in, or read whole.
 
 use crate::conn::Stage;
 use crate::http::{self, BodyDecoder, BodyError};
-use crate::limits::UNREAD_BODY_MAX;
+use crate::limits::{STREAMED_BODY_RATE_MIN, UNREAD_BODY_MAX};
 use crate::net::{Buffer, Reader};
 use crate::ws::Frame;
 use futures_lite::future::yield_now;
@@ -16,11 +16,127 @@ pub(crate) struct BodyWish {
     pub(crate) max: Option<u64>,
 }
 
+/// The body of a request, as whoever holds the request has it.
+#[derive(Debug)]
+pub(crate) struct Body<'a> {
+    source: Source<'a>,
+    /// It was asked for whole, and is shown.
+    is_read: bool,
+    /// It was given as a chunk.
+    given: bool,
+}
+
+#[derive(Debug)]
+enum Source<'a> {
+    /// It came in with the head.
+    InHand(&'a mut [u8]),
+    Arriving {
+        stream: &'a mut BodyStream,
+        /// What came in with the head.
+        early: &'a [u8],
+        /// The start of what is read whole.
+        start: Vec<u8>,
+    },
+    /// It arrived.
+    Gathered(Vec<u8>),
+}
+
+impl<'a> Body<'a> {
+    /// One that came in with the head.
+    pub(crate) fn in_hand(bytes: &'a mut [u8]) -> Self {
+        Self::of(Source::InHand(bytes))
+    }
+
+    /// One that still arrives; `early` is what came in with the head.
+    pub(crate) fn arriving(stream: &'a mut BodyStream, early: &'a [u8]) -> Self {
+        Self::of(Source::Arriving {
+            stream,
+            early,
+            start: Vec::new(),
+        })
+    }
+
+    fn of(source: Source<'a>) -> Self {
+        Self {
+            source,
+            is_read: false,
+            given: false,
+        }
+    }
+
+    /// Reads it whole, unless it was.
+    pub(super) async fn read(&mut self) -> Result<&mut [u8], BodyError> {
+        if !self.is_read {
+            match &mut self.source {
+                Source::InHand(bytes) if self.given => *bytes = &mut [],
+                Source::InHand(_) | Source::Gathered(_) => {}
+                Source::Arriving {
+                    stream,
+                    early,
+                    start,
+                } => {
+                    stream.gather(early, start).await?;
+                    self.source = Source::Gathered(std::mem::take(start));
+                }
+            }
+            (self.is_read, self.given) = (true, false);
+        }
+        Ok(self.bytes_mut())
+    }
+
+    /// What was read, and nothing before.
+    pub(super) fn bytes(&self) -> &[u8] {
+        match &self.source {
+            Source::InHand(bytes) if self.is_read => bytes,
+            Source::Gathered(bytes) => bytes,
+            Source::InHand(_) | Source::Arriving { .. } => &[],
+        }
+    }
+
+    pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
+        match &mut self.source {
+            Source::InHand(bytes) if self.is_read => bytes,
+            Source::Gathered(bytes) => bytes,
+            Source::InHand(_) | Source::Arriving { .. } => &mut [],
+        }
+    }
+
+    /// The next bytes of it, or all of them when they are here; `None` at the end.
+    pub(super) async fn chunk(&mut self) -> Result<Option<&[u8]>, BodyError> {
+        let bytes: &[u8] = match &mut self.source {
+            Source::Arriving { stream, early, .. } => return stream.chunk(early).await,
+            Source::InHand(bytes) => bytes,
+            Source::Gathered(bytes) => bytes,
+        };
+        let is_new = !std::mem::replace(&mut self.given, true);
+        Ok((is_new && !bytes.is_empty()).then_some(bytes))
+    }
+
+    /// Bytes that were given as chunks, or read.
+    pub(super) fn received(&self) -> u64 {
+        match &self.source {
+            Source::InHand(bytes) if self.is_read || self.given => bytes.len() as u64,
+            Source::InHand(_) => 0,
+            Source::Gathered(bytes) => bytes.len() as u64,
+            Source::Arriving { stream, .. } => stream.received(),
+        }
+    }
+
+    /// What is known to be wrong with it.
+    pub(super) fn error(&self) -> Option<BodyError> {
+        match &self.source {
+            Source::Arriving { stream, .. } => stream.end?.err(),
+            Source::InHand(_) | Source::Gathered(_) => None,
+        }
+    }
+}
+
 /// A body on its way in. Nothing is read before it is asked for, and one buffer is held at most.
 #[derive(Debug)]
 pub(crate) struct BodyStream {
     reader: Reader,
-    decoder: BodyDecoder,
+    /// `None` when the body is refused unread.
+    decoder: Option<BodyDecoder>,
     /// How much was taken of what came in with the head.
     early_used: usize,
     /// The last read, and how much of it was taken.
@@ -28,22 +144,74 @@ pub(crate) struct BodyStream {
     used: usize,
     /// The peer may wait for leave to send.
     wants_leave: bool,
+    /// How long the client was waited for, in milliseconds.
+    waited_ms: u64,
     end: Option<Result<(), BodyError>>,
 }
 
+/// Whether a client sends its streamed body too slowly: it has `grace_ms`, and a second for each
+/// so many bytes that it has sent.
+fn is_too_slow(received: u64, waited_ms: u64, grace_ms: u64) -> bool {
+    let earned_ms = received.saturating_mul(1000) / STREAMED_BODY_RATE_MIN;
+    waited_ms > grace_ms.saturating_add(earned_ms)
+}
+
 impl BodyStream {
-    /// Before the first byte of a body that `decoder` finds.
-    pub(crate) fn new(reader: Reader, decoder: BodyDecoder, wants_leave: bool) -> Self {
-        let end = (decoder.left() == Some(0)).then_some(Ok(()));
+    /// Before the first byte of a body that `decoder` finds, unless the head has said already that
+    /// it is refused.
+    pub(crate) fn new(
+        reader: Reader,
+        decoder: Result<BodyDecoder, BodyError>,
+        wants_leave: bool,
+    ) -> Self {
+        let end = match &decoder {
+            Ok(decoder) => (decoder.left() == Some(0)).then_some(Ok(())),
+            Err(error) => Some(Err(*error)),
+        };
         Self {
             reader,
-            decoder,
+            decoder: decoder.ok(),
             early_used: 0,
             buffer: None,
             used: 0,
             wants_leave,
+            waited_ms: 0,
             end,
         }
+    }
+
+    /// Appends all that is still to come, in the time that a whole body has.
+    async fn gather(&mut self, early: &[u8], whole: &mut Vec<u8>) -> Result<(), BodyError> {
+        let mut is_timed = false;
+        let gathered = loop {
+            match self.next_in_hand(early) {
+                Ok(InHand::Data { is_early, from, to }) => {
+                    let input = match &self.buffer {
+                        Some(buffer) if !is_early => buffer.filled(),
+                        _ => early,
+                    };
+                    whole.extend_from_slice(&input[from..to]);
+                }
+                Ok(InHand::Ended) => break Ok(()),
+                Ok(InHand::Nothing) => {
+                    if !std::mem::replace(&mut is_timed, true) {
+                        self.enter(Stage::Body);
+                    }
+                    if let Err(error) = self.read(false).await {
+                        break Err(error);
+                    }
+                }
+                Err(error) => break Err(error),
+            }
+        };
+        if is_timed {
+            self.enter(Stage::Busy);
+        }
+        gathered
+    }
+
+    fn enter(&self, stage: Stage) {
+        self.reader.sockets().enter(self.reader.client(), stage);
     }
 
     /// The next bytes; `None` at the end. `early` is what came in with the head, always the same.
@@ -66,7 +234,7 @@ impl BodyStream {
 
     /// Bytes of the body that were taken so far.
     pub(super) fn received(&self) -> u64 {
-        self.decoder.received()
+        self.decoder.as_ref().map_or(0, BodyDecoder::received)
     }
 
     /// The next bytes of the body among those that were read already.
@@ -84,7 +252,10 @@ impl BodyStream {
             if from == input.len() {
                 return Ok(InHand::Nothing);
             }
-            let piece = match self.decoder.piece(&input[from..]) {
+            let Some(decoder) = &mut self.decoder else {
+                return Ok(InHand::Ended); // its end was an error, above
+            };
+            let piece = match decoder.piece(&input[from..]) {
                 Ok(piece) => piece,
                 Err(error) => return Err(self.fail(error)),
             };
@@ -106,21 +277,26 @@ impl BodyStream {
     /// to ask is not held against the peer.
     async fn read(&mut self, anew: bool) -> Result<(), BodyError> {
         let (sockets, client) = (self.reader.sockets(), self.reader.client());
+        if anew && is_too_slow(self.received(), self.waited_ms, sockets.body_ms()) {
+            return Err(self.fail(BodyError::TimedOut));
+        }
         if self.wants_leave {
             // If it is gone, the read below ends.
             let _ = sockets.answer(client, Frame::raw(http::continue_100()));
         }
         if anew {
-            sockets.enter(client, Stage::Body);
+            self.enter(Stage::Body);
         }
         let more_waits = self.buffer.take().is_some_and(|buffer| buffer.is_full());
         if more_waits {
             yield_now().await; // one busy client does not keep the shard to itself
         }
+        let since_ms = sockets.clock().now_ms();
         let read = self.reader.read().await;
+        self.waited_ms += sockets.clock().now_ms().saturating_sub(since_ms);
         let timed_out = sockets.is_closing(client);
         if anew {
-            sockets.enter(client, Stage::Busy);
+            self.enter(Stage::Busy);
         }
         (self.wants_leave, self.used) = (false, 0);
         match read {
@@ -146,7 +322,8 @@ impl BodyStream {
             Some(end) => end.is_ok(),
             // Who waits for leave to send may send its body or not: nobody can tell.
             None => {
-                !self.wants_leave && self.decoder.left().is_some_and(|it| it <= UNREAD_BODY_MAX)
+                let left = self.decoder.as_ref().and_then(BodyDecoder::left);
+                !self.wants_leave && left.is_some_and(|it| it <= UNREAD_BODY_MAX)
             }
         }
     }
@@ -155,9 +332,7 @@ impl BodyStream {
     /// another request can follow.
     pub(crate) async fn skip(&mut self, early: &[u8]) -> bool {
         if self.end.is_none() {
-            self.reader
-                .sockets()
-                .enter(self.reader.client(), Stage::Body);
+            self.enter(Stage::Body);
         }
         loop {
             match self.next_in_hand(early) {
@@ -190,4 +365,27 @@ enum InHand {
     Ended,
     /// More has to be read.
     Nothing,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slow_body_at_the_limit_and_one_past() {
+        for (received, waited_ms, too_slow) in [
+            (0, 30_000, false),
+            (0, 30_001, true),
+            // A byte every 29 seconds.
+            (1, 29_000, false),
+            (2, 58_000, true),
+            // Half a mebibyte at the least rate.
+            (500_000, 1_030_000, false),
+            (500_000, 1_030_001, true),
+            (u64::MAX, u64::MAX / 1000, false),
+        ] {
+            let judged = is_too_slow(received, waited_ms, 30_000);
+            assert_eq!(judged, too_slow, "{received} {waited_ms}");
+        }
+    }
 }

@@ -45,7 +45,7 @@ pub use named::Named;
 pub use outgoing::{Outgoing, StreamError};
 pub use payload::{Payload, Prepared};
 pub use request::Request;
-pub use router::{IntoResponse, Json, Router};
+pub use router::{IntoResponse, Json, Placed, Router};
 pub use server_handle::ServerHandle;
 pub use snapshot::{Pending, ShardSnapshot, Snapshot};
 pub use static_files::StaticFiles;
@@ -57,7 +57,7 @@ pub use crate::control::{CallError, Work, WorkError};
 
 pub use crate::ws::deflate::{Deflate, DeflateError};
 
-pub(crate) use body::BodyStream;
+pub(crate) use body::{Body, BodyStream};
 pub(crate) use endpoint::Local;
 pub(crate) use mount::{Boxed, Mount, Serve, Upgraded};
 pub(crate) use router::Found;

@@ -1,6 +1,6 @@
 //! A request as a handler sees it: borrowed from the buffer it arrived in.
 
-use super::body::BodyStream;
+use super::body::Body;
 use super::extensions::Extensions;
 use crate::http::{BodyError, BodyKind, Head, PayloadError, cookie, is_name, payload, query};
 use crate::net::Clock;
@@ -9,7 +9,7 @@ use serde::Deserialize;
 use std::borrow::Cow;
 use std::net::SocketAddr;
 
-/// An HTTP request: its body whole, or still arriving when its handler
+/// An HTTP request: its body whole, or still arriving for middleware and for a handler that
 /// [wants it so](super::Handler::streams_requests).
 #[derive(Debug)]
 pub struct Request<'a> {
@@ -23,55 +23,17 @@ pub struct Request<'a> {
     extensions: Extensions,
 }
 
-#[derive(Debug)]
-enum Body<'a> {
-    Whole {
-        bytes: &'a mut [u8],
-        /// It was given as a chunk.
-        given: bool,
-    },
-    Streamed {
-        stream: &'a mut BodyStream,
-        /// What came in with the head.
-        early: &'a [u8],
-    },
-}
-
 impl<'a> Request<'a> {
     pub(crate) fn new(
         head: &'a Head<'a>,
-        body: &'a mut [u8],
-        pattern: &'a str,
-        peer: Option<SocketAddr>,
-        clock: &'a Clock,
-    ) -> Self {
-        let bytes = body;
-        Self {
-            head,
-            body: Body::Whole {
-                bytes,
-                given: false,
-            },
-            pattern,
-            peer,
-            clock,
-            allow: "",
-            extensions: Extensions::default(),
-        }
-    }
-
-    /// One whose body still arrives; `early` is what came in with the head.
-    pub(crate) fn streamed(
-        head: &'a Head<'a>,
-        stream: &'a mut BodyStream,
-        early: &'a [u8],
+        body: Body<'a>,
         pattern: &'a str,
         peer: Option<SocketAddr>,
         clock: &'a Clock,
     ) -> Self {
         Self {
             head,
-            body: Body::Streamed { stream, early },
+            body,
             pattern,
             peer,
             clock,
@@ -261,25 +223,40 @@ impl<'a> Request<'a> {
         self.peer
     }
 
-    /// The body; empty when it is still arriving, and has to be taken with [`Request::chunk`].
+    /// The body; empty as long as it was not read. Handlers and function routes that take bodies
+    /// whole have it from the start, middleware and whoever takes them while they arrive after
+    /// [`Request::read_body`].
     #[must_use]
     pub fn body(&self) -> &[u8] {
-        match &self.body {
-            Body::Whole { bytes, .. } => bytes,
-            Body::Streamed { .. } => &[],
-        }
+        self.body.bytes()
     }
 
     /// The body, to be parsed in place; see [`Request::body`].
     pub fn body_mut(&mut self) -> &mut [u8] {
-        match &mut self.body {
-            Body::Whole { bytes, .. } => bytes,
-            Body::Streamed { .. } => &mut [],
-        }
+        self.body.bytes_mut()
     }
 
-    /// Waits for the next bytes of the body; `None` at its end. A body that is there whole is one
-    /// chunk.
+    /// Reads the whole body, unless that was done before: [`Request::body`] has it then, here and
+    /// for everyone the request is handed on to.
+    ///
+    /// Middleware runs before the body is read, so that who is refused need not send it. One that
+    /// has to see it, to check a signature say, calls this; the limit is that of the route. What
+    /// was taken by [`Request::chunk`] before is not part of what is read. Dropped while it waits,
+    /// it goes on with the next call.
+    ///
+    /// # Errors
+    /// As [`Request::chunk`]; the whole body has the time that elsewhere one chunk has.
+    pub async fn read_body(&mut self) -> Result<&mut [u8], BodyError> {
+        self.body.read().await
+    }
+
+    /// What is known to be wrong with the body before it is read.
+    pub(super) fn body_error(&self) -> Option<BodyError> {
+        self.body.error()
+    }
+
+    /// Waits for the next bytes of the body; `None` at its end. A body that was read whole is one
+    /// chunk. What middleware takes in this way does not reach what stands behind it.
     ///
     /// Nothing is read from the socket before it is asked for, and a chunk is never longer than one
     /// read (16 KiB): a handler that takes its time holds back its client, and a body of any length
@@ -288,28 +265,21 @@ impl<'a> Request<'a> {
     ///
     /// # Errors
     /// Any [`BodyError`], and the same one again on every later call: the body is malformed or
-    /// longer than its limit, the client ended early, or nothing came for as long as a whole body
-    /// may take. What was given before is then a part of a body that does not exist. The error has
+    /// longer than its limit, the client ended early, nothing came for as long as a whole body
+    /// may take (`body_timeout_ms`), or it came too slowly: beyond that time, each second of
+    /// waiting takes [500 bytes](crate::limits::STREAMED_BODY_RATE_MIN).
+    /// What was given before is then a part of a body that does not exist. The error has
     /// a [response](BodyError::response) to answer with; the connection is closed after the answer,
     /// whatever it is.
     pub async fn chunk(&mut self) -> Result<Option<&[u8]>, BodyError> {
-        match &mut self.body {
-            Body::Whole { bytes, given } => {
-                let is_new = !std::mem::replace(given, true);
-                Ok((is_new && !bytes.is_empty()).then_some(&**bytes))
-            }
-            Body::Streamed { stream, early } => stream.chunk(early).await,
-        }
+        self.body.chunk().await
     }
 
-    /// Bytes of the body that have been given as chunks so far; all of them for a body that is
-    /// there whole.
+    /// Bytes of the body that have been given as chunks so far; all of them for a body that was
+    /// read whole.
     #[must_use]
     pub fn received(&self) -> u64 {
-        match &self.body {
-            Body::Whole { bytes, .. } => bytes.len() as u64,
-            Body::Streamed { stream, .. } => stream.received(),
-        }
+        self.body.received()
     }
 
     /// Bytes of the whole body, where the client has said so: not for a chunked one.
@@ -347,6 +317,7 @@ impl<'a> Request<'a> {
 mod tests {
     use super::*;
     use crate::http::{Limits, parse};
+    use futures_lite::future::block_on;
 
     /// What `look` sees of a request with this target, these fields and this body.
     fn with<T>(target: &str, fields: &str, body: &str, look: impl FnOnce(&Request<'_>) -> T) -> T {
@@ -355,7 +326,16 @@ mod tests {
         let (head, _) = parsed.unwrap();
         let mut body = body.as_bytes().to_vec();
         let clock = Clock::system();
-        look(&Request::new(&head, &mut body, "/room/{id}", None, &clock))
+        let body = Body::in_hand(&mut body);
+        let mut request = Request::new(&head, body, "/room/{id}", None, &clock);
+        assert!(request.body().is_empty(), "it was not asked for");
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "there is no shard, and nothing to wait for"
+        )]
+        let read = block_on(request.read_body());
+        read.expect("it is in hand");
+        look(&request)
     }
 
     #[test]

@@ -7,6 +7,7 @@ use super::file_path::{FilePath, PathRefused, relative};
 use super::handshake::Handshake;
 use super::message::Message;
 use super::request::Request;
+use super::router::may_use;
 use crate::http::conditional::{Selected, Wanted, judge};
 use crate::http::media::{accepts_coding, media_type_of};
 use crate::http::{Response, date};
@@ -15,21 +16,25 @@ use crate::net::files::{Entry, Found, Root};
 use std::cell::OnceCell;
 use std::io;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-/// Serves the files below a directory, to be mounted where a pattern ends with `*`:
+/// Serves the files below a directory, to be given to [`Router::files`](super::Router::files), or
+/// mounted where a pattern ends with `*`:
 ///
 /// ```no_run
 /// use shardcast::handler::{Router, StaticFiles};
 ///
 /// let routes = |router: &mut Router| {
-///     router.mount("/assets/*", |_| StaticFiles::root("public/assets"));
+///     let assets = StaticFiles::root("public/assets").with_cache_control("max-age=3600");
+///     router.files("/assets", assets);
+///     router.files("/", "public");
 /// };
 /// # let _ = routes;
 /// ```
 ///
-/// GET and HEAD are answered, anything else with 405. Directories are answered with their
-/// `index.html`, after a redirection to the form with a slash at the end; there are no listings.
+/// GET and HEAD are answered, OPTIONS with 204, anything else with 405. Directories are
+/// answered with their `index.html`, after a redirection to the form with a slash at the end; there
+/// are no listings.
 /// Media types follow from the names' endings. Each answer has a strong `ETag` and
 /// `Last-Modified`, conditional requests are obeyed, and so is a request for one range of bytes;
 /// one for several gets the whole.
@@ -108,7 +113,13 @@ impl StaticFiles {
     }
 
     async fn answer(&self, request: &Request<'_>) -> io::Result<Response> {
-        let asked = match relative(request.rest().unwrap_or_default()) {
+        let asked = match request.rest() {
+            Some(rest) => relative(rest),
+            // Its pattern is that of the directory itself.
+            None if request.path().ends_with('/') => relative(""),
+            None => return Ok(to_slash(request)),
+        };
+        let asked = match asked {
             Ok(asked) => asked,
             Err(PathRefused::Malformed) => return Ok(Response::text(400, "Bad path\n")),
             Err(PathRefused::Hidden) => return Ok(not_found()),
@@ -204,6 +215,34 @@ impl StaticFiles {
     }
 }
 
+/// The files below this directory, without settings.
+impl From<&str> for StaticFiles {
+    fn from(dir: &str) -> Self {
+        Self::root(dir)
+    }
+}
+
+/// The files below this directory, without settings.
+impl From<String> for StaticFiles {
+    fn from(dir: String) -> Self {
+        Self::root(dir)
+    }
+}
+
+/// The files below this directory, without settings.
+impl From<&Path> for StaticFiles {
+    fn from(dir: &Path) -> Self {
+        Self::root(dir)
+    }
+}
+
+/// The files below this directory, without settings.
+impl From<PathBuf> for StaticFiles {
+    fn from(dir: PathBuf) -> Self {
+        Self::root(dir)
+    }
+}
+
 impl Handler for StaticFiles {
     type Session = ();
 
@@ -225,8 +264,10 @@ impl Handler for StaticFiles {
     }
 
     async fn on_request(&self, _: &Endpoint, request: Request<'_>) -> Response {
-        if !matches!(request.method(), "GET" | "HEAD") {
-            return Response::text(405, "Method not allowed\n").with_header("Allow", "GET, HEAD");
+        match request.method() {
+            "GET" | "HEAD" => {}
+            "OPTIONS" => return may_use(204, request.allow()),
+            _ => return may_use(405, request.allow()),
         }
         match self.answer(&request).await {
             Ok(response) => response,

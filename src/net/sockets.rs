@@ -280,6 +280,11 @@ impl Sockets {
         self.arm(client);
     }
 
+    /// Milliseconds that a whole body may take.
+    pub(crate) fn body_ms(&self) -> u64 {
+        self.options.timing.body_ms
+    }
+
     /// Whether the client is closing, or gone.
     #[must_use]
     pub fn is_closing(&self, client: ClientId) -> bool {

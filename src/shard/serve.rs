@@ -3,7 +3,7 @@
 use super::run::Shard;
 use super::stream;
 use crate::conn::Stage;
-use crate::handler::{BodyStream, Boxed, Found, Request, Serve, Upgraded};
+use crate::handler::{Body, BodyStream, Boxed, Found, Request, Serve, Upgraded};
 use crate::http::{self, BodyDecoder, BodyError, BodyKind, Head, HeadScan, Response};
 use crate::id::ClientId;
 use crate::limits::WRITE_JOIN_MAX;
@@ -163,76 +163,32 @@ impl Requests {
             Err(error) => return (self.refuse(error.status(), error.reason()), head_len),
         };
         let found = self.shard.router.find(&head);
-        if head.body == BodyKind::None {
-            return (self.whole(&head, found, &mut []).await, head_len);
-        }
         let wishes = found.wishes();
         let max = wishes.max.unwrap_or(self.shard.http.body_bytes as u64);
-        let decoder = match BodyDecoder::new(head.body, max) {
-            Ok(decoder) => decoder,
-            Err(error) => return (self.refuse(error.status(), error.reason()), head_len),
-        };
-        if wishes.streamed {
-            let (next, used) = Box::pin(self.streamed(&head, found, decoder, rest, kept)).await;
-            return (next, head_len + used);
-        }
         match head.body {
-            BodyKind::Length(length) if length <= rest.len() as u64 => {
+            BodyKind::None => (self.whole(&head, found, &mut []).await, head_len),
+            BodyKind::Length(length)
+                if !wishes.streamed && length <= max && length <= rest.len() as u64 =>
+            {
                 let length = length as usize;
-                (
-                    self.whole(&head, found, &mut rest[..length]).await,
-                    head_len + length,
-                )
+                let body = &mut rest[..length];
+                (self.whole(&head, found, body).await, head_len + length)
             }
-            _ => {
-                let used = head_len + rest.len();
-                match self.collect(&head, decoder, rest, kept).await {
-                    Ok(mut body) => (self.whole(&head, found, &mut body).await, used),
-                    Err(BodyError::Ended | BodyError::TimedOut) => (Next::End, used),
-                    Err(error) => (self.refuse(error.status(), error.reason()), used),
-                }
+            kind => {
+                let decoder = BodyDecoder::new(kind, max);
+                let (next, used) = Box::pin(self.arriving(&head, found, decoder, rest, kept)).await;
+                (next, head_len + used)
             }
         }
     }
 
-    /// Reads the rest of a body that is wanted whole.
-    async fn collect(
-        &self,
-        head: &Head<'_>,
-        mut decoder: BodyDecoder,
-        start: &[u8],
-        kept: &mut Vec<u8>,
-    ) -> Result<Vec<u8>, BodyError> {
-        let (sockets, client) = (&self.shard.sockets, self.reader.client());
-        sockets.enter(client, Stage::Body);
-        if head.expect_continue {
-            // If it is gone, the read below ends.
-            let _ = sockets.answer(client, Frame::raw(http::continue_100()));
-        }
-        let mut body = Vec::new();
-        let mut rest = take(&mut decoder, start, &mut body)?;
-        kept.extend_from_slice(rest.unwrap_or_default());
-        while rest.is_none() {
-            let Ok(Some(buffer)) = self.reader.read().await else {
-                return Err(BodyError::Ended);
-            };
-            if sockets.is_closing(client) {
-                return Err(BodyError::TimedOut);
-            }
-            let behind = take(&mut decoder, buffer.filled(), &mut body)?;
-            kept.extend_from_slice(behind.unwrap_or_default());
-            rest = behind.map(|_| &[][..]);
-        }
-        Ok(body)
-    }
-
-    /// A request whose handler takes the body while it arrives; `early` is what came in with the
-    /// head. Says how much of that it used.
-    async fn streamed(
+    /// A request whose body is read when it is asked for; `early` is what came in with the head.
+    /// Says how much of that it used.
+    async fn arriving(
         &self,
         head: &Head<'_>,
         found: Found<'_>,
-        decoder: BodyDecoder,
+        decoder: Result<BodyDecoder, BodyError>,
         early: &[u8],
         kept: &mut Vec<u8>,
     ) -> (Next, usize) {
@@ -242,8 +198,9 @@ impl Requests {
         };
         sockets.enter(client, Stage::Busy);
         let mut stream = BodyStream::new(reader, decoder, head.expect_continue);
-        let clock = sockets.clock();
-        let request = Request::streamed(head, &mut stream, early, found.pattern, self.peer, clock);
+        let body = Body::arriving(&mut stream, early);
+        let request = Request::new(head, body, found.pattern, self.peer, sockets.clock());
+        // A handshake has no body.
         let response = found.answer(request, &Upgraded::default()).await;
         let may_go_on = stream.may_go_on(early);
         let next = self.respond(response, head, may_go_on).await;
@@ -255,11 +212,12 @@ impl Requests {
         (Next::Request, used)
     }
 
-    /// A request with its whole body, or a handshake, by whatever is mounted there.
+    /// A request whose body is here, or a handshake, by whatever is mounted there.
     async fn whole(&self, head: &Head<'_>, found: Found<'_>, body: &mut [u8]) -> Next {
         self.shard.sockets.enter(self.reader.client(), Stage::Busy);
         let upgraded = Upgraded::default();
         let clock = self.shard.sockets.clock();
+        let body = Body::in_hand(body);
         let request = Request::new(head, body, found.pattern, self.peer, clock);
         let response = found.answer(request, &upgraded).await;
         let serve = upgraded.take().filter(|_| response.status() == 101);
@@ -306,24 +264,5 @@ impl Requests {
     fn refuse(&self, status: u16, reason: &'static str) -> Next {
         let response = Response::text(status, format!("{reason}\n")).with_close();
         self.push(&response, false, false)
-    }
-}
-
-/// Takes what belongs to a body; what lies behind it is returned once it is whole.
-fn take<'i>(
-    decoder: &mut BodyDecoder,
-    mut input: &'i [u8],
-    body: &mut Vec<u8>,
-) -> Result<Option<&'i [u8]>, BodyError> {
-    loop {
-        let piece = decoder.piece(input)?;
-        body.extend_from_slice(&input[piece.data]);
-        input = &input[piece.consumed..];
-        if piece.done {
-            return Ok(Some(input));
-        }
-        if input.is_empty() {
-            return Ok(None);
-        }
     }
 }

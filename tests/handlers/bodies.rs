@@ -108,6 +108,9 @@ impl Uploads {
     fn start(config: Config) -> Self {
         let (leave, waiting) = flume::bounded(1);
         let routes = move |router: &mut Router| {
+            router.post("/plain", async |request: Request<'_>| {
+                request.body().len().to_string()
+            });
             for (pattern, streams, max) in [
                 ("/stream/{how}", true, STREAMED_MAX),
                 ("/whole/{how}", false, WHOLE_MAX),
@@ -256,10 +259,13 @@ fn each_route_has_a_limit_of_its_own() {
         http.wire.expect_end();
     }
     // A route without one has the configuration's.
-    let mut http = uploads.to(0);
-    let length = ["Content-Length: 1048577"];
-    http.wire.send(request("POST", "/nowhere", &length, b""));
-    http.expect_refusal(413);
+    for (length, status) in [(1_048_576, 200), (1_048_577, 413)] {
+        let body = vec![b'a'; length];
+        let mut http = uploads.to(0);
+        http.wire
+            .send_while_open(&request("POST", "/plain", &[], &body));
+        assert_eq!(http.response().status, status, "{length}");
+    }
 }
 
 #[test]
@@ -417,16 +423,30 @@ fn a_peer_has_its_time_for_each_chunk_and_handlers_have_theirs() {
             assert_eq!((answer.status, answer.text()), (408, "Request timeout\n"));
             http.wire.expect_end();
         }
+        // Twice the least rate, for longer than a pause may be.
         let mut dripping = uploads.to(shard);
-        let drips = ["Content-Length: 30"];
+        let drips = ["Content-Length: 600"];
         dripping
             .wire
             .send(request("POST", "/stream/count", &drips, b""));
         for _ in 0..29 {
-            dripping.wire.send(b"b");
+            dripping.wire.send([b'b'; 20]);
             assert!(!dripping.wire.hears_within(20), "bytes keep coming");
         }
-        assert!(dripping.send(b"b").text().starts_with("30 "));
+        assert!(dripping.send([b'b'; 20]).text().starts_with("600 "));
+        // A byte before each pause is too long; a thirtieth of the least rate.
+        let mut slow = uploads.to(shard);
+        slow.wire
+            .send(request("POST", "/stream/count", &drips, b""));
+        let mut drops = 0;
+        while !slow.wire.hears_within(60) {
+            slow.wire.send_while_open(b"b");
+            drops += 1;
+            assert!(drops < 100, "a slow body is taken for ever");
+        }
+        let answer = slow.response();
+        assert_eq!((answer.status, answer.text()), (408, "Request timeout\n"));
+        slow.wire.expect_end();
         // The handler that held its client back all the time goes on where it was.
         uploads.leave.send(()).expect("the server runs");
         assert!(waiting.send(b"a").text().starts_with("2 194 "));

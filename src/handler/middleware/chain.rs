@@ -15,6 +15,11 @@ use std::rc::Rc;
 /// refuses it: the session that the handler has made is dropped then, without `on_open` or
 /// `on_close`. Nobody but the handler can accept one.
 ///
+/// It runs when the head of the request is there, before its body: who is refused need not send
+/// one, and one that was not read and is long, or of unknown length, ends the connection. A
+/// middleware that has to see the body reads it ([`Request::read_body`]); [`Request::body`] is
+/// empty before, even for a short body that came in with the head.
+///
 /// A panic is answered with 500 and ends nothing else; layers around see that answer.
 ///
 /// ```

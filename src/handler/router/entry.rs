@@ -28,6 +28,8 @@ pub(super) struct Entry {
     any: Option<Route<dyn Function>>,
     /// Takes handshakes, and what no function takes.
     socket: Option<Route<dyn Mount>>,
+    /// Takes what nothing else does.
+    files: Option<Route<dyn Mount>>,
     /// What the router itself answers stands behind the layers of the last that was mounted.
     own: Option<Own>,
 }
@@ -105,15 +107,26 @@ impl Entry {
         Ok(())
     }
 
-    /// Whether a WebSocket handler is mounted.
-    pub(super) fn has_socket(&self) -> bool {
-        self.socket.is_some()
+    /// Adds files; gives the pattern that has some already.
+    pub(super) fn add_files(&mut self, route: Route<dyn Mount>) -> Result<(), Rc<str>> {
+        if let Some(known) = &self.files {
+            return Err(Rc::clone(&known.pattern));
+        }
+        let (pattern, layers) = (Rc::clone(&route.pattern), Rc::clone(&route.layers));
+        self.files = Some(route);
+        self.note(pattern, layers);
+        Ok(())
+    }
+
+    /// Whether a WebSocket handler is mounted, or files are.
+    pub(super) fn has_handler(&self) -> bool {
+        self.socket.is_some() || self.files.is_some()
     }
 
     fn note(&mut self, pattern: Rc<str>, layers: Layers) {
         let has = |wanted: &str| self.methods.iter().any(|(known, _)| **known == *wanted);
         let mut allow: Vec<&str> = self.methods.iter().map(|(method, _)| &**method).collect();
-        if self.socket.is_some() && !has("GET") {
+        if self.has_handler() && !has("GET") {
             allow.push("GET");
         }
         if allow.contains(&"GET") && !has("HEAD") {
@@ -147,8 +160,8 @@ impl Entry {
         if let Some(route) = function.or(self.any.as_ref()) {
             return route.found(End::Function(&*route.target));
         }
-        if let Some(socket) = &self.socket {
-            return socket.found(End::Mount(&*socket.target, &own.allow));
+        if let Some(handler) = self.socket.as_ref().or(self.files.as_ref()) {
+            return handler.found(End::Mount(&*handler.target, &own.allow));
         }
         let end = match method {
             "OPTIONS" => End::Options(&own.allow),
@@ -173,15 +186,12 @@ impl<T: ?Sized> Route<T> {
 }
 
 impl Found<'_> {
-    /// How bodies are wanted; functions take them whole.
+    /// How bodies are wanted.
     pub(crate) fn wishes(&self) -> BodyWish {
-        match self.end {
-            End::Mount(mount, _) => mount.wishes(),
-            _ => BodyWish::default(),
-        }
+        self.end.wishes().unwrap_or_default()
     }
 
-    /// Answers, behind all layers.
+    /// Answers, behind all layers: they see the request before its body is read.
     pub(crate) async fn answer(self, request: Request<'_>, upgraded: &Upgraded) -> Response {
         if self.layers.is_empty() {
             return self.end.answer(request, upgraded).await;
@@ -228,12 +238,30 @@ impl Fallback {
 }
 
 impl End<'_> {
-    /// Answers.
+    /// How bodies are wanted; `None` where they are of no interest.
+    fn wishes(&self) -> Option<BodyWish> {
+        match self {
+            End::Mount(mount, _) => Some(mount.wishes()),
+            End::Function(function) => Some(function.wishes().get()),
+            End::Options(_) | End::MethodNotAllowed(_) | End::NotFound => None,
+        }
+    }
+
+    /// Answers. The body is read now, unless it is wanted while it arrives.
     pub(in crate::handler) async fn answer(
         self,
         mut request: Request<'_>,
         upgraded: &Upgraded,
     ) -> Response {
+        if let Some(wishes) = self.wishes() {
+            let asked = match wishes.streamed {
+                true => request.body_error().map_or(Ok(()), Err),
+                false => request.read_body().await.map(drop),
+            };
+            if let Err(error) = asked {
+                return error.response();
+            }
+        }
         match self {
             End::Mount(mount, allow) => {
                 request.set_allow(allow);

@@ -1,10 +1,12 @@
 //! Functions that answer requests, behind a box: erased once for each request.
 
 use super::into_response::IntoResponse;
+use crate::handler::body::BodyWish;
 use crate::handler::mount::Boxed;
 use crate::handler::request::Request;
 use crate::http::Response;
 use futures_lite::FutureExt;
+use std::cell::Cell;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::panic::AssertUnwindSafe;
@@ -14,10 +16,14 @@ use std::rc::Rc;
 pub(crate) trait Function {
     /// Answers; a panic is answered with 500.
     fn call<'a>(&'a self, request: Request<'a>) -> Boxed<'a, Response>;
+
+    /// How it wants bodies; a cell, since that is said after it was mounted.
+    fn wishes(&self) -> &Cell<BodyWish>;
 }
 
 struct Erased<F, R> {
     function: F,
+    wishes: Cell<BodyWish>,
     answer: PhantomData<fn() -> R>,
 }
 
@@ -27,8 +33,11 @@ where
     F: AsyncFn(Request<'_>) -> R + 'static,
     R: IntoResponse + 'static,
 {
-    let answer = PhantomData;
-    Rc::new(Erased { function, answer })
+    Rc::new(Erased {
+        function,
+        wishes: Cell::default(),
+        answer: PhantomData,
+    })
 }
 
 impl<F, R> Function for Erased<F, R>
@@ -45,6 +54,10 @@ where
             })
             .await
         })
+    }
+
+    fn wishes(&self) -> &Cell<BodyWish> {
+        &self.wishes
     }
 }
 

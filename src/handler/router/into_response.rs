@@ -2,7 +2,7 @@
 
 use super::function::internal_error;
 use crate::handler::callbacks::Error;
-use crate::http::{PayloadError, Response};
+use crate::http::{BodyError, PayloadError, Response};
 use serde::Serialize;
 use std::borrow::Cow;
 
@@ -100,11 +100,21 @@ impl IntoResponse for PayloadError {
     }
 }
 
-/// 500, and the error in the log; the peer is not told what it was. A [`PayloadError`] is the
-/// peer's own and answered as such.
+/// 400, 408, 413 or 431, and what is wrong with the body.
+impl IntoResponse for BodyError {
+    fn into_response(self) -> Response {
+        self.response()
+    }
+}
+
+/// 500, and the error in the log; the peer is not told what it was. A [`PayloadError`] and a
+/// [`BodyError`] are the peer's own and answered as such.
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
         if let Some(error) = self.downcast_ref::<PayloadError>() {
+            return error.response();
+        }
+        if let Some(error) = self.downcast_ref::<BodyError>() {
             return error.response();
         }
         tracing::error!(error = %self, "the function of a route failed");
@@ -155,5 +165,8 @@ mod tests {
         assert_eq!(said(theirs()).0, 415);
         let theirs: Result<(), Error> = Err(theirs().into());
         assert_eq!(said(theirs).0, 415);
+        assert_eq!(said(Err::<(), _>(BodyError::TooLarge)).0, 413);
+        let theirs: Result<(), Error> = Err(BodyError::TimedOut.into());
+        assert_eq!(said(theirs).0, 408);
     }
 }

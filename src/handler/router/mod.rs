@@ -19,12 +19,14 @@ mod function;
 mod host;
 mod into_response;
 mod pattern;
+mod placed;
 mod routing;
 mod scope;
 mod tables;
 mod tree;
 
 pub use into_response::{IntoResponse, Json};
+pub use placed::Placed;
 pub use routing::Router;
 
 pub(crate) use entry::Found;

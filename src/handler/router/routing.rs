@@ -6,12 +6,14 @@ use super::function::{Function, erase};
 use super::host::Hosts;
 use super::into_response::IntoResponse;
 use super::pattern::segments;
+use super::placed::Placed;
 use super::scope::Scope;
 use crate::handler::callbacks::Handler;
 use crate::handler::endpoint::{Endpoint, Local};
 use crate::handler::middleware::{self, Middleware};
 use crate::handler::mount::{Mount, Mounted};
 use crate::handler::request::Request;
+use crate::handler::static_files::StaticFiles;
 use crate::http::is_name;
 use std::rc::Rc;
 
@@ -79,6 +81,51 @@ impl Router {
         self.mount_at(&[pattern], make)
     }
 
+    /// Serves the files of a directory below a prefix: `router.files("/assets", "public/assets")`,
+    /// or [`StaticFiles`] with settings of their own in the place of the directory. `/` serves them
+    /// at everything that nothing else takes.
+    ///
+    /// `/assets` is redirected to `/assets/`, which is the directory itself. Functions and handlers
+    /// that are mounted at the same or a more specific pattern go before files, wherever they are
+    /// mounted; so files at `/` stand beside all other routes, and in the place of the Pusher
+    /// application's own front page.
+    ///
+    /// # Panics
+    /// When the prefix does not begin with `/`, is otherwise no pattern, or has files already.
+    pub fn files(&mut self, prefix: &str, files: impl Into<StaticFiles>) -> &mut Self {
+        assert!(
+            prefix.starts_with('/'),
+            "a prefix of files begins with a slash: {prefix:?}"
+        );
+        let base = prefix.strip_suffix('/').unwrap_or(prefix);
+        let (below, itself) = (format!("{base}/*"), format!("{base}/"));
+        let mount = self.handler(&below, |_| files.into()).0;
+        let is_outermost = base.is_empty() && self.prefix().is_empty();
+        let without_slash = Some(base).filter(|_| !is_outermost);
+        for pattern in [&*below, &itself].into_iter().chain(without_slash) {
+            let route = self.at(pattern, Rc::clone(&mount));
+            let pattern = Rc::clone(&route.pattern);
+            let added = self.entry(&pattern).add_files(route);
+            expect_one("Files", &pattern, added);
+        }
+        self
+    }
+
+    /// Makes a handler that is to be mounted, and its number.
+    fn handler<H: Handler>(
+        &mut self,
+        first: &str,
+        make: impl FnOnce(Endpoint) -> H,
+    ) -> (Rc<dyn Mount>, Endpoint, u16) {
+        let number = u16::try_from(self.mounts.len()).expect("fewer than 65536 handlers");
+        let endpoint = Endpoint::new(Rc::clone(&self.local), number);
+        let handler = make(endpoint.clone());
+        let first = format!("{}{first}", self.prefix());
+        let mount: Rc<dyn Mount> = Rc::new(Mounted::new(handler, endpoint.clone(), number, &first));
+        self.mounts.push(Rc::clone(&mount));
+        (mount, endpoint, number)
+    }
+
     /// Mounts one handler at several patterns.
     ///
     /// # Panics
@@ -88,14 +135,8 @@ impl Router {
         patterns: &[&str],
         make: impl FnOnce(Endpoint) -> H,
     ) -> Endpoint {
-        let number = u16::try_from(self.mounts.len()).expect("fewer than 65536 handlers");
-        let endpoint = Endpoint::new(Rc::clone(&self.local), number);
-        let handler = make(endpoint.clone());
         let first = patterns.first().copied().unwrap_or_default();
-        let first = format!("{}{first}", self.prefix());
-        let mount = Mounted::new(handler, endpoint.clone(), number, &first);
-        let mount: Rc<dyn Mount> = Rc::new(mount);
-        self.mounts.push(Rc::clone(&mount));
+        let (mount, endpoint, number) = self.handler(first, make);
         for pattern in patterns {
             let route = self.at(pattern, Rc::clone(&mount));
             let pattern = Rc::clone(&route.pattern);
@@ -109,7 +150,8 @@ impl Router {
         endpoint
     }
 
-    /// Whether a handler is mounted at this pattern, whatever its parameters are called.
+    /// Whether a handler is mounted at this pattern, or files are, whatever its parameters are
+    /// called.
     ///
     /// # Panics
     /// When it is no pattern.
@@ -119,14 +161,14 @@ impl Router {
         let pattern = format!("{}{pattern}", scope.prefix);
         let routes = &self.host_table(scope.host).routes;
         let entry = routes.get(&segments(&pattern));
-        entry.is_some_and(Entry::has_socket)
+        entry.is_some_and(Entry::has_handler)
     }
 
     /// A function for GET, and for HEAD when that has none of its own; see [`Router::route`].
     ///
     /// # Panics
     /// As there.
-    pub fn get<F, R>(&mut self, pattern: &str, function: F) -> &mut Self
+    pub fn get<F, R>(&mut self, pattern: &str, function: F) -> Placed<'_>
     where
         F: AsyncFn(Request<'_>) -> R + 'static,
         R: IntoResponse + 'static,
@@ -138,7 +180,7 @@ impl Router {
     ///
     /// # Panics
     /// As there.
-    pub fn post<F, R>(&mut self, pattern: &str, function: F) -> &mut Self
+    pub fn post<F, R>(&mut self, pattern: &str, function: F) -> Placed<'_>
     where
         F: AsyncFn(Request<'_>) -> R + 'static,
         R: IntoResponse + 'static,
@@ -150,7 +192,7 @@ impl Router {
     ///
     /// # Panics
     /// As there.
-    pub fn put<F, R>(&mut self, pattern: &str, function: F) -> &mut Self
+    pub fn put<F, R>(&mut self, pattern: &str, function: F) -> Placed<'_>
     where
         F: AsyncFn(Request<'_>) -> R + 'static,
         R: IntoResponse + 'static,
@@ -162,7 +204,7 @@ impl Router {
     ///
     /// # Panics
     /// As there.
-    pub fn patch<F, R>(&mut self, pattern: &str, function: F) -> &mut Self
+    pub fn patch<F, R>(&mut self, pattern: &str, function: F) -> Placed<'_>
     where
         F: AsyncFn(Request<'_>) -> R + 'static,
         R: IntoResponse + 'static,
@@ -174,7 +216,7 @@ impl Router {
     ///
     /// # Panics
     /// As there.
-    pub fn delete<F, R>(&mut self, pattern: &str, function: F) -> &mut Self
+    pub fn delete<F, R>(&mut self, pattern: &str, function: F) -> Placed<'_>
     where
         F: AsyncFn(Request<'_>) -> R + 'static,
         R: IntoResponse + 'static,
@@ -187,7 +229,7 @@ impl Router {
     ///
     /// # Panics
     /// As there.
-    pub fn any<F, R>(&mut self, pattern: &str, function: F) -> &mut Self
+    pub fn any<F, R>(&mut self, pattern: &str, function: F) -> Placed<'_>
     where
         F: AsyncFn(Request<'_>) -> R + 'static,
         R: IntoResponse + 'static,
@@ -216,11 +258,15 @@ impl Router {
     /// GET: the wish to upgrade may be ignored (RFC 9110, section 7.8), and the client sees that it
     /// did not get a 101.
     ///
+    /// # Bodies
+    /// The function is called with the whole body, unless [`Placed::streamed`] says otherwise of
+    /// the route that was just mounted; [`Placed::body_max`] gives it a limit of its own.
+    ///
     /// # Panics
     /// When the method is no token, when the pattern does not begin with `/` or is otherwise none,
     /// and when the same method has a function at a pattern of the same shape already. That ends
     /// the start of the server.
-    pub fn route<F, R>(&mut self, method: &str, pattern: &str, function: F) -> &mut Self
+    pub fn route<F, R>(&mut self, method: &str, pattern: &str, function: F) -> Placed<'_>
     where
         F: AsyncFn(Request<'_>) -> R + 'static,
         R: IntoResponse + 'static,
@@ -234,12 +280,12 @@ impl Router {
         method: Option<&str>,
         pattern: &str,
         function: Rc<dyn Function>,
-    ) -> &mut Self {
-        let route = self.at(pattern, function);
+    ) -> Placed<'_> {
+        let route = self.at(pattern, Rc::clone(&function));
         let pattern = Rc::clone(&route.pattern);
         let added = self.entry(&pattern).add(method, route);
         expect_one(method.unwrap_or("Any method"), &pattern, added);
-        self
+        Placed::new(self, function)
     }
 
     /// Answers what no route fits, in the place of the plain 404. It counts for this router and for

@@ -9,7 +9,8 @@ use crate::pusher::Pusher;
 const PAGE: &str = include_str!("../demo.html");
 
 impl Pusher {
-    pub(super) fn front_page(&self, method: &str) -> Response {
+    /// `nested_in` is the part of the request's path that the application is nested in.
+    pub(super) fn front_page(&self, method: &str, nested_in: &str) -> Response {
         if !matches!(method, "GET" | "HEAD") {
             return error(405, "Method not allowed").with_header("Allow", "GET");
         }
@@ -20,7 +21,10 @@ impl Pusher {
         Response::new(
             200,
             "text/html; charset=utf-8",
-            page(&hub.apps().get(AppSlot(0)).app, &self.options.path_prefix),
+            page(
+                &hub.apps().get(AppSlot(0)).app,
+                &format!("{}{}", attribute(nested_in), self.options.path_prefix),
+            ),
         )
     }
 }
@@ -28,10 +32,17 @@ impl Pusher {
 /// The page for one app, which is served behind a prefix. The demo credentials are public: they
 /// stand in the README.
 fn page(app: &App, prefix: &str) -> String {
-    PAGE.replace("{{PREFIX}}", prefix)
-        .replace("{{KEY}}", &app.key)
+    PAGE.replace("{{KEY}}", &app.key)
         .replace("{{ID}}", &app.id)
         .replace("{{SECRET}}", app.secret.expose())
+        .replace("{{PREFIX}}", prefix) // the last: what a client sent is not filled in
+}
+
+/// What a client has sent, as part of an attribute of the page.
+fn attribute(sent: &str) -> String {
+    sent.replace('&', "&amp;")
+        .replace('"', "&quot;")
+        .replace('<', "&lt;")
 }
 
 #[cfg(test)]
@@ -45,5 +56,11 @@ mod tests {
             assert!(page.contains(text), "{text}");
         }
         assert!(!page.contains("{{"), "every place is filled in");
+    }
+
+    #[test]
+    fn a_path_cannot_write_the_page() {
+        let sent = attribute("/a\"><script>&lt;");
+        assert_eq!(sent, "/a&quot;>&lt;script>&amp;lt;");
     }
 }

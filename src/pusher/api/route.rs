@@ -100,9 +100,9 @@ pub(super) struct Caller {
 impl Pusher {
     /// Answers a request to the API or to `/`.
     pub(in crate::pusher) async fn answer(&self, mut request: Request<'_>) -> Response {
-        let (_, path) = behind_segments(request.path(), self.nested_in);
+        let (nested_in, path) = behind_segments(request.path(), self.nested_in);
         if path == "/" {
-            return self.front_page(request.method());
+            return self.front_page(request.method(), nested_in);
         }
         let inner = path.strip_prefix(&*self.options.path_prefix);
         let Some((app_id, endpoint)) = inner.and_then(endpoint) else {

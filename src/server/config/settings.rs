@@ -43,7 +43,8 @@ pub struct Config {
     /// Within how many milliseconds a whole request head must have arrived. Default 5000.
     pub head_timeout_ms: u64,
     /// Milliseconds within which a whole request body must have arrived, then 408; the longest
-    /// pause in a body that its handler takes while it arrives. Default 30000.
+    /// pause in a body that its handler takes while it arrives, which beyond this time has to come
+    /// at 500 bytes per second. Default 30000.
     pub body_timeout_ms: u64,
     /// For how many milliseconds an HTTP connection may wait between requests. Default 75000.
     pub keep_alive_ms: u64,
