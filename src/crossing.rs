@@ -4,6 +4,8 @@
 //! arrives first. Nothing that is in it is ever dropped: what does not fit into the ring waits
 //! in an overflow at the sender, and publishers are held back before that grows (see `mesh`).
 
+pub mod pulse;
+
 use crate::conn::Vitals;
 use crate::hub::{Note, Notice};
 use crate::id::{ClientId, ShardId, Ticket};

@@ -53,6 +53,18 @@ impl ClientId {
         )
     }
 
+    /// The whole id as a number.
+    #[must_use]
+    pub const fn to_bits(self) -> u64 {
+        self.0
+    }
+
+    /// The id that a number stands for.
+    #[must_use]
+    pub const fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+
     /// The bits of a generation that an id can carry.
     #[must_use]
     pub const fn generation_mask() -> u32 {

@@ -69,5 +69,7 @@ mod tasks;
 mod threads;
 #[path = "handlers/unread.rs"]
 mod unread;
+#[path = "handlers/watchdog.rs"]
+mod watchdog;
 #[path = "handlers/web.rs"]
 mod web;

@@ -7,6 +7,7 @@ mod calls;
 mod ending;
 mod runtime;
 mod thread;
+mod watchdog;
 pub mod webhook;
 
 pub use bridge::{Bridge, bridge};
@@ -14,3 +15,4 @@ pub use calls::{CallError, CallQueue, Calls, calls};
 pub use ending::{Ended, Ending, ending};
 pub use runtime::{Work, WorkError, Worker, runtime};
 pub use thread::{Control, Outcome};
+pub use watchdog::{LEAST_MS as WATCHDOG_LEAST_MS, Patience, Watchdog};

@@ -1,8 +1,10 @@
 //! What the control thread does from start to end.
 
 use super::bridge::Bridge;
+use super::watchdog::{Finding, Watchdog};
 use super::webhook;
 use crate::crossing::ToControl;
+use crate::crossing::pulse::{NOT_KNOWN, Seen};
 use crate::id::ShardId;
 use socket2::Socket;
 use std::future::pending;
@@ -45,6 +47,8 @@ pub struct Control {
     pub signals: bool,
     /// Over how much time shards close their clients at a stop.
     pub drain: Duration,
+    /// Finds shards that do not turn.
+    pub watchdog: Watchdog,
     /// What webhooks are sent with, if any app has one.
     pub webhooks: Option<webhook::Plan>,
 }
@@ -54,6 +58,8 @@ enum Event {
     Report(ToControl),
     Signal,
     Timeout,
+    /// It is time to look at the shards.
+    Look,
 }
 
 impl Control {
@@ -85,10 +91,18 @@ impl Control {
         let mut running = self.listeners.len();
         let mut started = Some(started);
         let mut stopping = None;
+        let mut looked = Instant::now();
         loop {
-            match self.next(&mut signals, stopping).await {
+            match self.next(&mut signals, stopping, looked).await {
+                Event::Look => {
+                    let last = std::mem::replace(&mut looked, Instant::now());
+                    if let Some((shard, reason)) = self.look(looked - last) {
+                        return Ok(self.lost(shard, reason));
+                    }
+                }
                 Event::Report(ToControl::Started(shard)) => {
                     tracing::debug!(%shard, "accepts connections");
+                    self.watchdog.begin(shard);
                     starting -= 1;
                     if starting == 0
                         && let Some(started) = started.take()
@@ -103,7 +117,8 @@ impl Control {
                         self.bridge.end_all();
                     }
                 }
-                Event::Report(ToControl::Ended(_, Ok(()))) => {
+                Event::Report(ToControl::Ended(shard, Ok(()))) => {
+                    self.watchdog.end(shard);
                     running -= 1;
                     if running == 0 {
                         return Ok(finish(webhooks.take(), &mut signals).await);
@@ -123,25 +138,41 @@ impl Control {
         }
     }
 
-    async fn next(&self, signals: &mut Option<[Signal; 2]>, deadline: Option<Instant>) -> Event {
-        let timeout = async {
-            match deadline {
-                #[expect(
-                    clippy::disallowed_methods,
-                    reason = "the control thread has a reactor"
-                )]
-                Some(deadline) => tokio::time::sleep_until(deadline).await,
-                None => pending().await,
-            }
-        };
+    async fn next(
+        &self,
+        signals: &mut Option<[Signal; 2]>,
+        deadline: Option<Instant>,
+        looked: Instant,
+    ) -> Event {
+        let look = self.watchdog.interval().map(|interval| looked + interval);
         tokio::select! {
             report = self.bridge.report() => match report {
                 Some(report) => Event::Report(report),
                 None => Event::Timeout,
             },
             () = signalled(signals) => Event::Signal,
-            () = timeout => Event::Timeout,
+            () = at(deadline) => Event::Timeout,
+            () = at(look) => Event::Look,
         }
+    }
+
+    /// Names shards that do not turn, and those that do again; gives the one that is given up, if
+    /// any, and why.
+    fn look(&mut self, passed: Duration) -> Option<(ShardId, String)> {
+        for finding in self.watchdog.look(passed) {
+            match finding {
+                Finding::Stuck(shard, silent, seen) => tell_stuck(shard, silent, &seen),
+                Finding::Back(shard, silent) => {
+                    let stuck_ms = silent.as_millis() as u64;
+                    tracing::warn!(%shard, stuck_ms, "a shard turns again");
+                }
+                Finding::Lost(shard, silent, seen) => {
+                    let ms = silent.as_millis();
+                    return Some((shard, format!("it has not turned for {ms} ms: {seen}")));
+                }
+            }
+        }
+        None
     }
 
     /// Nobody is accepted any more, and every shard is told to end; says by when.
@@ -166,6 +197,36 @@ impl Control {
                 tracing::debug!(%error, "a listener was shut down before");
             }
         }
+    }
+}
+
+/// A shard does not turn: whatever it runs blocks or computes, and none of its clients is served.
+fn tell_stuck(shard: ShardId, silent: Duration, seen: &Seen) {
+    let or = |text: &Option<String>| text.clone().unwrap_or_else(|| NOT_KNOWN.into());
+    let (route, callback) = (or(&seen.route), or(&seen.callback));
+    let client = seen
+        .client
+        .map_or_else(|| NOT_KNOWN.into(), |client| format!("{client:?}"));
+    let stuck_ms = silent.as_millis() as u64;
+    tracing::error!(
+        %shard,
+        stuck_ms,
+        route,
+        callback,
+        client,
+        "a shard does not turn: a callback blocks it, or computes for too long"
+    );
+}
+
+/// Waits until then; for ever, if there is no such time.
+async fn at(when: Option<Instant>) {
+    match when {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the control thread has a reactor"
+        )]
+        Some(when) => tokio::time::sleep_until(when).await,
+        None => pending().await,
     }
 }
 

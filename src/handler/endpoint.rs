@@ -9,6 +9,7 @@ use super::task::Spawned;
 use super::tickets::Tickets;
 use crate::conn::{PushError as SendError, Turn, Vitals};
 use crate::control::Worker;
+use crate::crossing::pulse::Pulse;
 use crate::crossing::{Roll, ToShard};
 use crate::hub::Note;
 use crate::id::{ClientId, ShardId, Ticket};
@@ -18,6 +19,7 @@ use crate::protocol::Code;
 use crate::ws::Frame;
 use std::fmt;
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// What all endpoints of a shard share.
 pub(crate) struct Local {
@@ -61,6 +63,14 @@ impl Endpoint {
 
     pub(super) fn local(&self) -> &Rc<Local> {
         &self.local
+    }
+
+    pub(super) fn route(&self) -> u16 {
+        self.route
+    }
+
+    pub(super) fn pulse(&self) -> &Arc<Pulse> {
+        self.local.sockets.pulse()
     }
 
     /// The shard this handle belongs to.

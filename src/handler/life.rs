@@ -5,6 +5,8 @@ use super::client::Client;
 use super::incoming::{Event, Flow, Incoming, Wire, refuse};
 use super::message::{Close, Message};
 use super::mount::Boxed;
+use super::watch::{Closed, Failure, Open, Seat, Stream, WholeMessage};
+use crate::crossing::pulse::Callback;
 use crate::error::panic_text;
 use crate::net::Reader;
 use crate::protocol::Code;
@@ -12,8 +14,9 @@ use crate::ws::Frame;
 use crate::ws::codec::{Decoder, Received};
 use crate::ws::deflate::Deflate;
 use futures_lite::FutureExt;
-use futures_lite::future::{CatchUnwind, yield_now};
+use futures_lite::future::yield_now;
 use std::any::Any;
+use std::cell::Cell;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::thread;
@@ -22,11 +25,8 @@ use std::thread;
 pub(super) struct Life<H: Handler> {
     handler: Rc<H>,
     client: Client<H::Session>,
-    reader: Reader,
+    seat: Seat,
     decoder: Decoder,
-    route: u16,
-    /// The code of the peer's close frame, if that came before ours.
-    peer_code: Option<u16>,
 }
 
 /// Whether to go on reading.
@@ -53,10 +53,12 @@ impl<H: Handler> Life<H> {
         Self {
             handler,
             client,
-            reader,
+            seat: Seat {
+                reader,
+                route,
+                peer_code: Cell::default(),
+            },
             decoder,
-            route,
-            peer_code: None,
         }
     }
 
@@ -70,8 +72,8 @@ impl<H: Handler> Life<H> {
         mut early: Box<[u8]>,
         path: Option<Box<str>>,
     ) -> Boxed<'static, ()> {
-        let (sockets, id) = (self.reader.sockets(), self.client.id());
-        sockets.open(id, self.route);
+        let (sockets, id) = (self.seat.reader.sockets(), self.client.id());
+        sockets.open(id, self.seat.route);
         if let Some(path) = path {
             sockets.keep_tally(id, self.client.peer(), path);
             if !early.is_empty() {
@@ -80,20 +82,21 @@ impl<H: Handler> Life<H> {
         }
         Box::pin(async move {
             let id = self.client.id();
-            if self.reader.sockets().is_stopped(self.route) {
+            if self.seat.reader.sockets().is_stopped(self.seat.route) {
                 // It was accepted just before the end of on_stop: no open, so no close either.
-                self.reader.sockets().close_with(id, Code::GoingAway);
+                self.seat.reader.sockets().close_with(id, Code::GoingAway);
                 return;
             }
-            if let Err(panic) = caught(self.serve(&mut early)).await {
+            let served = AssertUnwindSafe(self.serve(&mut early)).catch_unwind();
+            if let Err(panic) = served.await {
                 self.judge(Err(panic)).await;
             }
             let close = self.how_it_closed();
-            self.reader.sockets().end(id); // from here on nothing can be sent
+            self.seat.reader.sockets().end(id); // from here on nothing can be sent
             let endpoint = self.client.endpoint().clone();
             let session = self.client.into_session();
             let told = async { self.handler.on_close(id, session, close).await };
-            if caught(told).await.is_err() {
+            if self.seat.over(Closed, told).await.is_err() {
                 tracing::error!(client = ?id, "on_close panicked");
             }
             endpoint.local().forget(id);
@@ -102,8 +105,8 @@ impl<H: Handler> Life<H> {
 
     /// Whoever sent a close frame first has closed it; without any it broke.
     fn how_it_closed(&self) -> Close {
-        let ours = self.reader.sockets().close_code(self.client.id());
-        match (self.peer_code, ours) {
+        let ours = self.seat.reader.sockets().close_code(self.client.id());
+        match (self.seat.peer_code.get(), ours) {
             (Some(code), _) => Close {
                 code,
                 by_peer: true,
@@ -119,7 +122,9 @@ impl<H: Handler> Life<H> {
     }
 
     async fn serve(&mut self, early: &mut Box<[u8]>) {
-        let opened = caught(self.handler.on_open(&mut self.client)).await;
+        self.seat.begin(Callback::Open);
+        let opened = self.handler.on_open(&mut self.client);
+        let opened = self.seat.over(Open, opened).await;
         self.judge(opened).await;
         if self.handler.streams() {
             let early = std::mem::take(early);
@@ -131,7 +136,7 @@ impl<H: Handler> Life<H> {
             return;
         }
         loop {
-            let Ok(Some(mut buffer)) = self.reader.read().await else {
+            let Ok(Some(mut buffer)) = self.seat.reader.read().await else {
                 return;
             };
             if self.feed(buffer.filled_mut()).await == Go::Ended {
@@ -150,17 +155,17 @@ impl<H: Handler> Life<H> {
     async fn serve_streams(&mut self, early: Box<[u8]>) {
         let mut flow = Flow::new(early);
         while !flow.has_ended() {
-            let (reader, decoder) = (&self.reader, &mut self.decoder);
+            let (reader, decoder) = (&self.seat.reader, &mut self.decoder);
             if let Some(Event::Begin(begun)) = flow.next(Wire { reader, decoder }).await {
-                let (reader, decoder) = (&self.reader, &mut self.decoder);
+                let (reader, decoder) = (&self.seat.reader, &mut self.decoder);
                 let wire = Wire { reader, decoder };
                 let mut incoming = Incoming::new(&mut flow, wire, begun);
-                let outcome = caught(async {
+                let taken = async {
                     self.handler
                         .on_stream(&mut self.client, &mut incoming)
                         .await
-                })
-                .await;
+                };
+                let outcome = self.seat.over(Stream, taken).await;
                 match outcome {
                     // It is not the handler's fault, and there is nobody to be told.
                     Ok(Err(error)) if incoming.was_interrupted() => {
@@ -170,52 +175,60 @@ impl<H: Handler> Life<H> {
                     outcome => self.judge(outcome).await,
                 }
             }
-            self.peer_code = flow.peer_code;
+            self.seat.peer_code.set(flow.peer_code);
         }
     }
 
     /// Takes everything out of one read.
-    async fn feed(&mut self, mut bytes: &mut [u8]) -> Go {
-        loop {
-            let (received, frames) = match self.decoder.next_counted(&mut bytes) {
-                Ok(None) => return Go::On,
-                Ok(Some(received)) => received,
-                Err(error) => {
-                    refuse(&self.reader, error);
-                    continue;
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "it would hold its arguments twice, for each connection"
+    )]
+    fn feed<'a>(&'a mut self, mut bytes: &'a mut [u8]) -> impl Future<Output = Go> + 'a {
+        async move {
+            loop {
+                let (received, frames) = match self.decoder.next_counted(&mut bytes) {
+                    Ok(None) => return Go::On,
+                    Ok(Some(received)) => received,
+                    Err(error) => {
+                        refuse(&self.seat.reader, error);
+                        continue;
+                    }
+                };
+                if self.handler.keeps_info() {
+                    let is_message = matches!(received, Received::Text(_) | Received::Binary(_));
+                    let (sockets, id) = (self.seat.reader.sockets(), self.client.id());
+                    sockets.tally_frames(id, frames, is_message, is_message);
                 }
-            };
-            if self.handler.keeps_info() {
-                let is_message = matches!(received, Received::Text(_) | Received::Binary(_));
-                let (sockets, id) = (self.reader.sockets(), self.client.id());
-                sockets.tally_frames(id, frames, is_message, is_message);
-            }
-            let message = match received {
-                Received::Text(bytes) => Message::Text(bytes),
-                Received::Binary(bytes) => Message::Binary(bytes),
-                Received::Ping(payload) => {
-                    let _ = self
-                        .client
-                        .endpoint()
-                        .push(self.client.id(), Frame::pong(payload));
-                    continue;
+                let message = match received {
+                    Received::Text(bytes) => Message::Text(bytes),
+                    Received::Binary(bytes) => Message::Binary(bytes),
+                    Received::Ping(payload) => {
+                        let _ = self
+                            .client
+                            .endpoint()
+                            .push(self.client.id(), Frame::pong(payload));
+                        continue;
+                    }
+                    Received::Pong => continue,
+                    Received::Close(code) => return self.peer_closed(code),
+                };
+                if !self.seat.reader.sockets().takes_messages(self.client.id()) {
+                    continue; // what comes after our close frame, or on_stop, is for nobody
                 }
-                Received::Pong => continue,
-                Received::Close(code) => return self.peer_closed(code),
-            };
-            if !self.reader.sockets().takes_messages(self.client.id()) {
-                continue; // what comes after our close frame, or on_stop, is not for the handler
+                self.seat.begin(Callback::Message);
+                let taken = self.handler.on_message(&mut self.client, message);
+                let outcome = self.seat.over(WholeMessage, taken).await;
+                self.judge(outcome).await;
             }
-            let outcome = caught(self.handler.on_message(&mut self.client, message)).await;
-            self.judge(outcome).await;
         }
     }
 
     /// Answers the peer's close frame, unless it is the answer to ours, and ends.
     fn peer_closed(&mut self, code: Option<u16>) -> Go {
-        let (sockets, id) = (self.reader.sockets(), self.client.id());
+        let (sockets, id) = (self.seat.reader.sockets(), self.client.id());
         if !sockets.is_closing(id) {
-            self.peer_code = Some(code.unwrap_or(1005));
+            self.seat.peer_code.set(Some(code.unwrap_or(1005)));
             sockets.tally_close(id, code.unwrap_or(1005));
             sockets.answer_close(id, code);
         }
@@ -235,21 +248,13 @@ impl<H: Handler> Life<H> {
         let id = self.client.id();
         tracing::error!(client = ?id, %error, "a handler failed: closing with 1011");
         let told = async { self.handler.on_error(&mut self.client, &*error).await };
-        if caught(told).await.is_err() {
+        let told = self.seat.over(Failure, told).await;
+        if told.is_err() {
             tracing::error!(client = ?id, "on_error panicked");
         }
         let code = Code::InternalError;
-        self.reader.sockets().close_with(id, code);
+        self.seat.reader.sockets().close_with(id, code);
     }
-}
-
-/// Runs a callback; a panic ends it and nothing else.
-///
-/// A callback that is no `async fn` may panic before there is a future. Where the future is held
-/// for long that goes past this, to the one who catches everything: an `async` block around it
-/// would hold the arguments beside it.
-fn caught<F: Future>(callback: F) -> CatchUnwind<AssertUnwindSafe<F>> {
-    AssertUnwindSafe(callback).catch_unwind()
 }
 
 /// A panic as an error of this client alone.

@@ -29,6 +29,7 @@ mod table;
 mod task;
 mod tickets;
 mod time;
+mod watch;
 mod work;
 
 pub use crate::conn::{PushError as SendError, Vitals};

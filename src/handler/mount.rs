@@ -8,6 +8,7 @@ use super::handshake::{Handshake, NotOffered};
 use super::life::Life;
 use super::request::Request;
 use super::router::{internal_error, or_500};
+use crate::crossing::pulse::Callback;
 use crate::http::Response;
 use crate::net::Reader;
 use crate::ws::deflate::{self, Agreed, BadOffer, Deflate};
@@ -16,7 +17,7 @@ use futures_lite::FutureExt;
 use std::cell::RefCell;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 
 /// A future that stays on its shard.
@@ -132,7 +133,8 @@ impl<H: Handler> Mounted<H> {
     /// What the handler says of a handshake, unless it fails.
     async fn asked(&self, request: &Request<'_>) -> Option<Handshake<H::Session>> {
         let asked = async { self.handler.on_handshake(request).await };
-        match AssertUnwindSafe(asked).catch_unwind().await {
+        let asked = pin!(AssertUnwindSafe(asked).catch_unwind());
+        match self.endpoint.over(Callback::Handshake, asked).await {
             Ok(Ok(handshake)) => Some(handshake),
             Ok(Err(error)) => {
                 tracing::error!(%error, "on_handshake failed");
@@ -188,7 +190,8 @@ impl<H: Handler> Mount for Mounted<H> {
             if let Some(deflate) = self.handler.deflate() {
                 deflate.check().map_err(|error| error.to_string())?;
             }
-            let started = self.handler.on_start(&self.endpoint).await;
+            let started = async { self.handler.on_start(&self.endpoint).await };
+            let started = self.endpoint.over(Callback::Start, pin!(started)).await;
             started.map_err(|error: Error| error.to_string())
         })
     }
@@ -206,6 +209,8 @@ impl<H: Handler> Mount for Mounted<H> {
                 return self.upgrade(&request, upgraded).await;
             }
             let answer = async { self.handler.on_request(&self.endpoint, request).await };
+            let answer = pin!(answer);
+            let answer = self.endpoint.over(Callback::Request, answer);
             or_500(answer, || tracing::error!("on_request panicked")).await
         })
     }
@@ -213,7 +218,8 @@ impl<H: Handler> Mount for Mounted<H> {
     fn stop(&self) -> Boxed<'_, ()> {
         Box::pin(async {
             let told = async { self.handler.on_stop(&self.endpoint).await };
-            if AssertUnwindSafe(told).catch_unwind().await.is_err() {
+            let told = pin!(AssertUnwindSafe(told).catch_unwind());
+            if self.endpoint.over(Callback::Stop, told).await.is_err() {
                 tracing::error!("on_stop panicked");
             }
             self.stopped();

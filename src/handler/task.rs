@@ -1,6 +1,8 @@
 //! Tasks that handlers leave on their shard.
 
 use super::endpoint::Endpoint;
+use super::watch::Sign;
+use crate::crossing::pulse::Callback;
 use crate::error::panic_text;
 use crate::net::Tasks;
 use futures_lite::FutureExt;
@@ -9,7 +11,7 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
@@ -168,10 +170,11 @@ impl Spawned {
     pub(super) fn spawn<T: 'static>(
         self: &Rc<Self>,
         tasks: &dyn Tasks,
+        sign: Sign,
         future: impl Future<Output = T> + 'static,
     ) -> Task<T> {
         let inner = Rc::new(Inner {
-            future: RefCell::new(Some(Box::pin(guarded(future)) as Guarded<T>)),
+            future: RefCell::new(Some(Box::pin(guarded(sign, future)) as Guarded<T>)),
             outcome: RefCell::default(),
             over: Cell::default(),
             runs: Cell::default(),
@@ -224,8 +227,9 @@ impl fmt::Debug for Spawned {
     }
 }
 
-async fn guarded<T>(future: impl Future<Output = T>) -> Result<T, TaskError> {
-    let caught = AssertUnwindSafe(future).catch_unwind().await;
+async fn guarded<T>(sign: Sign, future: impl Future<Output = T>) -> Result<T, TaskError> {
+    let caught = pin!(AssertUnwindSafe(future).catch_unwind());
+    let caught = sign.alone(caught).await;
     caught.map_err(|panic| {
         let text = panic_text(&*panic);
         tracing::error!(text, "a spawned task panicked");
@@ -242,7 +246,8 @@ impl Endpoint {
     /// are dropped where they wait.
     pub fn spawn<T: 'static>(&self, future: impl Future<Output = T> + 'static) -> Task<T> {
         let local = self.local();
-        local.spawned.spawn(&*local.tasks, future)
+        let sign = self.sign(Callback::Task);
+        local.spawned.spawn(&*local.tasks, sign, future)
     }
 }
 

@@ -3,8 +3,10 @@
 
 use super::fake::{Fake, poll_once};
 use super::*;
+use crate::crossing::pulse::Doing;
 use std::future::pending;
 use std::pin::pin;
+use std::sync::Arc;
 
 /// Says when it is dropped.
 struct Falls(Rc<Cell<u32>>);
@@ -19,10 +21,14 @@ fn shard() -> (Rc<Fake>, Rc<Spawned>) {
     (Rc::default(), Rc::default())
 }
 
+fn sign() -> Sign {
+    Sign::new(&Arc::default(), Doing::new(Callback::Task, 0))
+}
+
 #[test]
 fn a_task_gives_what_its_future_gives() {
     let (fake, spawned) = shard();
-    let mut task = pin!(spawned.spawn(&*fake, async { 7 }));
+    let mut task = pin!(spawned.spawn(&*fake, sign(), async { 7 }));
     assert_eq!((poll_once(task.as_mut()), spawned.len()), (None, 1));
     fake.run();
     assert_eq!(poll_once(task.as_mut()), Some(Ok(7)));
@@ -33,7 +39,7 @@ fn a_task_gives_what_its_future_gives() {
 fn a_panic_is_told_to_who_awaits_the_task() {
     let (fake, spawned) = shard();
     for late in [false, true] {
-        let task = spawned.spawn(&*fake, async move {
+        let task = spawned.spawn(&*fake, sign(), async move {
             if late {
                 futures_lite::future::yield_now().await;
             }
@@ -54,7 +60,7 @@ fn a_task_that_is_dropped_or_cancelled_is_gone_at_once() {
     let fallen = Rc::new(Cell::new(0));
     for (count, polled) in [(1, false), (2, true)] {
         let held = Falls(Rc::clone(&fallen));
-        let task = spawned.spawn(&*fake, async move {
+        let task = spawned.spawn(&*fake, sign(), async move {
             pending::<()>().await;
             drop(held);
         });
@@ -85,7 +91,7 @@ fn a_detached_task_runs_until_the_shard_ends() {
             futures_lite::future::yield_now().await;
         }
     };
-    spawned.spawn(&*fake, detached).detach();
+    spawned.spawn(&*fake, sign(), detached).detach();
     fake.run();
     fake.run();
     assert_eq!((steps.get(), fallen.get()), (2, 0));
@@ -93,7 +99,7 @@ fn a_detached_task_runs_until_the_shard_ends() {
     assert_eq!((spawned.len(), fallen.get()), (0, 1));
     fake.run();
     assert_eq!((steps.get(), fake.len()), (2, 0));
-    let mut late = pin!(spawned.spawn(&*fake, async { 1 }));
+    let mut late = pin!(spawned.spawn(&*fake, sign(), async { 1 }));
     assert_eq!(poll_once(late.as_mut()), Some(Err(TaskError::Cancelled)));
 }
 
@@ -104,7 +110,7 @@ fn a_task_may_cancel_itself() {
     let mine = Rc::clone(&own);
     let fallen = Rc::new(Cell::new(0));
     let held = Falls(Rc::clone(&fallen));
-    let task = spawned.spawn(&*fake, async move {
+    let task = spawned.spawn(&*fake, sign(), async move {
         let _held = held;
         drop(mine.take());
         pending::<()>().await;
@@ -127,14 +133,14 @@ fn who_drops_a_bomb_at_the_end_harms_nobody() {
     for _ in 0..2 {
         let bomb = Bomb;
         spawned
-            .spawn(&*fake, async move {
+            .spawn(&*fake, sign(), async move {
                 pending::<()>().await;
                 drop(bomb);
             })
             .detach();
         let held = Falls(Rc::clone(&fallen));
         spawned
-            .spawn(&*fake, async move {
+            .spawn(&*fake, sign(), async move {
                 pending::<()>().await;
                 drop(held);
             })

@@ -7,6 +7,7 @@ use super::reader::Reader;
 use super::stream::Stream;
 use super::writer::Writer;
 use crate::conn::{Connection, Overdue, PushError, Stage, Table, Timing, Turn};
+use crate::crossing::pulse::Pulse;
 use crate::id::{ClientId, ShardId};
 use crate::protocol::{Code, event};
 use crate::timer::Wheel;
@@ -16,6 +17,7 @@ use hashbrown::HashMap;
 use std::cell::{Cell, RefCell};
 use std::net::{Shutdown, SocketAddr};
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// What the sockets of a shard are bound by.
 #[derive(Clone, Copy, Debug)]
@@ -48,12 +50,19 @@ pub struct Sockets {
     /// The clients whose answers are being made just now.
     pub(super) flows: RefCell<HashMap<ClientId, Flow>>,
     pub(super) stopping: Cell<bool>,
+    pulse: Arc<Pulse>,
 }
 
 impl Sockets {
     /// No sockets yet.
     #[must_use]
-    pub fn new(shard: ShardId, options: SocketOptions, clock: Clock, turn: Rc<Turn>) -> Self {
+    pub fn new(
+        shard: ShardId,
+        options: SocketOptions,
+        clock: Clock,
+        turn: Rc<Turn>,
+        pulse: Arc<Pulse>,
+    ) -> Self {
         Self {
             table: RefCell::new(Table::new(shard, options.outbox_bytes)),
             streams: RefCell::default(),
@@ -67,7 +76,14 @@ impl Sockets {
             inflater: Rc::default(),
             flows: RefCell::default(),
             stopping: Cell::new(false),
+            pulse,
         }
+    }
+
+    /// What the shard runs is told here.
+    #[must_use]
+    pub fn pulse(&self) -> &Arc<Pulse> {
+        &self.pulse
     }
 
     /// The shard's clock.

@@ -82,6 +82,7 @@ impl InMemory {
                 notices: notice.clone(),
                 server: handle.clone(),
                 worker: worker.clone(),
+                pulse: std::sync::Arc::default(),
             };
             let mut setup = setup(config, clock.clone(), port, ends, hash_key);
             setup.sockets.send_ring = false; // there are no sockets

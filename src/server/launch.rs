@@ -6,7 +6,10 @@ use super::handle::{About, ServerError};
 use super::placement;
 use super::preflight::{self, EXECUTOR_IO_MEMORY, Verdict};
 use crate::conn::Timing;
-use crate::control::{CallQueue, Control, Ending, Worker, bridge, calls, ending, runtime, webhook};
+use crate::control::{
+    CallQueue, Control, Ending, Patience, Watchdog, Worker, bridge, calls, ending, runtime, webhook,
+};
+use crate::crossing::pulse::Pulse;
 use crate::crossing::{Notices, ToControl, ToShard};
 use crate::error::panic_text;
 use crate::handler::{Deflate, Parts, ServerHandle, mark_own_thread};
@@ -22,6 +25,7 @@ use std::any::Any;
 use std::io;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 use tokio::runtime::Runtime;
@@ -55,18 +59,18 @@ pub(super) fn start(builder: Builder) -> Result<ServerHandle, ServerError> {
     // Before any shard: its handlers may need it as they start.
     let runtime = runtime().map_err(ServerError::Thread)?;
     let (cores, control_core) = (placement.shards.clone(), placement.control);
-    let about = About {
-        placement,
-        warnings: verdict.warnings,
-    };
     let handle = ServerHandle::new(Parts {
         address,
         calls,
         reports: reports.clone(),
         ended,
         webhooks: counts,
-        about: Box::new(about),
+        about: Box::new(About {
+            placement,
+            warnings: verdict.warnings,
+        }),
     });
+    let pulses: Vec<Arc<Pulse>> = (0..shards).map(|_| Arc::default()).collect();
     let parts = ports.into_iter().zip(listeners).zip(orders).zip(queues);
     for (core, (((port, listener), orders), calls)) in cores.into_iter().zip(parts) {
         let place = place(config, core, verdict.ring_depth, listener);
@@ -76,6 +80,7 @@ pub(super) fn start(builder: Builder) -> Result<ServerHandle, ServerError> {
             notices: notices.clone(),
             server: handle.clone(),
             worker: Worker::new(runtime.handle().clone()),
+            pulse: Arc::clone(&pulses[port.shard().index()]),
         };
         let setup = setup(config, builder.clock.clone(), port, ends, hash_key);
         let spawned = spawn_shard(place, setup, builder.routes.clone(), reports.clone());
@@ -88,6 +93,7 @@ pub(super) fn start(builder: Builder) -> Result<ServerHandle, ServerError> {
         listeners: handles,
         signals: builder.signals,
         drain: drain_time(&builder.config),
+        watchdog: Watchdog::new(patience(&builder.config), pulses),
     };
     let (ready, is_ready) = flume::bounded(1);
     spawn_control((control, runtime), control_core, ready, ending).map_err(ServerError::Thread)?;
@@ -113,6 +119,10 @@ fn place(config: &Config, core: usize, ring_depth: usize, listener: Listener) ->
         listener,
         accept_per_second: config.accept_per_second,
     }
+}
+
+fn patience(config: &Config) -> Patience {
+    Patience::new(config.watchdog_warn_ms, config.watchdog_end_ms)
 }
 
 /// The queue for notices, and what webhooks are sent with, if any app has one.
@@ -143,6 +153,7 @@ pub(super) struct Ends {
     pub(super) notices: flume::Sender<Notices>,
     pub(super) server: ServerHandle,
     pub(super) worker: Worker,
+    pub(super) pulse: Arc<Pulse>,
 }
 
 /// One listener a shard. The first one takes the port for itself for a moment, so that a port
@@ -197,6 +208,7 @@ pub(super) fn setup(
         calls: ends.calls,
         server: ends.server,
         worker: ends.worker,
+        pulse: ends.pulse,
         notices: ends.notices,
         sockets: SocketOptions {
             outbox_bytes: config.outbox_bytes,

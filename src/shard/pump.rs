@@ -116,6 +116,7 @@ fn end_turn(shard: &Shard) -> bool {
 /// Looks at the deadlines that have come up.
 pub(super) async fn tick(shard: Rc<Shard>) {
     loop {
+        shard.sockets.pulse().beat();
         if let Some(pusher) = &shard.pusher {
             pusher.tick();
         }

@@ -7,6 +7,7 @@ use super::stop::{Drain, end, stop};
 use crate::app::App;
 use crate::conn::Turn;
 use crate::control::{CallQueue, Worker};
+use crate::crossing::pulse::Pulse;
 use crate::crossing::{Notices, Roll, ToShard};
 use crate::handler::{
     Forgets, Local, Router, ServerHandle, Tables, TablesParts, Tickets, mark_own_thread,
@@ -56,6 +57,8 @@ pub struct Setup {
     pub server: ServerHandle,
     /// Where its handlers leave work that has no place on it.
     pub worker: Worker,
+    /// What tells the control thread that it turns, and what it runs.
+    pub pulse: Arc<Pulse>,
     /// Where what webhooks are to be told of goes.
     pub notices: flume::Sender<Notices>,
     /// Limits of its sockets.
@@ -207,6 +210,7 @@ impl Shard {
             setup.sockets,
             setup.clock,
             Rc::clone(&turn),
+            Arc::clone(&setup.pulse),
         ));
         let rolls = Rc::default();
         let tasks = tasks::current();
@@ -217,6 +221,7 @@ impl Shard {
             ledger: Arc::clone(setup.server.ledger()),
             hash_key: setup.hub.hash_key,
             is_open: Box::new(move |client| clients.is_open(client)),
+            pulse: Arc::clone(&setup.pulse),
         });
         let local = Local {
             shard: id,
@@ -239,6 +244,7 @@ impl Shard {
             let hub = Hub::new(setup.hub, Rc::new(AppTable::new(setup.apps)));
             |router: &mut Router| pusher::mount(router, hub, options, setup.notices)
         }));
+        setup.pulse.name(router.places());
         let (http, drain, stopping) = (setup.http, setup.drain, Cell::new(false));
         (
             Self {

@@ -3,6 +3,7 @@
 use super::run::Shard;
 use super::stream;
 use crate::conn::Stage;
+use crate::crossing::pulse::Doing;
 use crate::handler::{Body, BodyStream, Boxed, Found, Request, Serve, Upgraded};
 use crate::http::{self, BodyDecoder, BodyError, BodyKind, Head, HeadScan, Response};
 use crate::id::ClientId;
@@ -11,8 +12,10 @@ use crate::net::{self, Reader, Stream};
 use crate::ws::Frame;
 use futures_lite::FutureExt;
 use futures_lite::future::yield_now;
+use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::rc::Rc;
 
 /// Serves an accepted socket to its end, in a task of its own. Whatever panics in it ends it and
@@ -30,7 +33,7 @@ pub(super) fn spawn(shard: Rc<Shard>, stream: Stream) {
         reader,
         peer,
     };
-    let requests = Box::pin(requests.run());
+    let requests = Box::pin(named(requests));
     let task = async move {
         match AssertUnwindSafe(requests).catch_unwind().await {
             Ok(Some(socket)) => {
@@ -47,6 +50,18 @@ pub(super) fn spawn(shard: Rc<Shard>, stream: Stream) {
         Box::pin(finish(&shard, client)).await;
     };
     net::spawn(task);
+}
+
+/// Whatever requests run is for their client.
+async fn named(requests: Requests) -> Option<Boxed<'static, ()>> {
+    let shard = Rc::clone(&requests.shard);
+    let client = requests.reader.client();
+    let mut run = pin!(requests.run());
+    poll_fn(|cx| {
+        shard.sockets.pulse().begin(Doing::NOTHING, Some(client));
+        run.as_mut().poll(cx)
+    })
+    .await
 }
 
 /// Lets what was said last arrive, and lets go of the connection.

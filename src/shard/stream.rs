@@ -1,5 +1,6 @@
 //! Answers that are made while they are sent.
 
+use crate::crossing::pulse::{Callback, Doing};
 use crate::http::Stream;
 use crate::id::ClientId;
 use crate::net::{Outflow, Sockets};
@@ -9,6 +10,9 @@ use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
+
+/// What a shard runs while a body is made.
+const MAKES_BODY: Doing = Doing::new(Callback::Body, 0);
 
 /// Makes and sends a body whose head was sent; says whether it is complete. If it is not, the
 /// connection has to end now, and its end tells the client so.
@@ -23,7 +27,10 @@ pub(super) async fn send(sockets: &Rc<Sockets>, client: ClientId, stream: Stream
     let made = poll_fn(|cx| {
         // Whoever waits for room is told before it is asked.
         let is_gone = outflow.poll_gone(cx).is_ready();
-        match making.as_mut().poll(cx) {
+        let polled = sockets
+            .pulse()
+            .during(MAKES_BODY, || making.as_mut().poll(cx));
+        match polled {
             Poll::Ready(made) => Poll::Ready(Some(made)),
             // It had its chance to see a write fail.
             Poll::Pending if is_gone || outflow.poll_gone(cx).is_ready() => Poll::Ready(None),

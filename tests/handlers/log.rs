@@ -2,13 +2,12 @@
 
 use flume::{Receiver, Sender, bounded};
 use std::io;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 
 /// Takes the lines: all of them, and warnings and errors once more.
 #[derive(Clone)]
 struct Log {
     all: Sender<String>,
-    warnings: Sender<String>,
 }
 
 impl io::Write for Log {
@@ -16,7 +15,9 @@ impl io::Write for Log {
         let line = String::from_utf8_lossy(bytes).into_owned();
         // A test that reads none leaves them here until there is no room.
         if line.contains(" WARN ") || line.contains(" ERROR ") {
-            let _ = self.warnings.try_send(line.clone());
+            for watching in WATCHING.lock().expect("nobody panics with it").iter() {
+                let _ = watching.try_send(line.clone());
+            }
         }
         let _ = self.all.try_send(line);
         Ok(bytes.len())
@@ -27,28 +28,32 @@ impl io::Write for Log {
     }
 }
 
-fn log() -> &'static (Receiver<String>, Receiver<String>) {
-    static LOG: OnceLock<(Receiver<String>, Receiver<String>)> = OnceLock::new();
+/// Who wants warnings and errors, each for itself.
+static WATCHING: Mutex<Vec<Sender<String>>> = Mutex::new(Vec::new());
+
+fn log() -> &'static Receiver<String> {
+    static LOG: OnceLock<Receiver<String>> = OnceLock::new();
     LOG.get_or_init(|| {
-        let ((all, all_of), (warnings, warnings_of)) = (bounded(4_000), bounded(1_000));
+        let (all, all_of) = bounded(4_000);
         tracing_subscriber::fmt()
             .with_max_level(tracing::Level::INFO)
             .with_ansi(false)
-            .with_writer(move || Log {
-                all: all.clone(),
-                warnings: warnings.clone(),
-            })
+            .with_writer(move || Log { all: all.clone() })
             .init();
-        (all_of, warnings_of)
+        all_of
     })
 }
 
 /// Everything from INFO on.
 pub fn lines() -> Receiver<String> {
-    log().0.clone()
+    log().clone()
 }
 
-/// Warnings and errors.
+/// Warnings and errors from here on, whoever else reads them too.
 pub fn warnings() -> Receiver<String> {
-    log().1.clone()
+    log();
+    let (to, from) = bounded(1_000);
+    let mut watching = WATCHING.lock().expect("nobody panics with it");
+    watching.push(to);
+    from
 }

@@ -3,8 +3,10 @@
 use crate::handler::mount::{Boxed, Upgraded};
 use crate::handler::request::Request;
 use crate::handler::router::{End, or_500};
+use crate::handler::watch::Sign;
 use crate::http::Response;
 use std::fmt;
+use std::pin::pin;
 use std::rc::Rc;
 
 /// Stands around the routes that are mounted behind it
@@ -56,18 +58,21 @@ pub(in crate::handler) type Layer = Rc<dyn Around>;
 pub(in crate::handler) type Layers = Rc<[Layer]>;
 
 /// Puts a middleware behind a box.
-pub(in crate::handler) fn erase(middleware: impl Middleware) -> Layer {
-    Rc::new(Erased(middleware))
+pub(in crate::handler) fn erase(middleware: impl Middleware, sign: Sign) -> Layer {
+    Rc::new(Erased(middleware, sign))
 }
 
-struct Erased<M>(M);
+struct Erased<M>(M, Sign);
 
 impl<M: Middleware> Around for Erased<M> {
     fn around<'a>(&'a self, request: Request<'a>, next: Next<'a>) -> Boxed<'a, Response> {
         Box::pin(async move {
             let path = request.path();
-            let answer = async { self.0.around(request, next).await };
-            or_500(answer, || tracing::error!(path, "a middleware panicked")).await
+            let answer = pin!(async { self.0.around(request, next).await });
+            or_500(self.1.over(answer), || {
+                tracing::error!(path, "a middleware panicked")
+            })
+            .await
         })
     }
 }

@@ -4,12 +4,14 @@ use super::into_response::IntoResponse;
 use crate::handler::body::BodyWish;
 use crate::handler::mount::Boxed;
 use crate::handler::request::Request;
+use crate::handler::watch::Sign;
 use crate::http::Response;
 use futures_lite::FutureExt;
 use std::cell::Cell;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::rc::Rc;
 
 /// A function route of any type.
@@ -24,11 +26,12 @@ pub(crate) trait Function {
 struct Erased<F, R> {
     function: F,
     wishes: Cell<BodyWish>,
+    sign: Sign,
     answer: PhantomData<fn() -> R>,
 }
 
 /// Puts a function behind a box.
-pub(super) fn erase<F, R>(function: F) -> Rc<dyn Function>
+pub(super) fn erase<F, R>(function: F, sign: Sign) -> Rc<dyn Function>
 where
     F: AsyncFn(Request<'_>) -> R + 'static,
     R: IntoResponse + 'static,
@@ -36,6 +39,7 @@ where
     Rc::new(Erased {
         function,
         wishes: Cell::default(),
+        sign,
         answer: PhantomData,
     })
 }
@@ -48,8 +52,8 @@ where
     fn call<'a>(&'a self, request: Request<'a>) -> Boxed<'a, Response> {
         Box::pin(async move {
             let path = request.path();
-            let call = async { (self.function)(request).await.into_response() };
-            or_500(call, || {
+            let call = pin!(async { (self.function)(request).await.into_response() });
+            or_500(self.sign.over(call), || {
                 tracing::error!(path, "the function of a route panicked")
             })
             .await

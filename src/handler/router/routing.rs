@@ -8,13 +8,16 @@ use super::into_response::IntoResponse;
 use super::pattern::segments;
 use super::placed::Placed;
 use super::scope::Scope;
+use crate::crossing::pulse::{Callback, Doing, Places};
 use crate::handler::callbacks::Handler;
 use crate::handler::endpoint::{Endpoint, Local};
 use crate::handler::middleware::{self, Middleware};
 use crate::handler::mount::{Mount, Mounted};
 use crate::handler::request::Request;
 use crate::handler::static_files::StaticFiles;
+use crate::handler::watch::Sign;
 use crate::http::is_name;
+use std::any::type_name;
 use std::rc::Rc;
 
 /// The routes of one shard.
@@ -45,6 +48,8 @@ pub struct Router {
     /// All scopes; the first is that of the router itself.
     pub(super) scopes: Vec<Scope>,
     current: usize,
+    /// What has a name of its own for the watchdog: where it is mounted, and what it is.
+    named: Vec<(Box<str>, Box<str>)>,
     /// Where the Pusher application was asked for.
     pub(super) pusher: Option<Scope>,
 }
@@ -60,6 +65,7 @@ impl Router {
             by_host: Vec::new(),
             scopes: vec![Scope::default()],
             current: 0,
+            named: Vec::new(),
             pusher: None,
         }
     }
@@ -234,7 +240,8 @@ impl Router {
         F: AsyncFn(Request<'_>) -> R + 'static,
         R: IntoResponse + 'static,
     {
-        self.add(None, pattern, erase(function))
+        let sign = self.sign(pattern, "the function for any method");
+        self.add(None, pattern, erase(function, sign))
     }
 
     /// A function for the requests of one method at a pattern. A panic in it is answered with 500
@@ -272,7 +279,8 @@ impl Router {
         R: IntoResponse + 'static,
     {
         assert!(is_name(method), "not a method: {method:?}");
-        self.add(Some(method), pattern, erase(function))
+        let sign = self.sign(pattern, &format!("the function for {method}"));
+        self.add(Some(method), pattern, erase(function, sign))
     }
 
     fn add(
@@ -299,13 +307,14 @@ impl Router {
         F: AsyncFn(Request<'_>) -> R + 'static,
         R: IntoResponse + 'static,
     {
+        let sign = self.sign("/*", "the fallback");
         let scope = &mut self.scopes[self.current];
         assert!(
             scope.fallback.is_none(),
             "two fallbacks of one router: {:?}",
             scope.prefix
         );
-        scope.fallback = Some(erase(function));
+        scope.fallback = Some(erase(function, sign));
         self
     }
 
@@ -315,10 +324,12 @@ impl Router {
     /// It also stands before what the router itself answers (404, 405, OPTIONS) and before its
     /// fallback: an answer where nothing is mounted passes all layers of the innermost router whose
     /// prefix and host it has, and a 405 those of the route that was mounted last at its pattern.
-    pub fn layer(&mut self, middleware: impl Middleware) -> &mut Self {
+    pub fn layer<M: Middleware>(&mut self, middleware: M) -> &mut Self {
+        let sign = self.sign("/*", &format!("the middleware {}", type_name::<M>()));
         let scope = &mut self.scopes[self.current];
         let layers = scope.layers.iter().cloned();
-        scope.layers = layers.chain([middleware::erase(middleware)]).collect();
+        let layer = middleware::erase(middleware, sign);
+        scope.layers = layers.chain([layer]).collect();
         self
     }
 
@@ -418,6 +429,24 @@ impl Router {
             pattern: format!("{}{pattern}", scope.prefix).into(),
             layers: Rc::clone(&scope.layers),
             target,
+        }
+    }
+
+    /// What the watchdog calls something by that is no handler.
+    fn sign(&mut self, pattern: &str, what: &str) -> Sign {
+        // Whoever mounts more than fits is not named.
+        let number = u16::try_from(self.named.len()).unwrap_or(u16::MAX);
+        let place = format!("{}{pattern}", self.prefix());
+        self.named.push((place.into(), what.into()));
+        let doing = Doing::new(Callback::Named, number);
+        Sign::new(self.local.sockets.pulse(), doing)
+    }
+
+    /// What the numbers mean by which routes tell the watchdog what runs.
+    pub(crate) fn places(&mut self) -> Places {
+        Places {
+            handlers: self.mounts.iter().map(|it| it.pattern().into()).collect(),
+            named: std::mem::take(&mut self.named),
         }
     }
 

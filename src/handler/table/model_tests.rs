@@ -52,6 +52,7 @@ impl World {
                 ledger: Arc::clone(&ledger),
                 hash_key: [1, 2],
                 is_open: Box::new(move |client| known.borrow().contains(&client)),
+                pulse: Arc::default(),
             }));
             let table = tables.table("rows").with_limit(limit);
             tables.agree().unwrap();

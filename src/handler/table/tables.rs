@@ -3,6 +3,7 @@
 use super::ledger::{Entry, Ledger};
 use super::shared::SharedTable;
 use super::store::{Home, Store};
+use crate::crossing::pulse::{Callback, Doing, Pulse};
 use crate::crossing::{TableAnswer, TableNote, TableOp, ToShard};
 use crate::error::panic_text;
 use crate::handler::tickets::Tickets;
@@ -25,6 +26,9 @@ use std::time::Duration;
 /// How long an operation waits at a time while its home cannot keep up.
 const PRESSED_PAUSE: Duration = Duration::from_millis(1);
 
+/// What a shard runs while it touches rows: types of users are compared, copied and dropped.
+const AT_HOME: Doing = Doing::new(Callback::Table, 0);
+
 /// What a shard's tables are made with.
 pub(crate) struct Parts {
     pub(crate) mesh: Rc<SharedPort>,
@@ -35,6 +39,8 @@ pub(crate) struct Parts {
     pub(crate) hash_key: [u64; 2],
     /// Whether a client of this shard is an open WebSocket.
     pub(crate) is_open: Box<dyn Fn(ClientId) -> bool>,
+    /// Of this shard.
+    pub(crate) pulse: Arc<Pulse>,
 }
 
 /// The tables of one shard.
@@ -221,7 +227,8 @@ impl Tables {
                 // What is dropped with a row may do anything, but not here.
                 let homes: Vec<_> = self.homes();
                 for home in homes {
-                    if catch_unwind(AssertUnwindSafe(|| home.forget(client))).is_err() {
+                    let forget = || self.parts.pulse.during(AT_HOME, || home.forget(client));
+                    if catch_unwind(AssertUnwindSafe(forget)).is_err() {
                         tracing::error!("a row of a table panicked as it was dropped");
                     }
                 }
@@ -236,7 +243,8 @@ impl Tables {
 
     fn perform(&self, table: u16, op: TableOp) -> TableAnswer {
         let store = Rc::clone(&self.list.borrow()[usize::from(table)].store);
-        match catch_unwind(AssertUnwindSafe(|| (op.0)(&*store))) {
+        let perform = || self.parts.pulse.during(AT_HOME, || (op.0)(&*store));
+        match catch_unwind(AssertUnwindSafe(perform)) {
             Ok(answer) => TableAnswer::Done(answer),
             Err(panic) => TableAnswer::Panicked(panic_text(&*panic)),
         }

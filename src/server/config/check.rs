@@ -7,6 +7,7 @@
 use super::apps::{BuiltApp, has_demo_credentials};
 use super::layers::Settings;
 use super::settings::Config;
+use crate::control::WATCHDOG_LEAST_MS;
 use crate::error::{ConfigError, Source};
 use crate::server::placement::display_cores;
 
@@ -24,6 +25,7 @@ pub(super) fn check(
     cores(config, server, usable_cores)?;
     demo_stays_home(config, server, apps)?;
     guard_has_a_clock(config, server)?;
+    watchdog_hears_beats(config, server)?;
     let mut warnings = Vec::new();
     for built in apps {
         event_fits(config, server, built)?;
@@ -66,6 +68,26 @@ fn demo_stays_home(
                  SOKETI_DEFAULT_APP_KEY and SOKETI_DEFAULT_APP_SECRET to credentials of your own, \
                  or give --config a file with [[apps]]"
             .to_owned(),
+    })
+}
+
+/// Between two beats of a shard that turns nothing can be said.
+fn watchdog_hears_beats(config: &Config, server: &Settings<Config>) -> Result<(), ConfigError> {
+    let times = [
+        ("watchdog_warn_ms", config.watchdog_warn_ms),
+        ("watchdog_end_ms", config.watchdog_end_ms),
+    ];
+    let short = times
+        .into_iter()
+        .find(|(_, ms)| (1..WATCHDOG_LEAST_MS).contains(ms));
+    let Some((key, ms)) = short else {
+        return Ok(());
+    };
+    Err(ConfigError {
+        key: key.to_owned(),
+        value: Some(ms.to_string()),
+        source: server.source(key),
+        reason: format!("expected 0, for never, or {WATCHDOG_LEAST_MS} and more"),
     })
 }
 

@@ -315,6 +315,24 @@ mod tests {
     }
 
     #[test]
+    fn a_watchdog_that_could_hear_no_beat_is_refused() {
+        for flag in ["--watchdog-warn-ms", "--watchdog-end-ms"] {
+            assert!(loaded(&[flag, "0"], &[]).is_ok());
+            assert!(loaded(&[flag, "500"], &[]).is_ok());
+            for short in ["1", "499"] {
+                let error = error(&[flag, short], &[]);
+                let key = flag.trim_start_matches('-').replace('-', "_");
+                let told = format!("shardcast: {flag}: `{key}` cannot be \"{short}\": ");
+                assert!(error.starts_with(&told), "{error}");
+                assert!(
+                    error.contains("expected 0, for never, or 500 and more"),
+                    "{error}"
+                );
+            }
+        }
+    }
+
+    #[test]
     fn a_guard_without_a_clock_is_refused() {
         let guard = "--rest-replay-guard";
         assert!(loaded(&[guard], &[]).is_ok_and(|got| got.config.rest_replay_guard));

@@ -34,6 +34,7 @@ mod server_knobs;
 mod settings;
 mod suggest;
 mod variable;
+mod watchdog_knobs;
 mod webhook_knobs;
 mod webhooks;
 

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use super::knob::{Accepts, Knob, Unit, Value};
 use super::{compression_knobs as compression, drain_knobs as drain};
-use super::{request_knobs as request, webhook_knobs as webhook};
+use super::{request_knobs as request, watchdog_knobs as watchdog, webhook_knobs as webhook};
 use super::{settings::Config, variable::Variable};
 use crate::limits::{HEAD_BYTES_MAX, SHARDS_MAX};
 
@@ -389,8 +389,7 @@ pub(super) static SERVER: &[Knob<Config>] = &[
             unit: Unit::Bytes,
         },
         group: LIMITS,
-        help: "Bytes that may wait for a slow client, then it is closed: 4100, 1013 by a custom \
-               handler",
+        help: "Bytes that may wait for a slow client, then it goes: 4100; custom handlers: 1013",
         elsewhere: &["max_backpressure"],
         put: |c, v| c.outbox_bytes = v.whole(),
         show: |c| c.outbox_bytes.to_string(),
@@ -456,6 +455,8 @@ pub(super) static SERVER: &[Knob<Config>] = &[
     drain::SPREAD_MS,
     drain::STOP_WAIT_MS,
     drain::CLOSE,
+    watchdog::WARN_MS,
+    watchdog::END_MS,
     Knob {
         key: "debug",
         flag: Some("debug"),
@@ -539,7 +540,7 @@ mod tests {
                 );
             }
         }
-        assert_eq!(numbers, 32);
+        assert_eq!(numbers, 34);
     }
 
     #[test]

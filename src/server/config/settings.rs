@@ -124,6 +124,14 @@ pub struct Config {
     /// What clients are told at a stop. Default 4100.
     pub drain_close: DrainClose,
 
+    /// For how many milliseconds a shard may not turn, because a handler blocks it or computes,
+    /// until the log names it and what it runs. Below 500 it counts as 500; 0 is never. Default
+    /// 1000.
+    pub watchdog_warn_ms: u64,
+    /// Same, until the server ends: [`ServerError::Shard`](crate::server::ServerError::Shard).
+    /// Below 500 it counts as 500; 0 is never. Default 5000.
+    pub watchdog_end_ms: u64,
+
     /// Whether to log every connection and message. Default `false`.
     pub debug: bool,
     /// Whether the published demo credentials are accepted. Never on an address others can reach.
@@ -186,6 +194,8 @@ impl Default for Config {
             drain_spread_ms: None,
             stop_wait_ms: 5_000,
             drain_close: DrainClose::default(),
+            watchdog_warn_ms: 1000,
+            watchdog_end_ms: 5000,
             debug: false,
             demo: false,
             apps: Vec::new(),
