@@ -29,8 +29,12 @@ mod full;
 mod gzip;
 #[path = "handlers/handshake.rs"]
 mod handshake;
+#[path = "handlers/idle.rs"]
+mod idle;
 #[path = "handlers/info.rs"]
 mod info;
+#[path = "handlers/json.rs"]
+mod json;
 #[path = "handlers/layers.rs"]
 mod layers;
 #[path = "handlers/log.rs"]
@@ -45,6 +49,8 @@ mod migrating;
 mod named;
 #[path = "handlers/order.rs"]
 mod order;
+#[path = "handlers/pace.rs"]
+mod pace;
 #[path = "handlers/places.rs"]
 mod places;
 #[path = "handlers/router.rs"]

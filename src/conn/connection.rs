@@ -3,6 +3,7 @@
 use super::extra::Extra;
 use super::life::Life;
 use super::outbox::Outbox;
+use super::pace::Pace;
 use super::tally::Tally;
 use crate::ws::Frame;
 use crate::ws::deflate::Profile;
@@ -92,6 +93,34 @@ impl Connection {
     /// Starts to count.
     pub fn keep_tally(&mut self, tally: Tally) {
         self.extra_mut().tally = Some(tally);
+    }
+
+    /// From now on it is not read faster than this.
+    pub fn set_pace(&mut self, pace: Pace, now_ms: u64) {
+        self.extra_mut().set_pace(pace, now_ms);
+    }
+
+    /// So many bytes of it were read.
+    pub fn read(&mut self, count: usize, now_ms: u64) {
+        if let Some(extra) = &mut self.extra {
+            extra.read(count, now_ms);
+        }
+    }
+
+    /// So many frames of it were read; `now_ms` is only asked for where it is held to a pace.
+    pub fn read_frames(&mut self, frames: u32, now_ms: impl FnOnce() -> u64) {
+        if let Some(extra) = &mut self.extra
+            && let Some(pace) = extra.pace_mut()
+        {
+            pace.took_frames(frames, now_ms());
+        }
+    }
+
+    /// For how many milliseconds nothing of it is to be read; 0 is none.
+    pub fn held_back_ms(&mut self, now_ms: impl FnOnce() -> u64) -> u64 {
+        let extra = self.extra.as_mut();
+        let pace = extra.and_then(|extra| extra.pace_mut());
+        pace.map_or(0, |pace| pace.wait_ms(now_ms()))
     }
 
     /// What is counted of it, if its handler wants to know.

@@ -1,5 +1,6 @@
 //! What few connections have, or for a short time: it is boxed, so that others hold nothing of it.
 
+use super::pace::{Budget, Pace};
 use super::tally::Tally;
 use crate::ws::Frame;
 use std::task::{Context, Waker};
@@ -9,6 +10,8 @@ use std::task::{Context, Waker};
 pub struct Extra {
     /// What is counted of it, for handlers that want to know.
     pub tally: Option<Tally>,
+    /// What it may still send, for handlers that set it a bound.
+    pace: Option<Box<Budget>>,
     /// Messages that wait for the end of one that leaves in pieces.
     behind: Vec<Frame>,
     behind_bytes: usize,
@@ -17,6 +20,24 @@ pub struct Extra {
 }
 
 impl Extra {
+    /// So many bytes came in.
+    pub(super) fn read(&mut self, count: usize, now_ms: u64) {
+        if let Some(tally) = &mut self.tally {
+            tally.read(count, now_ms);
+        }
+        if let Some(pace) = &mut self.pace {
+            pace.took_bytes(count, now_ms);
+        }
+    }
+
+    pub(super) fn set_pace(&mut self, pace: Pace, now_ms: u64) {
+        self.pace = Some(Box::new(Budget::new(pace, now_ms)));
+    }
+
+    pub(super) fn pace_mut(&mut self) -> Option<&mut Budget> {
+        self.pace.as_deref_mut()
+    }
+
     /// Puts a message behind the one that leaves in pieces.
     pub(super) fn push_behind(&mut self, frame: Frame) {
         self.behind_bytes += frame.bytes().len();
@@ -54,6 +75,9 @@ impl Extra {
 
     /// Whether nothing is in it.
     pub(super) fn is_empty(&self) -> bool {
-        self.tally.is_none() && self.behind.is_empty() && self.waiting.is_empty()
+        self.tally.is_none()
+            && self.pace.is_none()
+            && self.behind.is_empty()
+            && self.waiting.is_empty()
     }
 }

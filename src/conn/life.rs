@@ -46,7 +46,7 @@ pub enum Overdue {
     End,
     /// Ask whether the peer still lives (W15).
     Ping,
-    /// It did not answer: 4201 (W15).
+    /// It did not answer: 4201 for a Pusher client (W15), the end for another.
     Pong,
     /// The peer takes nothing: close.
     Stalled,
@@ -59,6 +59,8 @@ const NEVER: u64 = u64::MAX;
 #[derive(Clone, Copy, Debug)]
 pub struct Life {
     stage: Stage,
+    /// Nothing is read, so silence says nothing.
+    busy: bool,
     /// When the stage began.
     since_ms: u64,
     /// When the last byte was heard.
@@ -77,6 +79,7 @@ impl Life {
     pub fn new(now_ms: u64) -> Self {
         Self {
             stage: Stage::Head,
+            busy: false,
             since_ms: now_ms,
             heard_ms: now_ms,
             blocked_ms: NEVER,
@@ -111,6 +114,15 @@ impl Life {
         }
     }
 
+    /// From now on nothing is read of an open WebSocket: its handler is at work, or it is held
+    /// back. Or it is read again, and its silence counts from now.
+    pub fn set_busy(&mut self, busy: bool, now_ms: u64) {
+        if self.busy && !busy {
+            self.heard(now_ms);
+        }
+        self.busy = busy;
+    }
+
     /// The socket took bytes, or stopped taking them.
     pub fn set_blocked(&mut self, blocked: bool, now_ms: u64) {
         let was_blocked = self.is_blocked();
@@ -134,6 +146,7 @@ impl Life {
             Stage::Body => self.since_ms.saturating_add(timing.body_ms),
             Stage::KeepAlive => self.since_ms.saturating_add(timing.keep_alive_ms),
             Stage::Busy => NEVER,
+            Stage::Open | Stage::Pinged if self.busy => NEVER,
             Stage::Open => self.heard_ms.saturating_add(self.idle_ms),
             Stage::Pinged => self.since_ms.saturating_add(timing.pong_ms),
             Stage::Closing => self.since_ms.saturating_add(timing.close_ms),
@@ -224,6 +237,23 @@ mod tests {
         life.heard(160_000);
         assert_eq!(life.stage(), Stage::Open);
         assert_eq!(life.due_ms(&TIMING), 310_000);
+    }
+
+    #[test]
+    fn silence_counts_only_while_somebody_listens() {
+        let mut life = open(1_000);
+        life.set_busy(true, 10);
+        assert_eq!(life.expire(1_000_000, &TIMING), None);
+        life.set_busy(true, 1_000_000);
+        life.set_busy(false, 1_000_000);
+        assert_eq!(life.expire(1_000_999, &TIMING), None);
+        assert_eq!(life.expire(1_001_000, &TIMING), Some(Overdue::Ping));
+        life.set_busy(true, 1_001_001); // what it had sent before came in
+        assert_eq!(life.expire(9_000_000, &TIMING), None);
+        life.set_blocked(true, 9_000_000);
+        assert_eq!(life.expire(9_010_000, &TIMING), Some(Overdue::Stalled));
+        life.set_busy(false, 9_010_000);
+        assert_eq!(life.stage(), Stage::Open);
     }
 
     #[test]

@@ -7,10 +7,12 @@ use super::incoming::Incoming;
 use super::message::{Close, Message};
 use super::request::Request;
 use super::router::may_use;
+use crate::conn::Pace;
 use crate::http::Response;
 use crate::id::ClientId;
 use crate::ws::deflate::Deflate;
 use std::fmt;
+use std::time::Duration;
 
 /// Whatever went wrong in a callback.
 pub type Error = Box<dyn std::error::Error>;
@@ -199,6 +201,35 @@ pub trait Handler: 'static {
     /// time, and without this what a client sends after `on_stop` is read and dropped.
     fn serves_while_stopping(&self) -> bool {
         false
+    }
+
+    /// Whether only text is spoken here: a binary message is not given to a callback, its client is
+    /// closed with 1003.
+    fn text_only(&self) -> bool {
+        false
+    }
+
+    /// After how much silence of a client it is pinged, counted in milliseconds; `None` is never.
+    /// Asked once for each connection, which may have another time by
+    /// [`Client::set_idle_timeout`].
+    ///
+    /// Whatever a client sends is a sign of life, and every WebSocket library answers a ping by
+    /// itself. When nothing comes for `pong_wait_ms` of the configuration either, the client is
+    /// gone without a word: its machine, or the way to it. Then the connection ends, and
+    /// `on_close` is told 1006, not by the peer. Silence is not counted while nothing is read: when
+    /// a callback of this client waits for something else, or its [`Handler::pace`] holds it back.
+    fn idle_timeout(&self) -> Option<Duration> {
+        Some(Duration::from_secs(120))
+    }
+
+    /// How fast a client may send. What is more is not refused: its socket is not read until its
+    /// time comes, and what it sends waits at its own end. Whether it is `None` is always the
+    /// same; the rest is asked once for each connection.
+    ///
+    /// One read (16 KiB) is always looked at as a whole, in messages and in streams, and makes up
+    /// for it afterwards.
+    fn pace(&self) -> Option<Pace> {
+        None
     }
 
     /// Whether messages are taken while they arrive, by `on_stream`. Asked once for each

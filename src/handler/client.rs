@@ -3,6 +3,7 @@
 use super::endpoint::Endpoint;
 use super::incoming::MessageKind;
 use super::outgoing::{Outgoing, StreamError};
+use super::payload::Payload;
 use crate::conn::PushError as SendError;
 use crate::id::ClientId;
 use std::net::SocketAddr;
@@ -65,6 +66,15 @@ impl<S> Client<S> {
         &self.endpoint
     }
 
+    /// Sends a message: text from a `&str`, binary from bytes, and what came in as it came
+    /// (`client.send(message)`). See [`Client::send_text`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn send<'a>(&self, payload: impl Into<Payload<'a>>) -> Result<(), SendError> {
+        self.endpoint.send(self.id, payload)
+    }
+
     /// Sends a text message. Never waits: it leaves at the end of this turn.
     ///
     /// # Errors
@@ -98,16 +108,20 @@ impl<S> Client<S> {
         self.endpoint.stream(self.id, MessageKind::Binary)
     }
 
-    /// Sets after how much silence of the client it is pinged; it is closed when it does not answer
-    /// in time. Without it a client may be silent for ever, and one that is gone without a word is
-    /// found out only by sending to it. Times count in milliseconds.
+    /// Sets after how much silence of the client it is pinged, instead of
+    /// [`Handler::idle_timeout`](super::Handler::idle_timeout); [`Duration::MAX`] is never. Times
+    /// count in milliseconds.
     pub fn set_idle_timeout(&self, timeout: Duration) {
-        let idle_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
-        self.endpoint.set_idle(self.id, idle_ms);
+        self.endpoint.set_idle(self.id, whole_ms(timeout));
     }
 
     /// Closes the connection: what was sent before still arrives, nothing after it does.
     pub fn close(&self, code: u16, reason: &str) {
         self.endpoint.close(self.id, code, reason);
     }
+}
+
+/// Milliseconds of a time; what is longer than can be counted never comes.
+pub(super) fn whole_ms(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

@@ -187,6 +187,12 @@ pub(super) struct Begun {
     last: bool,
 }
 
+impl Begun {
+    pub(super) fn is_binary(&self) -> bool {
+        self.kind == MessageKind::Binary
+    }
+}
+
 impl Flow {
     pub(super) fn new(early: Box<[u8]>) -> Self {
         Self {
@@ -280,6 +286,7 @@ impl Flow {
         if more_waits {
             yield_now().await; // one busy client does not keep the shard to itself
         }
+        reader.keep_pace().await;
         match reader.read().await {
             Ok(Some(buffer)) => self.input = Input::Read(buffer),
             Ok(None) | Err(_) => self.ended = true,

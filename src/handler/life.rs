@@ -1,7 +1,7 @@
 //! One WebSocket from open to close: reads, calls the handler, keeps its promises.
 
 use super::callbacks::{Error, Handler, HandlerPanic, Result};
-use super::client::Client;
+use super::client::{Client, whole_ms};
 use super::incoming::{Event, Flow, Incoming, Wire, refuse};
 use super::message::{Close, Message};
 use super::mount::Boxed;
@@ -57,6 +57,7 @@ impl<H: Handler> Life<H> {
                 reader,
                 route,
                 peer_code: Cell::default(),
+                is_busy: Cell::default(),
             },
             decoder,
         }
@@ -79,6 +80,12 @@ impl<H: Handler> Life<H> {
             if !early.is_empty() {
                 sockets.tally_early(id, early.len());
             }
+        }
+        if let Some(timeout) = self.handler.idle_timeout() {
+            sockets.set_idle(id, whole_ms(timeout));
+        }
+        if let Some(pace) = self.handler.pace() {
+            sockets.set_pace(id, pace, early.len());
         }
         Box::pin(async move {
             let id = self.client.id();
@@ -136,6 +143,9 @@ impl<H: Handler> Life<H> {
             return;
         }
         loop {
+            if self.handler.pace().is_some() {
+                Box::pin(self.seat.reader.keep_pace()).await;
+            }
             let Ok(Some(mut buffer)) = self.seat.reader.read().await else {
                 return;
             };
@@ -157,6 +167,11 @@ impl<H: Handler> Life<H> {
         while !flow.has_ended() {
             let (reader, decoder) = (&self.seat.reader, &mut self.decoder);
             if let Some(Event::Begin(begun)) = flow.next(Wire { reader, decoder }).await {
+                if begun.is_binary() && self.handler.text_only() {
+                    let sockets = self.seat.reader.sockets();
+                    sockets.close_with(self.client.id(), Code::UnsupportedData);
+                    continue;
+                }
                 let (reader, decoder) = (&self.seat.reader, &mut self.decoder);
                 let wire = Wire { reader, decoder };
                 let mut incoming = Incoming::new(&mut flow, wire, begun);
@@ -195,13 +210,18 @@ impl<H: Handler> Life<H> {
                         continue;
                     }
                 };
-                if self.handler.keeps_info() {
+                if self.handler.keeps_info() || self.handler.pace().is_some() {
                     let is_message = matches!(received, Received::Text(_) | Received::Binary(_));
                     let (sockets, id) = (self.seat.reader.sockets(), self.client.id());
                     sockets.tally_frames(id, frames, is_message, is_message);
                 }
                 let message = match received {
                     Received::Text(bytes) => Message::Text(bytes),
+                    Received::Binary(_) if self.handler.text_only() => {
+                        let sockets = self.seat.reader.sockets();
+                        sockets.close_with(self.client.id(), Code::UnsupportedData);
+                        continue;
+                    }
                     Received::Binary(bytes) => Message::Binary(bytes),
                     Received::Ping(payload) => {
                         let _ = self

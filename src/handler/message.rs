@@ -33,7 +33,8 @@ impl Message<'_> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Close {
     /// The code of the close frame that came first, ours or the peer's; 1005 when it had none,
-    /// 1006 when the connection broke without one.
+    /// 1006 when the connection ended without one: it broke (`by_peer`), or the client answered no
+    /// ping and was given up (not `by_peer`).
     pub code: u16,
     /// Whether the peer closed, or broke off, before we did.
     pub by_peer: bool,

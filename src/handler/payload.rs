@@ -1,5 +1,6 @@
 //! What is sent: text or bytes, encoded once.
 
+use super::message::Message;
 use crate::ws::{Frame, Frames};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -11,6 +12,9 @@ pub enum Payload<'a> {
     Text(&'a str),
     /// Goes as a binary message.
     Binary(&'a [u8]),
+    /// Goes as a text message: bytes that are known to be UTF-8, such as a text that came in. They
+    /// are not looked at again, and others would break the protocol.
+    Utf8(&'a [u8]),
 }
 
 impl Payload<'_> {
@@ -18,6 +22,7 @@ impl Payload<'_> {
     pub(super) fn frame_for_one(self, frames: &Rc<Frames>) -> Frame {
         match self {
             Self::Text(text) => frames.text(text.as_bytes()),
+            Self::Utf8(bytes) => frames.text(bytes),
             Self::Binary(bytes) => frames.binary(bytes),
         }
     }
@@ -25,7 +30,27 @@ impl Payload<'_> {
     fn frame(self) -> Frame {
         match self {
             Self::Text(text) => Frame::text(text.as_bytes()),
+            Self::Utf8(bytes) => Frame::text(bytes),
             Self::Binary(bytes) => Frame::binary(bytes),
+        }
+    }
+}
+
+/// What came in goes out as it is; whoever has changed a text has kept it UTF-8.
+impl<'a> From<&'a Message<'_>> for Payload<'a> {
+    fn from(message: &'a Message<'_>) -> Self {
+        match message {
+            Message::Text(bytes) => Self::Utf8(bytes),
+            Message::Binary(bytes) => Self::Binary(bytes),
+        }
+    }
+}
+
+impl<'a> From<Message<'a>> for Payload<'a> {
+    fn from(message: Message<'a>) -> Self {
+        match message {
+            Message::Text(bytes) => Self::Utf8(bytes),
+            Message::Binary(bytes) => Self::Binary(bytes),
         }
     }
 }

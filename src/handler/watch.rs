@@ -81,6 +81,8 @@ pub(super) struct Seat {
     pub(super) route: u16,
     /// The code of the peer's close frame, if that came before ours. It has room here.
     pub(super) peer_code: Cell<Option<u16>>,
+    /// A callback waits for something else than what the client sends.
+    pub(super) is_busy: Cell<bool>,
 }
 
 impl Seat {
@@ -89,6 +91,13 @@ impl Seat {
         let pulse = self.reader.sockets().pulse();
         let doing = Doing::new(callback, self.route);
         pulse.begin(doing, Some(self.reader.client()));
+    }
+
+    /// The silence of a client that is not read says nothing.
+    fn set_busy(&self, busy: bool) {
+        if self.is_busy.replace(busy) != busy {
+            self.reader.sockets().set_busy(self.reader.client(), busy);
+        }
     }
 
     /// Names a callback whenever it is polled; a panic ends it and nothing else. Which one it is
@@ -123,8 +132,13 @@ impl<F: Future, W: Which> Future for Called<'_, F, W> {
         let this = self.project();
         let seat: &Seat = this.seat;
         seat.begin(W::CALLBACK);
+        if W::READS {
+            seat.reader.forget_wait();
+        }
         let polled = catch_unwind(AssertUnwindSafe(|| this.future.poll(cx)));
         seat.reader.sockets().pulse().end();
+        let waits = matches!(polled, Ok(Poll::Pending));
+        seat.set_busy(waits && !(W::READS && seat.reader.is_waiting()));
         match polled {
             Ok(Poll::Pending) => Poll::Pending,
             Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
@@ -136,6 +150,8 @@ impl<F: Future, W: Which> Future for Called<'_, F, W> {
 /// One of the callbacks, as a type.
 pub(super) trait Which {
     const CALLBACK: Callback;
+    /// Whether it reads from the socket itself.
+    const READS: bool = false;
 }
 
 /// `on_open`.
@@ -159,6 +175,7 @@ impl Which for WholeMessage {
 
 impl Which for Stream {
     const CALLBACK: Callback = Callback::Stream;
+    const READS: bool = true;
 }
 
 impl Which for Failure {

@@ -3,10 +3,12 @@
 use super::pool::{Buffer, Pool};
 use super::sockets::Sockets;
 use super::stream::Stream;
+use super::tasks::pause_ms;
 use crate::id::ClientId;
 use crate::limits::READ_CHUNK;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io;
+use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
@@ -68,11 +70,43 @@ impl Reader {
         Ok(buffer)
     }
 
+    /// Whether this reader waits for its peer, since [`Reader::forget_wait`].
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        self.sockets.waiting_read.get() == Some(self.client)
+    }
+
+    /// What is asked next is whether it waits again.
+    pub fn forget_wait(&self) {
+        self.sockets.waiting_read.set(None);
+    }
+
+    /// Waits until its client may be read again, if it is held to a pace, or until the connection
+    /// closes.
+    pub async fn keep_pace(&self) {
+        while let wait_ms @ 1.. = self.sockets.held_back_ms(self.client) {
+            self.sockets.set_busy(self.client, true);
+            let mut pause = pin!(pause_ms(wait_ms));
+            poll_fn(|cx| match self.sockets.poll_closing(self.client, cx) {
+                Poll::Ready(()) => Poll::Ready(()),
+                Poll::Pending => pause.as_mut().poll(cx),
+            })
+            .await;
+            self.sockets.set_busy(self.client, false);
+            if self.sockets.is_closing(self.client) {
+                return;
+            }
+        }
+    }
+
     fn poll_read(&self, cx: &mut Context<'_>, front: &[u8]) -> Poll<io::Result<Option<Buffer>>> {
         let pool: &Rc<Pool> = self.sockets.pool();
         let mut buffer = pool.take();
         match self.stream.poll_read(cx, buffer.room(front.len())) {
-            Poll::Pending => Poll::Pending,
+            Poll::Pending => {
+                self.sockets.waiting_read.set(Some(self.client));
+                Poll::Pending
+            }
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
             Poll::Ready(Ok(0)) => Poll::Ready(Ok(None)),
             Poll::Ready(Ok(count)) => {

@@ -31,6 +31,10 @@ pub struct SocketOptions {
     pub send_ring: bool,
 }
 
+/// The code that stands for an end without a close frame (RFC 6455, section 7.1.5). It is never
+/// sent.
+const BROKEN: u16 = 1006;
+
 /// The close code for a slow reader that is no Pusher client.
 const TRY_AGAIN_LATER: u16 = 1013;
 
@@ -51,6 +55,8 @@ pub struct Sockets {
     pub(super) flows: RefCell<HashMap<ClientId, Flow>>,
     pub(super) stopping: Cell<bool>,
     pulse: Arc<Pulse>,
+    /// Whose read waited last, unless one has brought something since.
+    pub(super) waiting_read: Cell<Option<ClientId>>,
 }
 
 impl Sockets {
@@ -77,6 +83,7 @@ impl Sockets {
             flows: RefCell::default(),
             stopping: Cell::new(false),
             pulse,
+            waiting_read: Cell::new(None),
         }
     }
 
@@ -398,8 +405,24 @@ impl Sockets {
             Overdue::Ping => {
                 let _ = self.push(client, Frame::ping());
             }
-            Overdue::Pong => self.close_with(client, Code::PongTimeout),
+            Overdue::Pong => self.give_up_silent(client),
             Overdue::End | Overdue::Stalled => self.abort(client),
+        }
+    }
+
+    /// The client has answered no ping. One of Pusher's may still hear why (W15); another is gone
+    /// without a word, and without one it is ended.
+    fn give_up_silent(&self, client: ClientId) {
+        let mut is_pusher = false;
+        if let Some(connection) = self.table.borrow_mut().get_mut(client) {
+            is_pusher = connection.is_pusher;
+            if !is_pusher {
+                connection.close_code = Some(BROKEN);
+            }
+        }
+        match is_pusher {
+            true => self.close_with(client, Code::PongTimeout),
+            false => self.abort(client),
         }
     }
 
@@ -427,9 +450,7 @@ impl Sockets {
         let now_ms = self.clock.now_ms();
         if let Some(connection) = self.table.borrow_mut().get_mut(client) {
             connection.life.heard(now_ms);
-            if let Some(tally) = connection.tally_mut() {
-                tally.read(count, now_ms);
-            }
+            connection.read(count, now_ms);
         }
     }
 

@@ -2,13 +2,13 @@
 //! has left.
 
 use super::sockets::Sockets;
-use crate::conn::{PushError, Stage, Tally, Vitals};
+use crate::conn::{Pace, PushError, Stage, Tally, Vitals};
 use crate::id::ClientId;
 use crate::protocol::Code;
 use crate::ws::Frame;
 use std::future::poll_fn;
 use std::net::SocketAddr;
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 /// The client is gone, or it is closing and takes nothing more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,7 +132,48 @@ impl Sockets {
     /// Counts frames that were read of the client: of a message, which may end with them, or a
     /// control frame.
     pub fn tally_frames(&self, client: ClientId, frames: u32, is_data: bool, ends: bool) {
-        self.tally(client, |tally| tally.read_frames(frames, is_data, ends));
+        let mut table = self.table.borrow_mut();
+        if let Some(connection) = table.get_mut(client) {
+            connection.read_frames(frames, || self.clock().now_ms());
+            if let Some(tally) = connection.tally_mut() {
+                tally.read_frames(frames, is_data, ends);
+            }
+        }
+    }
+
+    /// From now on the client is not read faster than this; `early` bytes were already.
+    pub fn set_pace(&self, client: ClientId, pace: Pace, early: usize) {
+        let now_ms = self.clock().now_ms();
+        if let Some(connection) = self.table.borrow_mut().get_mut(client) {
+            connection.set_pace(pace, now_ms);
+            connection.read(early, now_ms);
+        }
+    }
+
+    /// For how many milliseconds nothing of the client is to be read; 0 is none.
+    #[must_use]
+    pub fn held_back_ms(&self, client: ClientId) -> u64 {
+        let mut table = self.table.borrow_mut();
+        let connection = table.get_mut(client);
+        connection.map_or(0, |it| it.held_back_ms(|| self.clock().now_ms()))
+    }
+
+    /// Nothing is read of the client from now on, or it is read again: until then its silence
+    /// does not count.
+    pub fn set_busy(&self, client: ClientId, busy: bool) {
+        let now_ms = self.clock().now_ms();
+        if let Some(connection) = self.table.borrow_mut().get_mut(client) {
+            connection.life.set_busy(busy, now_ms);
+        }
+        self.arm(client);
+    }
+
+    /// Ready when the client is closing, or gone.
+    pub fn poll_closing(&self, client: ClientId, cx: &Context<'_>) -> Poll<()> {
+        match self.table.borrow_mut().get_mut(client) {
+            Some(connection) if connection.life.stage() != Stage::Closing => connection.wait(cx),
+            _ => Poll::Ready(()),
+        }
     }
 
     /// Keeps the code of the peer's close frame.

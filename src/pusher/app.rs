@@ -13,6 +13,7 @@ use crate::net::pause_ms;
 use crate::protocol::command::{ClientEvent, CommandError};
 use crate::protocol::{Code, Command};
 use std::rc::Rc;
+use std::time::Duration;
 
 /// What the application is mounted with.
 #[derive(Clone, Debug)]
@@ -169,6 +170,10 @@ impl Handler for PusherApp {
 
     fn serves_while_stopping(&self) -> bool {
         true // W22: who waits for its close is served meanwhile
+    }
+
+    fn idle_timeout(&self) -> Option<Duration> {
+        None // each app has its own (W15)
     }
 
     fn keeps_info(&self) -> bool {

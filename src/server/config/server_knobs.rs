@@ -389,7 +389,8 @@ pub(super) static SERVER: &[Knob<Config>] = &[
             unit: Unit::Bytes,
         },
         group: LIMITS,
-        help: "Bytes that may wait for a slow client, then it goes: 4100; custom handlers: 1013",
+        help: "Bytes that may wait for a slow client, then it is closed: 4100, 1013 by a custom \
+               handler",
         elsewhere: &["max_backpressure"],
         put: |c, v| c.outbox_bytes = v.whole(),
         show: |c| c.outbox_bytes.to_string(),
@@ -437,7 +438,7 @@ pub(super) static SERVER: &[Knob<Config>] = &[
             unit: Unit::Milliseconds,
         },
         group: LIMITS,
-        help: "Time a pinged client has to send anything, then it is closed with 4201",
+        help: "Time a pinged client has to send anything, then it is closed (of Pusher: 4201)",
         elsewhere: &["pong_timeout_ms"],
         put: |c, v| c.pong_wait_ms = v.whole(),
         show: |c| c.pong_wait_ms.to_string(),

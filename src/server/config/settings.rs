@@ -77,7 +77,8 @@ pub struct Config {
     /// How many milliseconds past its app's activity timeout a silent client is pinged. Default
     /// 30000.
     pub activity_grace_ms: u64,
-    /// For how many milliseconds an answer to that ping is awaited, then 4201. Default 30000.
+    /// For how many milliseconds an answer to a ping is awaited. Then a Pusher client is closed
+    /// with 4201, and the connection of a custom handler's ends. Default 30000.
     pub pong_wait_ms: u64,
 
     /// Whether messages are compressed for Pusher clients that offer permessage-deflate (RFC 7692),
