@@ -1,5 +1,10 @@
 //! What the whole program logs: one collector, since a program has only one.
 
+#![allow(
+    clippy::disallowed_types,
+    reason = "tests of one program run on threads of their own"
+)]
+
 use flume::{Receiver, Sender, bounded};
 use std::io;
 use std::sync::{Mutex, OnceLock};

@@ -1,5 +1,10 @@
 //! Handlers that block their shard: the watchdog names them, and ends the server in the end.
 
+#![allow(
+    clippy::disallowed_types,
+    reason = "tests of one program run on threads of their own"
+)]
+
 use crate::log::warnings;
 use crate::support::http::Http;
 use crate::support::server::{TestServer, config};
