@@ -49,8 +49,8 @@ impl Router {
         mounted
     }
 
-    /// Whether a fallback that has no layers belongs where its scope is. It does not take the layers
-    /// of another one of the same prefix away, and where it says nothing, another host may.
+    /// Whether a fallback that has no layers belongs where its scope is. It does not take the
+    /// layers of another one of the same prefix away, and where it says nothing, another host may.
     fn has_bare_place(&self, scope: &Scope, fallback: &Fallback) -> bool {
         let says = fallback.function.is_some();
         let is_plain = scope.host.is_none() && !scope.prefix.is_empty();
