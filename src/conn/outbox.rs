@@ -142,9 +142,11 @@ impl Outbox {
     }
 
     /// Drops what has not begun to leave. A frame that is partly sent stays: half a frame would
-    /// make nonsense of all that follows it.
+    /// make nonsense of all that follows it. So does the answer to the handshake, and what is in
+    /// front of it: without it no frame means anything.
     pub fn drop_unsent(&mut self) {
-        let kept = usize::from(self.sent > 0);
+        let answer = self.frames.iter().rposition(Frame::is_answer);
+        let kept = answer.map_or(usize::from(self.sent > 0), |at| at + 1);
         self.frames.truncate(kept);
         self.bytes = self
             .frames
@@ -212,6 +214,21 @@ mod tests {
         fresh.push(frame(10));
         fresh.drop_unsent();
         assert_eq!((fresh.bytes(), fresh.is_empty()), (0, true));
+    }
+
+    #[test]
+    fn the_answer_to_the_handshake_is_kept_with_what_is_in_front_of_it() {
+        let mut outbox = Outbox::default();
+        let (body, answer) = (Frame::raw(b"a page"), Frame::raw(b"HTTP/1.1 101 \r\n\r\n"));
+        let kept = body.bytes().len() + answer.bytes().len();
+        for frame in [body, answer, Frame::text(b"HTTP/1.1"), Frame::ping()] {
+            outbox.push(frame);
+        }
+        outbox.drop_unsent();
+        assert_eq!((outbox.frames(), outbox.bytes()), (2, kept));
+        outbox.advance(3);
+        outbox.drop_unsent();
+        assert_eq!((outbox.frames(), outbox.bytes()), (2, kept - 3));
     }
 
     proptest! {

@@ -121,6 +121,13 @@ impl Frame {
         self.bytes().first().is_some_and(|first| first & 0x80 != 0)
     }
 
+    /// Whether this is the head of an HTTP response: no frame begins with its first byte, which
+    /// would be that of a control frame in fragments.
+    #[must_use]
+    pub fn is_answer(&self) -> bool {
+        self.bytes().first() == Some(&b'H')
+    }
+
     /// What goes to the socket.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {

@@ -185,3 +185,39 @@ fn what_comes_from_another_shard_closes_who_is_full() {
         assert_eq!(ask(&mut near, "alive"), "alive");
     }
 }
+
+/// Sends itself more than fits before it was told that it is connected.
+struct Greedy;
+
+impl Handler for Greedy {
+    type Session = ();
+
+    async fn on_handshake(&self, _: &Request<'_>) -> Result<Handshake<()>> {
+        Ok(Handshake::accept(()))
+    }
+
+    async fn on_open(&self, client: &mut Client<()>) -> Result {
+        let endpoint = client.endpoint();
+        let all = endpoint.prepare(&[7; OUTBOX][..]);
+        endpoint.multicast(&[client.id()], &all);
+        Ok(())
+    }
+
+    async fn on_message(&self, _: &mut Client<()>, _: Message<'_>) -> Result {
+        Ok(())
+    }
+}
+
+#[test]
+fn who_is_full_before_the_handshakes_answer_has_left_gets_it_all_the_same() {
+    let config = Config {
+        outbox_bytes: OUTBOX,
+        ..config([])
+    };
+    let routes = |router: &mut Router| {
+        router.mount("/greedy", |_| Greedy);
+    };
+    let server = TestServer::build(Server::builder().config(config).routes(routes));
+    let mut ws = Ws::open(server.address(), "/greedy");
+    assert_eq!(ws.expect_close(1013), "The client reads too slowly");
+}
