@@ -107,6 +107,9 @@ impl Endpoint {
             let frame = payload.frame_for_one(self.local.sockets.frames());
             return self.local.sockets.offer(client, frame);
         }
+        if client.shard().0 >= self.local.shards {
+            return Err(SendError::Gone);
+        }
         let frame = Prepared::new(payload).bytes();
         self.local
             .mesh
@@ -178,7 +181,7 @@ impl Endpoint {
     pub fn close(&self, client: ClientId, code: u16, reason: &str) {
         if client.shard() == self.local.shard {
             self.local.sockets.close(client, code, reason);
-        } else {
+        } else if client.shard().0 < self.local.shards {
             let message = ToShard::Close {
                 client,
                 code,

@@ -99,3 +99,30 @@ fn a_task_that_never_rests_is_named_as_one() {
     let text = panic_of(|| ann.expect_text());
     assert!(text.contains("do not come to rest"), "{text}");
 }
+
+#[test]
+fn a_client_of_a_shard_that_there_is_none_of_is_gone() {
+    use shardcast::handler::{Client, Handler, Handshake, Message, Request, Result, SendError};
+    use shardcast::id::{ClientId, ShardId};
+    struct Nowhere;
+    impl Handler for Nowhere {
+        type Session = ();
+        async fn on_handshake(&self, _: &Request<'_>) -> Result<Handshake<()>> {
+            Ok(Handshake::accept(()))
+        }
+        async fn on_message(&self, client: &mut Client<()>, _: Message<'_>) -> Result {
+            let (id, endpoint) = (ClientId::new(ShardId(2), 0, 0), client.endpoint());
+            assert_eq!(endpoint.send(id, "x"), Err(SendError::Gone));
+            endpoint.close(id, 4000, "");
+            endpoint.multicast(&[id], &endpoint.prepare("x"));
+            assert_eq!(endpoint.ready(id).await, Err(SendError::Gone));
+            assert_eq!(endpoint.info(id).await, None);
+            Ok(client.send_text("gone")?)
+        }
+    }
+    let shards = Testing::new(|router| router.mount("/", |_| Nowhere)).start();
+    let mut ann = shards.connect("/");
+    ann.send_text("go");
+    assert_eq!(ann.expect_text(), "gone");
+    shards.stop();
+}
