@@ -8,6 +8,7 @@ use crate::net::pause_ms;
 use crate::protocol::Code;
 use futures_lite::FutureExt;
 use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
@@ -128,6 +129,10 @@ impl Farewells {
                     waited_ms,
                     "on_stop takes too long: it is not waited for"
                 );
+                // What it holds may do anything as it is dropped.
+                if catch_unwind(AssertUnwindSafe(|| drop(running))).is_err() {
+                    tracing::error!(route, "on_stop panicked as it was dropped");
+                }
             }
             mount.stopped();
         }

@@ -1,6 +1,9 @@
 //! The end, and what must not be left at it.
 
 use crate::room::{panic_of, room};
+use futures_lite::future::pending;
+use shardcast::handler::{Client, Endpoint, Handler, Handshake, Message, Request, Result};
+use shardcast::testing::Testing;
 
 #[test]
 fn on_stop_comes_first_then_closes_then_on_close() {
@@ -69,5 +72,41 @@ fn an_on_stop_that_does_not_return_is_not_waited_for() {
     // stop_wait_ms is 5000, and waves of closes follow.
     assert!((5_000..5_100).contains(&passed), "{passed}");
     assert_eq!([ann.expect_text(), ann.expect_text()], ["farewell"; 2]);
+    assert_eq!(ann.expect_close().0, 4100);
+}
+
+/// Breaks when its on_stop is given up.
+struct Brittle;
+
+struct Guard;
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        panic!("broken in a drop");
+    }
+}
+
+impl Handler for Brittle {
+    type Session = ();
+
+    async fn on_handshake(&self, _: &Request<'_>) -> Result<Handshake<()>> {
+        Ok(Handshake::accept(()))
+    }
+
+    async fn on_message(&self, _: &mut Client<()>, _: Message<'_>) -> Result {
+        Ok(())
+    }
+
+    async fn on_stop(&self, _: &Endpoint) {
+        let _guard = Guard;
+        pending().await
+    }
+}
+
+#[test]
+fn an_on_stop_that_breaks_as_it_is_given_up_breaks_nothing_else() {
+    let shards = Testing::new(|router| router.mount("/", |_| Brittle)).start();
+    let mut ann = shards.connect("/");
+    shards.stop();
     assert_eq!(ann.expect_close().0, 4100);
 }
