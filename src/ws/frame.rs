@@ -1,13 +1,11 @@
 //! Outbound frames: encoded once, then shared.
 //!
-//! A [`Frame`] is 16 bytes and cheap to clone without atomics: it points to bytes of this
-//! shard, to static bytes, to a buffer that it gives back, or holds a very short frame itself. The
-//! buffer behind a broadcast is an `Arc<[u8]>`: it crosses the mesh once and is wrapped once on
-//! each shard.
+//! A [`Frame`] is 16 bytes and cheap to clone without atomics: it points to bytes that this
+//! shard holds, to static bytes, or holds a very short frame itself. The buffer behind a broadcast
+//! is an `Arc<[u8]>`: it crosses the mesh once and is wrapped once on each shard.
 
-use super::lent::Lent;
+use super::lent::Held;
 use crate::limits::{CLOSE_REASON_MAX, CONTROL_PAYLOAD_MAX};
-use std::rc::Rc;
 use std::sync::Arc;
 use tungstenite::protocol::frame::FrameHeader;
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
@@ -18,8 +16,7 @@ pub struct Frame(Repr);
 
 #[derive(Clone, Debug)]
 enum Repr {
-    Shared(Rc<Arc<[u8]>>),
-    Lent(Lent),
+    Held(Held),
     Static(&'static &'static [u8]),
     Short { len: u8, bytes: [u8; SHORT_MAX] },
 }
@@ -35,7 +32,7 @@ impl Frame {
     /// each socket.
     #[must_use]
     pub fn shared(bytes: Arc<[u8]>) -> Self {
-        Self(Repr::Shared(Rc::new(bytes)))
+        Self::held(Held::shared(bytes))
     }
 
     /// A text message from `payload`.
@@ -132,16 +129,14 @@ impl Frame {
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         match &self.0 {
-            Repr::Shared(bytes) => bytes,
-            Repr::Lent(lent) => lent.bytes(),
+            Repr::Held(held) => held.bytes(),
             Repr::Static(bytes) => bytes,
             Repr::Short { len, bytes } => &bytes[..usize::from(*len)],
         }
     }
 
-    /// A frame in a buffer of the shard's.
-    pub(super) fn lent(lent: Lent) -> Self {
-        Self(Repr::Lent(lent))
+    pub(super) fn held(held: Held) -> Self {
+        Self(Repr::Held(held))
     }
 
     /// A message that is short enough to be held in place.
@@ -250,7 +245,7 @@ mod tests {
     #[test]
     fn short_pongs_own_no_memory() {
         assert!(matches!(Frame::pong(&[0; 12]).0, Repr::Short { .. }));
-        assert!(matches!(Frame::pong(&[0; 13]).0, Repr::Shared(_)));
+        assert!(matches!(Frame::pong(&[0; 13]).0, Repr::Held(_)));
     }
 
     #[test]

@@ -9,25 +9,30 @@ use super::frame::{self, Frame};
 use crate::limits::{FRAME_BUFFER_MAX, FRAME_BUFFERS_KEPT, FRAME_BYTES_KEPT};
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
+use std::sync::Arc;
 use tungstenite::protocol::frame::coding::{Data, OpCode};
 
 /// The buffers of a shard that no frame uses.
 #[derive(Debug, Default)]
 pub struct Frames {
-    free: RefCell<Vec<Rc<Buffer>>>,
+    free: RefCell<Vec<Rc<Owner>>>,
     /// Bytes of memory in `free`.
     kept: Cell<usize>,
 }
 
+/// What the bytes of a frame belong to.
 #[derive(Debug)]
-struct Buffer {
-    bytes: Vec<u8>,
-    pool: Weak<Frames>,
+enum Owner {
+    /// All shards that it goes to.
+    Shared(Arc<[u8]>),
+    /// The pool, which takes it back.
+    Lent { bytes: Vec<u8>, pool: Weak<Frames> },
 }
 
-/// A buffer in use; the last of its clones gives it back. `None` only while that happens.
+/// The bytes of a frame, in one place for all its clones on this shard. It is one pointer to
+/// either owner, since whatever is asked of it is asked for each socket.
 #[derive(Clone, Debug)]
-pub(super) struct Lent(Option<Rc<Buffer>>);
+pub(super) struct Held(Rc<Owner>);
 
 impl Frames {
     /// A text message from `payload`, for one client.
@@ -62,57 +67,77 @@ impl Frames {
         if let Some(short) = Frame::short(is_final, opcode, payload) {
             return short;
         }
-        let mut buffer = self.take();
-        let unique = Rc::get_mut(&mut buffer).expect("whatever is free has one owner");
-        unique.bytes.clear();
-        frame::fragment_into(is_final, opcode, payload, &mut unique.bytes);
-        Frame::lent(Lent(Some(buffer)))
-    }
-
-    fn take(self: &Rc<Self>) -> Rc<Buffer> {
-        let Some(buffer) = self.free.borrow_mut().pop() else {
-            let (bytes, pool) = (Vec::new(), Rc::downgrade(self));
-            return Rc::new(Buffer { bytes, pool });
+        let mut owner = self.take();
+        let Some(Owner::Lent { bytes, .. }) = Rc::get_mut(&mut owner) else {
+            unreachable!("whatever is free was lent, and no frame has it");
         };
-        self.kept.set(self.kept.get() - buffer.bytes.capacity());
-        buffer
+        bytes.clear();
+        frame::fragment_into(is_final, opcode, payload, bytes);
+        Frame::held(Held(owner))
     }
 
-    fn take_back(&self, buffer: Rc<Buffer>) {
-        let size = buffer.bytes.capacity();
+    fn take(self: &Rc<Self>) -> Rc<Owner> {
+        let Some(owner) = self.free.borrow_mut().pop() else {
+            let (bytes, pool) = (Vec::new(), Rc::downgrade(self));
+            return Rc::new(Owner::Lent { bytes, pool });
+        };
+        self.kept.set(self.kept.get() - owner.capacity());
+        owner
+    }
+
+    fn take_back(&self, owner: Rc<Owner>) {
+        let size = owner.capacity();
         let mut free = self.free.borrow_mut();
         if size <= FRAME_BUFFER_MAX
             && free.len() < FRAME_BUFFERS_KEPT
             && self.kept.get() + size <= FRAME_BYTES_KEPT
         {
             self.kept.set(self.kept.get() + size);
-            free.push(buffer);
+            free.push(owner);
         }
     }
 }
 
-impl Lent {
+impl Owner {
+    /// Bytes of memory that the pool answers for.
+    fn capacity(&self) -> usize {
+        match self {
+            Self::Shared(_) => 0,
+            Self::Lent { bytes, .. } => bytes.capacity(),
+        }
+    }
+}
+
+impl Held {
+    /// Bytes that may be shared with other shards.
+    pub(super) fn shared(bytes: Arc<[u8]>) -> Self {
+        Self(Rc::new(Owner::Shared(bytes)))
+    }
+
     pub(super) fn bytes(&self) -> &[u8] {
-        self.0.as_ref().map_or(&[], |buffer| &buffer.bytes)
-    }
-}
-
-impl Drop for Lent {
-    #[inline]
-    fn drop(&mut self) {
-        if let Some(buffer) = self.0.take() {
-            let_go(buffer);
+        match &*self.0 {
+            Owner::Shared(bytes) => bytes,
+            Owner::Lent { bytes, .. } => bytes,
         }
     }
 }
 
-/// Gives a buffer back that has no other owner. Kept apart from the end of every other frame.
+impl Drop for Held {
+    fn drop(&mut self) {
+        if Rc::strong_count(&self.0) == 1 {
+            give_back(&self.0);
+        }
+    }
+}
+
+/// Whoever drops a frame last gives its buffer back, if it was lent. Apart from the drop of all
+/// others.
 #[inline(never)]
-fn let_go(buffer: Rc<Buffer>) {
-    if Rc::strong_count(&buffer) == 1
-        && let Some(pool) = buffer.pool.upgrade()
+fn give_back(owner: &Rc<Owner>) {
+    if let Owner::Lent { pool, .. } = &**owner
+        && let Some(pool) = pool.upgrade()
     {
-        pool.take_back(buffer);
+        pool.take_back(Rc::clone(owner));
     }
 }
 
