@@ -35,6 +35,8 @@ mod idle;
 mod info;
 #[path = "handlers/json.rs"]
 mod json;
+#[path = "handlers/kept_streams.rs"]
+mod kept_streams;
 #[path = "handlers/layers.rs"]
 mod layers;
 #[path = "handlers/log.rs"]

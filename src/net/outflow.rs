@@ -15,6 +15,8 @@ use std::task::{Context, Poll, Waker};
 /// What is kept of a client while an answer to it is made.
 #[derive(Debug)]
 pub(super) struct Flow {
+    /// Which answer it is: what is left of one that is over does nothing to the next.
+    answer: Rc<()>,
     /// The client takes the end of the connection for that of the answer: only a reset tells it
     /// that the answer broke off.
     ends_with_connection: bool,
@@ -64,6 +66,7 @@ impl Sockets {
 pub struct Outflow {
     sockets: Rc<Sockets>,
     client: ClientId,
+    answer: Rc<()>,
 }
 
 impl Outflow {
@@ -71,13 +74,26 @@ impl Outflow {
     /// end of the connection or not.
     #[must_use]
     pub fn new(sockets: Rc<Sockets>, client: ClientId, ends_with_connection: bool) -> Self {
+        let answer = Rc::new(());
         let flow = Flow {
+            answer: Rc::clone(&answer),
             ends_with_connection,
             lost: false,
             waiting: Vec::new(),
         };
         sockets.flows.borrow_mut().insert(client, flow);
-        Self { sockets, client }
+        Self {
+            sockets,
+            client,
+            answer,
+        }
+    }
+
+    /// What is kept while this answer is made; nothing once it is over.
+    fn with<T>(&self, look: impl FnOnce(&mut Flow) -> T) -> Option<T> {
+        let mut flows = self.sockets.flows.borrow_mut();
+        let flow = flows.get_mut(&self.client)?;
+        Rc::ptr_eq(&flow.answer, &self.answer).then(|| look(flow))
     }
 
     /// Ready when the client is gone. The task that makes the answer asks this at each turn of its
@@ -87,20 +103,19 @@ impl Outflow {
             return Poll::Ready(());
         }
         let has_room = self.poll_room(cx).is_ready();
-        if let Some(flow) = self.sockets.flows.borrow_mut().get_mut(&self.client) {
+        self.with(|flow| {
             if has_room {
                 // The task itself runs just now.
                 flow.waiting.retain(|it| !it.will_wake(cx.waker()));
                 flow.wake();
             }
             flow.wait(cx);
-        }
+        });
         Poll::Pending
     }
 
     fn is_gone(&self) -> bool {
-        let flows = self.sockets.flows.borrow();
-        flows.get(&self.client).is_none_or(|flow| flow.lost) || self.sockets.is_closing(self.client)
+        self.with(|flow| flow.lost).unwrap_or(true) || self.sockets.is_closing(self.client)
     }
 
     fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
@@ -113,9 +128,7 @@ impl Outflow {
     }
 
     fn wait(&self, cx: &Context<'_>) {
-        if let Some(flow) = self.sockets.flows.borrow_mut().get_mut(&self.client) {
-            flow.wait(cx);
-        }
+        self.with(|flow| flow.wait(cx));
     }
 }
 
@@ -140,11 +153,11 @@ impl BodySink for Outflow {
     }
 
     fn poll_stopping(&self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.sockets.stopping.get() {
-            return Poll::Ready(());
+        let goes_on = !self.sockets.stopping.get() && self.with(|flow| flow.wait(cx)).is_some();
+        match goes_on {
+            true => Poll::Pending,
+            false => Poll::Ready(()), // an answer that is over has nothing to wait for
         }
-        self.wait(cx);
-        Poll::Pending
     }
 
     fn pause(&self, ms: u64) -> Pin<Box<dyn Future<Output = ()>>> {
@@ -154,7 +167,10 @@ impl BodySink for Outflow {
 
 impl Drop for Outflow {
     fn drop(&mut self) {
-        self.sockets.flows.borrow_mut().remove(&self.client);
+        if self.with(|_| ()).is_some() {
+            let flow = self.sockets.flows.borrow_mut().remove(&self.client);
+            drop(flow); // its wakers may be the last of their tasks: not while flows are borrowed
+        }
     }
 }
 
