@@ -199,7 +199,7 @@ where
     }
 
     /// Shows every row, in no order. They come from their homes in pieces of
-    /// [`TABLE_PIECE`](crate::limits::TABLE_PIECE), so the table may change meanwhile: a row that
+    /// [`TABLE_PIECE`], so the table may change meanwhile: a row that
     /// is there all the time is shown once, as it was when its piece was made; one that comes or
     /// goes may be shown or not; one that goes and comes back, twice.
     pub async fn for_each(&self, mut show: impl FnMut(&K, &V)) {
