@@ -205,8 +205,9 @@ impl BodyWriter {
         self.frame(&rest)
     }
 
-    /// Ends when the server stops, or when this answer is over: time to come to an end. A body that goes on is cut off with the
-    /// last connections, seconds later. May be kept and awaited beside whatever is written.
+    /// Ends when the server stops, or when this answer is over: time to come to an end. A body that
+    /// goes on is cut off with the last connections, seconds later. May be kept and awaited beside
+    /// whatever is written.
     pub fn stopping(&self) -> impl Future<Output = ()> + use<> {
         let sink = Rc::clone(&self.out.sink);
         poll_fn(move |cx| sink.poll_stopping(cx))
