@@ -7,16 +7,18 @@ mod support;
 
 use serde_json::json;
 use shardcast::app::App;
-use shardcast::handler::{Client, Endpoint, Handler, Handshake, Message, Request, Result};
+use shardcast::handler::{Client, Endpoint, Handler, Handshake, Message, Request, Result, Router};
 use shardcast::http::Response;
+use shardcast::id::ClientId;
 use shardcast::server::Server;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 use std::thread;
-use support::http::Http;
+use support::http::{Http, request};
 use support::rest::Rest;
 use support::server::{TestServer, app, config};
 use support::sign::Keys;
-use support::websocket::Ws;
+use support::websocket::{BINARY, FIN, Ws, frame};
 
 /// Stops its shard's thread on any message, until the test lets it go. Tells its shard on GET.
 struct Gate {
@@ -56,6 +58,13 @@ fn unlimited() -> App {
 
 /// A server with short rings, and what stops a shard of it.
 fn gated() -> (TestServer, Arc<Barrier>) {
+    gated_beside(|_| {})
+}
+
+/// Same, with more routes.
+fn gated_beside(
+    routes: impl Fn(&mut Router) + Send + Sync + 'static,
+) -> (TestServer, Arc<Barrier>) {
     let barrier = Arc::new(Barrier::new(2));
     let shared = Arc::clone(&barrier);
     let mut config = config([unlimited()]);
@@ -66,6 +75,7 @@ fn gated() -> (TestServer, Arc<Barrier>) {
         .routes(move |router| {
             let barrier = Arc::clone(&shared);
             router.mount("/gate", |endpoint| Gate { endpoint, barrier });
+            routes(router);
         });
     (TestServer::build(builder), barrier)
 }
@@ -180,4 +190,104 @@ fn publishes_are_answered_503_while_the_other_shard_stands_still() {
     }
     assert_eq!(seen, accepted);
     listener.expect_quiet();
+}
+
+/// Broadcasts a number for each binary message and each POST; tells its shard.
+struct Shout {
+    endpoint: Endpoint,
+    taken: Arc<AtomicUsize>,
+}
+
+impl Shout {
+    fn shout(&self, except: &[ClientId]) {
+        let taken = self.taken.fetch_add(1, Ordering::Relaxed);
+        self.endpoint.broadcast_except(&*taken.to_string(), except);
+    }
+}
+
+impl Handler for Shout {
+    type Session = ();
+
+    async fn on_handshake(&self, _: &Request<'_>) -> Result<Handshake<()>> {
+        Ok(Handshake::accept(()))
+    }
+
+    async fn on_open(&self, client: &mut Client<()>) -> Result {
+        Ok(client.send_text(&self.endpoint.shard().to_string())?)
+    }
+
+    async fn on_message(&self, client: &mut Client<()>, message: Message<'_>) -> Result {
+        match message.as_text() {
+            Some(text) => client.send_text(text)?,
+            None => self.shout(&[client.id()]),
+        }
+        Ok(())
+    }
+
+    async fn on_request(&self, _: &Endpoint, request: Request<'_>) -> Response {
+        if request.method() == "POST" {
+            self.shout(&[]);
+        }
+        Response::text(200, self.endpoint.shard().to_string())
+    }
+}
+
+/// A WebSocket to a shard.
+fn shouter_on(server: &TestServer, shard: &str) -> Ws {
+    let mut tries = (0..200).map(|_| Ws::open(server.address(), "/shout"));
+    let found = tries.find_map(|mut ws| (ws.expect_text() == shard).then_some(ws));
+    found.expect("the kernel spreads connections over all shards")
+}
+
+/// A connection for requests to a shard.
+fn poster_on(server: &TestServer, shard: &str) -> Http {
+    let mut tries = (0..200).map(|_| Http::connect(server.address()));
+    let found =
+        tries.find_map(|mut http| (http.ask("GET", "/shout", b"").text() == shard).then_some(http));
+    found.expect("the kernel spreads connections over all shards")
+}
+
+#[test]
+fn who_shouts_waits_while_the_other_shard_stands_still_and_nobody_else_does() {
+    const SHOUTS: usize = 1_000;
+    let taken: Arc<AtomicUsize> = Arc::default();
+    let counted = Arc::clone(&taken);
+    let (server, barrier) = gated_beside(move |router| {
+        let taken = Arc::clone(&counted);
+        router.mount("/shout", |endpoint| Shout { endpoint, taken });
+    });
+    let (mut shouter, mut other) = (shouter_on(&server, "0"), shouter_on(&server, "0"));
+    let (mut poster, mut listener) = (poster_on(&server, "0"), shouter_on(&server, "1"));
+    let _gate = stop_shard_one(&server, &barrier);
+    let shouting = thread::spawn(move || {
+        for _ in 0..SHOUTS {
+            shouter.send(frame(FIN | BINARY, [7; 300])); // a read takes some fifty of them
+        }
+        shouter
+    });
+    let mut turns = |count: usize| {
+        for _ in 0..count {
+            other.send_text("a turn");
+            while other.expect_text() != "a turn" {}
+        }
+    };
+    while taken.load(Ordering::Relaxed) < SLOTS {
+        turns(1);
+    }
+    turns(SHOUTS);
+    let shouted = taken.load(Ordering::Relaxed);
+    assert!(shouted < SHOUTS / 2, "{shouted}");
+    poster.wire.send(request("POST", "/shout", &[], b""));
+    while taken.load(Ordering::Relaxed) == shouted {
+        turns(1);
+    }
+    turns(SHOUTS);
+    assert_eq!(taken.load(Ordering::Relaxed), shouted + 1, "the POST alone");
+    assert!(!poster.wire.hears_within(1), "its answer waits as well");
+    barrier.wait();
+    for number in 0..=SHOUTS {
+        assert_eq!(listener.expect_text(), number.to_string());
+    }
+    assert_eq!(poster.response().text(), "0");
+    shouting.join().unwrap();
 }

@@ -17,6 +17,7 @@ use crate::mesh::SharedPort;
 use crate::net::{Clock, Gone, Sockets, Tasks};
 use crate::protocol::Code;
 use crate::ws::Frame;
+use std::cell::Cell;
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -31,6 +32,8 @@ pub(crate) struct Local {
     pub(crate) sockets: Rc<Sockets>,
     /// Its place in the mesh.
     pub(crate) mesh: Rc<SharedPort>,
+    /// How many messages handlers have sent to clients of other shards; it wraps (see `pressure`).
+    pub(crate) crossed: Cell<u16>,
     /// Its turn.
     pub(crate) turn: Rc<Turn>,
     /// Questions after clients of other shards.
@@ -112,8 +115,7 @@ impl Endpoint {
         }
         let frame = Prepared::new(payload).bytes();
         self.local
-            .mesh
-            .send(client.shard(), ToShard::Send { client, frame });
+            .cross(client.shard(), ToShard::Send { client, frame });
         Ok(())
     }
 
@@ -134,7 +136,7 @@ impl Endpoint {
                 frame,
                 except,
             };
-            self.local.mesh.send(shard, broadcast);
+            self.local.cross(shard, broadcast);
         }
         let sockets = &self.local.sockets;
         sockets.push_route(self.route, except, &message.frame());
@@ -149,7 +151,7 @@ impl Endpoint {
             if !clients.is_empty() {
                 let frame = message.bytes();
                 let multicast = ToShard::Multicast { clients, frame };
-                self.local.mesh.send(shard, multicast);
+                self.local.cross(shard, multicast);
             }
         }
         let here = clients.iter().copied();
@@ -187,7 +189,7 @@ impl Endpoint {
                 code,
                 reason: reason.into(),
             };
-            self.local.mesh.send(client.shard(), message);
+            self.local.cross(client.shard(), message);
         }
     }
 

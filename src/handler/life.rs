@@ -129,6 +129,7 @@ impl<H: Handler> Life<H> {
     }
 
     async fn serve(&mut self, early: &mut Box<[u8]>) {
+        let mut crossed = self.client.endpoint().local().crossed();
         self.seat.begin(Callback::Open);
         let opened = self.handler.on_open(&mut self.client);
         let opened = self.seat.over(Open, opened).await;
@@ -143,12 +144,16 @@ impl<H: Handler> Life<H> {
             return;
         }
         loop {
+            if self.client.endpoint().local().presses(crossed) {
+                Box::pin(self.client.endpoint().relieved()).await;
+            }
             if self.handler.pace().is_some() {
                 Box::pin(self.seat.reader.keep_pace()).await;
             }
             let Ok(Some(mut buffer)) = self.seat.reader.read().await else {
                 return;
             };
+            crossed = self.client.endpoint().local().crossed();
             if self.feed(buffer.filled_mut()).await == Go::Ended {
                 return;
             }
@@ -174,6 +179,7 @@ impl<H: Handler> Life<H> {
                 }
                 let (reader, decoder) = (&self.seat.reader, &mut self.decoder);
                 let wire = Wire { reader, decoder };
+                let crossed = self.client.endpoint().local().crossed();
                 let mut incoming = Incoming::new(&mut flow, wire, begun);
                 let taken = async {
                     self.handler
@@ -188,6 +194,9 @@ impl<H: Handler> Life<H> {
                         tracing::debug!(?client, %error, "a message was cut off");
                     }
                     outcome => self.judge(outcome).await,
+                }
+                if self.client.endpoint().local().presses(crossed) {
+                    self.client.endpoint().relieved().await;
                 }
             }
             self.seat.peer_code.set(flow.peer_code);

@@ -21,6 +21,7 @@ mod mount;
 mod named;
 mod outgoing;
 mod payload;
+mod pressure;
 mod request;
 mod router;
 mod server_handle;

@@ -9,7 +9,6 @@ use crate::handler::{
 use crate::http::Response;
 use crate::hub::Hub;
 use crate::id::ClientId;
-use crate::net::pause_ms;
 use crate::protocol::command::{ClientEvent, CommandError};
 use crate::protocol::{Code, Command};
 use std::rc::Rc;
@@ -64,19 +63,7 @@ pub fn mount(
 /// Characters of an unknown key that the client is shown, so that the reason fits its frame.
 const KEY_SHOWN: usize = 50;
 
-/// How long a client's next message waits at a time while other shards cannot keep up.
-const PRESSED_PAUSE_MS: u64 = 1;
-
 struct PusherApp(Rc<Pusher>);
-
-impl PusherApp {
-    /// Waits until other shards keep up again.
-    async fn pressed(&self) {
-        while self.0.endpoint.is_pressed() {
-            pause_ms(PRESSED_PAUSE_MS).await;
-        }
-    }
-}
 
 impl Handler for PusherApp {
     type Session = Session;
@@ -145,7 +132,7 @@ impl Handler for PusherApp {
         // who changes it waits here, and what it sends next is not looked at. That is rare, and
         // the state of the wait is not held until then.
         if is_membership && self.0.endpoint.is_pressed() {
-            Box::pin(self.pressed()).await;
+            Box::pin(self.0.endpoint.relieved()).await;
         }
         Ok(())
     }

@@ -2,15 +2,11 @@
 
 use super::run::Shard;
 use crate::control::CallQueue;
-use crate::net::pause_ms;
 use std::convert::Infallible;
 use std::rc::Rc;
 
 /// Calls done before the other tasks of the shard get their turn.
 const BATCH: usize = 64;
-
-/// How long calls wait at a time while other shards cannot keep up.
-const PRESSED_PAUSE_MS: u64 = 1;
 
 /// Takes calls as long as the shard lives. While other shards do not keep up they stay in their
 /// queue, which is bounded: then callers are told that it is full.
@@ -25,8 +21,6 @@ pub(super) async fn take_calls(shard: Rc<Shard>, calls: CallQueue) -> Infallible
             next = if left == 0 { None } else { calls.try_next() };
         }
         futures_lite::future::yield_now().await;
-        while shard.mesh.is_pressed() {
-            pause_ms(PRESSED_PAUSE_MS).await;
-        }
+        shard.local.relieved().await;
     }
 }

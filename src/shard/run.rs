@@ -228,6 +228,7 @@ impl Shard {
             shards,
             sockets: Rc::clone(&sockets),
             mesh: Rc::clone(&mesh),
+            crossed: Cell::default(),
             turn: Rc::clone(&turn),
             rolls: Rc::clone(&rolls),
             server: setup.server,

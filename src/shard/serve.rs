@@ -216,7 +216,7 @@ impl Requests {
         let body = Body::arriving(&mut stream, early);
         let request = Request::new(head, body, found.pattern, self.peer, sockets.clock());
         // A handshake has no body.
-        let response = found.answer(request, &Upgraded::default()).await;
+        let response = self.answered(found, request, &Upgraded::default()).await;
         let may_go_on = stream.may_go_on(early);
         let next = self.respond(response, head, may_go_on).await;
         if !matches!(next, Next::Request) || !stream.skip(early).await {
@@ -234,13 +234,29 @@ impl Requests {
         let clock = self.shard.sockets.clock();
         let body = Body::in_hand(body);
         let request = Request::new(head, body, found.pattern, self.peer, clock);
-        let response = found.answer(request, &upgraded).await;
+        let response = self.answered(found, request, &upgraded).await;
         let serve = upgraded.take().filter(|_| response.status() == 101);
         // Nobody asks for a page where a WebSocket was refused: the connection is not kept.
         let is_page = !head.upgrade_websocket;
         let next = self.respond(response, head, is_page).await;
         // If it is gone, the WebSocket's first read says so.
         serve.map_or(next, Next::Socket)
+    }
+
+    /// The answer, once other shards keep up with what it made handlers send to them.
+    async fn answered(
+        &self,
+        found: Found<'_>,
+        request: Request<'_>,
+        upgraded: &Upgraded,
+    ) -> Response {
+        let local = &self.shard.local;
+        let crossed = local.crossed();
+        let response = found.answer(request, upgraded).await;
+        if local.presses(crossed) {
+            Box::pin(local.relieved()).await;
+        }
+        response
     }
 
     /// Sends the answer; another request may follow if both sides want that and `may_go_on`.
