@@ -174,7 +174,7 @@ impl Connection {
 
     /// Wakes this task when something has left, or when the connection is closing.
     pub fn wait<T>(&mut self, cx: &Context<'_>) -> Poll<T> {
-        self.extra_mut().wait(cx);
+        self.extra_mut().waiting.wait(cx);
         Poll::Pending
     }
 
@@ -183,7 +183,7 @@ impl Connection {
         let Some(extra) = &mut self.extra else {
             return;
         };
-        extra.wake();
+        extra.waiting.wake();
         if extra.is_empty() {
             self.extra = None;
         }
@@ -196,7 +196,7 @@ impl Connection {
             || self
                 .extra
                 .as_ref()
-                .is_some_and(|extra| extra.is_waited_for())
+                .is_some_and(|extra| !extra.waiting.is_empty())
     }
 
     /// It is closing: what waits behind half a message never leaves.

@@ -2,8 +2,8 @@
 
 use super::pace::{Budget, Pace};
 use super::tally::Tally;
+use super::waiters::Waiters;
 use crate::ws::Frame;
-use std::task::{Context, Waker};
 
 /// The rare state of a connection.
 #[derive(Debug, Default)]
@@ -15,8 +15,8 @@ pub struct Extra {
     /// Messages that wait for the end of one that leaves in pieces.
     behind: Vec<Frame>,
     behind_bytes: usize,
-    /// Who waits until something has left.
-    waiting: Vec<Waker>,
+    /// Who waits until something has left, or until the connection is closing.
+    pub(super) waiting: Waiters,
 }
 
 impl Extra {
@@ -53,24 +53,6 @@ impl Extra {
     pub(super) fn take_behind(&mut self) -> Vec<Frame> {
         self.behind_bytes = 0;
         std::mem::take(&mut self.behind)
-    }
-
-    /// Wakes this task when something has left.
-    pub(super) fn wait(&mut self, cx: &Context<'_>) {
-        if !self.waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
-            self.waiting.push(cx.waker().clone());
-        }
-    }
-
-    pub(super) fn is_waited_for(&self) -> bool {
-        !self.waiting.is_empty()
-    }
-
-    /// Wakes who waits; each looks for itself whether that was enough.
-    pub(super) fn wake(&mut self) {
-        for waker in self.waiting.drain(..) {
-            waker.wake();
-        }
     }
 
     /// Whether nothing is in it.

@@ -9,6 +9,7 @@ pub mod pace;
 pub mod table;
 pub mod tally;
 pub mod turn;
+pub mod waiters;
 
 pub use connection::Connection;
 pub use life::{Life, Overdue, Stage, Timing};
@@ -17,3 +18,4 @@ pub use pace::Pace;
 pub use table::{PushError, Table};
 pub use tally::{Tally, Vitals};
 pub use turn::Turn;
+pub use waiters::Waiters;

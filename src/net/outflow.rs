@@ -2,6 +2,7 @@
 
 use super::sockets::Sockets;
 use super::tasks::pause_ms;
+use crate::conn::Waiters;
 use crate::http::{BodySink, ClientGone};
 use crate::id::ClientId;
 use crate::limits::WRITE_JOIN_MAX;
@@ -10,7 +11,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 /// What is kept of a client while an answer to it is made.
 #[derive(Debug)]
@@ -23,19 +24,7 @@ pub(super) struct Flow {
     /// The connection broke.
     lost: bool,
     /// Whoever waits for room, for the end of the connection or of the server.
-    waiting: Vec<Waker>,
-}
-
-impl Flow {
-    fn wait(&mut self, cx: &Context<'_>) {
-        if !self.waiting.iter().any(|it| it.will_wake(cx.waker())) {
-            self.waiting.push(cx.waker().clone());
-        }
-    }
-
-    fn wake(&mut self) {
-        self.waiting.drain(..).for_each(Waker::wake);
-    }
+    waiting: Waiters,
 }
 
 impl Sockets {
@@ -44,7 +33,7 @@ impl Sockets {
         let mut flows = self.flows.borrow_mut();
         flows.get_mut(&client).is_some_and(|flow| {
             flow.lost = true;
-            flow.wake();
+            flow.waiting.wake();
             flow.ends_with_connection
         })
     }
@@ -58,7 +47,7 @@ impl Sockets {
     pub fn tell_stopping(&self) {
         self.stopping.set(true);
         let mut flows = self.flows.borrow_mut();
-        flows.values_mut().for_each(Flow::wake);
+        flows.values_mut().for_each(|flow| flow.waiting.wake());
     }
 }
 
@@ -79,7 +68,7 @@ impl Outflow {
             answer: Rc::clone(&answer),
             ends_with_connection,
             lost: false,
-            waiting: Vec::new(),
+            waiting: Waiters::default(),
         };
         sockets.flows.borrow_mut().insert(client, flow);
         Self {
@@ -106,10 +95,10 @@ impl Outflow {
         self.with(|flow| {
             if has_room {
                 // The task itself runs just now.
-                flow.waiting.retain(|it| !it.will_wake(cx.waker()));
-                flow.wake();
+                flow.waiting.leave(cx);
+                flow.waiting.wake();
             }
-            flow.wait(cx);
+            flow.waiting.wait(cx);
         });
         Poll::Pending
     }
@@ -128,7 +117,7 @@ impl Outflow {
     }
 
     fn wait(&self, cx: &Context<'_>) {
-        self.with(|flow| flow.wait(cx));
+        self.with(|flow| flow.waiting.wait(cx));
     }
 }
 
@@ -153,7 +142,8 @@ impl BodySink for Outflow {
     }
 
     fn poll_stopping(&self, cx: &mut Context<'_>) -> Poll<()> {
-        let goes_on = !self.sockets.stopping.get() && self.with(|flow| flow.wait(cx)).is_some();
+        let goes_on =
+            !self.sockets.stopping.get() && self.with(|flow| flow.waiting.wait(cx)).is_some();
         match goes_on {
             true => Poll::Pending,
             false => Poll::Ready(()), // an answer that is over has nothing to wait for
