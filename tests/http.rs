@@ -6,7 +6,7 @@
 mod support;
 
 use serde_json::json;
-use support::http::{Http, request};
+use support::http::{Http, in_chunks, request};
 use support::server::{TestServer, app};
 use support::sign::Keys;
 
@@ -33,18 +33,6 @@ fn chunked(name: &str, fields: &[&str]) -> (Vec<u8>, Vec<u8>) {
     let (target, body) = publish(name);
     let fields = [&["Transfer-Encoding: chunked"], fields].concat();
     (request("POST", &target, &fields, b""), body)
-}
-
-/// The chunked coding with chunks of this size.
-fn in_chunks(body: &[u8], size: usize) -> Vec<u8> {
-    let mut out = Vec::new();
-    for chunk in body.chunks(size) {
-        out.extend(format!("{:x}\r\n", chunk.len()).into_bytes());
-        out.extend_from_slice(chunk);
-        out.extend_from_slice(b"\r\n");
-    }
-    out.extend_from_slice(b"0\r\n\r\n");
-    out
 }
 
 #[test]

@@ -2,8 +2,9 @@
 //! for its own paths.
 
 use crate::log::lines;
-use crate::router::{Echo, mount_shard, serve, shake};
+use crate::router::{Echo, mount_shard, serve};
 use crate::support::http::{Http, request};
+use crate::support::websocket::shake;
 use shardcast::handler::Request;
 use shardcast::handler::middleware::{AccessLog, Id, RequestId};
 use std::fmt::Write as _;
@@ -75,7 +76,7 @@ fn every_answer_is_a_line_without_secrets() {
     write!(wanted, "id={id}").expect("strings grow");
     assert!(line.contains(&wanted), "{line}");
 
-    let (answer, _) = shake(&server, "GET", "/logged/ws");
+    let (answer, _) = shake(&server, "/logged/ws", &[]);
     assert_eq!(answer.header("x-request-id").map(str::len), Some(32));
     let line = line_with("path=\"/logged/ws\"");
     assert!(line.contains("status=101 bytes=0"), "{line}");

@@ -1,6 +1,6 @@
 //! Bodies of requests that handlers take while they arrive, on both shards.
 
-use crate::support::http::{Http, request};
+use crate::support::http::{Http, in_chunks, request};
 use crate::support::server::{TestServer, config};
 use crate::support::wire::Wire;
 use shardcast::handler::{Client, Endpoint, Handler, Handshake, Message, Request, Result, Router};
@@ -134,14 +134,10 @@ impl Uploads {
 
     /// A connection to a certain shard.
     fn to(&self, shard: usize) -> Http {
-        let mut tries = (0..200).map(|_| {
-            let mut http = Http::connect(self.server.address());
-            let answer = http.ask("GET", "/whole/received", b"");
-            (http, answer)
-        });
         let wanted = shard.to_string();
-        let found = tries.find(|(_, answer)| answer.header("x-shard") == Some(&wanted));
-        found.expect("the kernel spreads connections").0
+        Http::connect_on(self.server.address(), "/whole/received", |answer| {
+            answer.header("x-shard") == Some(&wanted)
+        })
     }
 }
 
@@ -157,18 +153,6 @@ fn body_of(length: usize) -> Vec<u8> {
 /// The head of a chunked request.
 fn chunked(target: &str) -> Vec<u8> {
     request("POST", target, &["Transfer-Encoding: chunked"], b"")
-}
-
-/// The chunked coding with chunks of this size.
-fn in_chunks(body: &[u8], size: usize) -> Vec<u8> {
-    let mut out = Vec::new();
-    for chunk in body.chunks(size) {
-        out.extend(format!("{:x}\r\n", chunk.len()).into_bytes());
-        out.extend_from_slice(chunk);
-        out.extend_from_slice(b"\r\n");
-    }
-    out.extend_from_slice(b"0\r\n\r\n");
-    out
 }
 
 #[test]

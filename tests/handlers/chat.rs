@@ -3,7 +3,7 @@
 use crate::support::pusher::QUERY;
 use crate::support::server::{NOW, TestServer, config};
 use crate::support::websocket::{Incoming, Ws};
-use crate::support::wire::PATIENCE;
+use crate::support::wire::{PATIENCE, on_shard};
 use flume::{Receiver, Sender, bounded};
 use futures_lite::future::yield_now;
 use shardcast::handler::{
@@ -287,9 +287,10 @@ impl ChatServer {
     /// A client of `/chat` on a certain shard. It gets its name there, so that nothing is written
     /// down about it before.
     pub fn client_on(&self, shard: u16, name: &str) -> Ws {
-        let mut tries = (0..200).map(|_| self.open("/chat/nobody"));
-        let found = tries.find(|(_, on)| *on == shard);
-        let (mut ws, _) = found.expect("the kernel spreads connections over all shards");
+        let mut ws = on_shard(|| {
+            let (ws, on) = self.open("/chat/nobody");
+            (on == shard).then_some(ws)
+        });
         assert_eq!(ask(&mut ws, &format!("name {name}")), "named");
         ws
     }

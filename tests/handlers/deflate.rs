@@ -2,9 +2,11 @@
 //! what is agreed on, byte by byte what is sent, and what is refused.
 
 use crate::chat::ChatServer;
-use crate::support::deflate::{self, RSV1, deflated, expect_squeezed, inflated, raw, shake};
+use crate::support::deflate::{self, RSV1, deflated, expect_squeezed, inflated, raw};
 use crate::support::server::{TestServer, config};
-use crate::support::websocket::{BINARY, CLOSE, CONTINUE, FIN, Incoming, PING, TEXT, Ws, frame};
+use crate::support::websocket::{
+    BINARY, CLOSE, CONTINUE, FIN, Incoming, PING, TEXT, Ws, frame, shake,
+};
 use shardcast::handler::{
     Client, Deflate, Endpoint, Handler, Handshake, Message, Request, Result, Router,
 };
@@ -88,7 +90,7 @@ fn what_is_offered_is_answered() {
     const BARE: &str = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
     let server = server();
     let answer = |fields: &[&str]| {
-        let (_http, answer) = shake(&server, "/squeezed", fields);
+        let (answer, _ws) = shake(&server, "/squeezed", fields);
         assert_eq!(answer.status, 101);
         answer.header("sec-websocket-extensions").map(str::to_owned)
     };
@@ -119,7 +121,7 @@ fn what_is_no_offer_fails_the_handshake() {
     let server = server();
     for field in ["permessage-deflate;", "a b", "permessage-deflate; x=\"1"] {
         let field = format!("Sec-WebSocket-Extensions: {field}");
-        let (_http, answer) = shake(&server, "/squeezed", &[&field]);
+        let (answer, _ws) = shake(&server, "/squeezed", &[&field]);
         assert_eq!(answer.status, 400, "{field}"); // RFC 6455, section 9.1
     }
 }
@@ -128,10 +130,9 @@ fn what_is_no_offer_fails_the_handshake() {
 fn a_handler_that_does_not_compress_agrees_to_nothing() {
     let chat = ChatServer::start();
     let offer = "Sec-WebSocket-Extensions: permessage-deflate";
-    let (http, answer) = shake(&chat.server, "/chat/a", &[offer]);
+    let (answer, mut ws) = shake(&chat.server, "/chat/a", &[offer]);
     assert_eq!(answer.status, 101);
     assert_eq!(answer.header("sec-websocket-extensions"), None);
-    let mut ws = Ws { wire: http.wire };
     ws.expect_text();
     let long = verse(50);
     ws.send_text(format!("echo {long}"));
@@ -226,10 +227,10 @@ fn a_level_tries_harder_and_a_window_is_announced() {
             ..Deflate::default()
         }));
         let offer = "Sec-WebSocket-Extensions: permessage-deflate";
-        let (http, answer) = shake(&server, "/squeezed", &[offer]);
+        let (answer, ws) = shake(&server, "/squeezed", &[offer]);
         let agreed = answer.header("sec-websocket-extensions").expect("agreed");
         assert!(agreed.ends_with("; server_max_window_bits=11"), "{agreed}");
-        let (mut ws, _) = greeted(Ws { wire: http.wire });
+        let (mut ws, _) = greeted(ws);
         let text = verse(100);
         ws.send_text(&text);
         let (_, payload) = raw(&mut ws);

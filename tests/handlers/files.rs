@@ -107,14 +107,8 @@ impl Files {
     }
 
     fn to(&self, shard: usize) -> Http {
-        let mut tries = (0..200).map(|_| {
-            let mut http = Http::connect(self.server.address());
-            let answer = http.ask("GET", "/shard", b"");
-            (http, answer)
-        });
         let wanted = shard.to_string();
-        let found = tries.find(|(_, answer)| answer.text() == wanted);
-        found.expect("the kernel spreads connections").0
+        Http::connect_on(self.server.address(), "/shard", |it| it.text() == wanted)
     }
 }
 

@@ -97,9 +97,7 @@ fn start() -> (TestServer, Receiver<String>) {
 }
 
 fn open_on(server: &TestServer, shard: &str) -> Ws {
-    let mut tries = (0..200).map(|_| Ws::open(server.address(), "/send"));
-    let found = tries.find_map(|mut ws| (ws.expect_text() == shard).then_some(ws));
-    found.expect("the kernel spreads connections over all shards")
+    Ws::open_on(server.address(), "/send", shard)
 }
 
 #[track_caller]

@@ -1,8 +1,7 @@
 //! What an accepted handshake carries, and what it may not, on both shards.
 
-use crate::support::http::{Http, Response as Answer, request};
 use crate::support::server::{TestServer, config};
-use crate::support::websocket::{ACCEPT, NONCE, Ws};
+use crate::support::websocket::{ACCEPT, shake};
 use shardcast::handler::{Client, Endpoint, Handler, Handshake, Message, Request, Result, Router};
 use shardcast::http::{Cookie, Response};
 use shardcast::server::Server;
@@ -37,23 +36,6 @@ impl Handler for Chooser {
     }
 }
 
-/// Sends a handshake with these fields more; the answer, and the connection behind it.
-fn shake(server: &TestServer, query: &str, fields: &[&str]) -> (Answer, Http) {
-    let key = format!("Sec-WebSocket-Key: {NONCE}");
-    let mut all = vec![
-        "Upgrade: websocket",
-        "Connection: keep-alive, Upgrade",
-        "Sec-WebSocket-Version: 13",
-        &key,
-    ];
-    all.extend(fields);
-    let mut http = Http::connect(server.address());
-    let target = format!("/choose{query}");
-    http.wire.send(request("GET", &target, &all, b""));
-    let answer = http.head_response();
-    (answer, http)
-}
-
 fn server() -> TestServer {
     let routes = |router: &mut Router| router.mount("/choose", |endpoint| Chooser { endpoint });
     TestServer::build(Server::builder().config(config([])).routes(routes))
@@ -69,7 +51,7 @@ fn an_accepted_handshake_has_fields_cookies_and_one_of_the_offered_protocols() {
     ];
     let mut shards = [false; 2];
     while shards != [true; 2] {
-        let (answer, http) = shake(&server, "?choose=a.v2", &fields);
+        let (answer, mut ws) = shake(&server, "/choose?choose=a.v2", &fields);
         assert_eq!(answer.status, 101, "{answer:?}");
         assert_eq!(answer.header("sec-websocket-accept"), Some(ACCEPT));
         assert_eq!(answer.header("sec-websocket-protocol"), Some("a.v2"));
@@ -77,7 +59,6 @@ fn an_accepted_handshake_has_fields_cookies_and_one_of_the_offered_protocols() {
         assert_eq!(answer.header("content-length"), None);
         let shard: usize = answer.header("x-shard").unwrap().parse().unwrap();
         shards[shard] = true;
-        let mut ws = Ws { wire: http.wire };
         ws.send_text("");
         assert_eq!(ws.expect_text(), "a.v1+a.v2+b"); // the session made from the request
     }
@@ -90,18 +71,18 @@ fn a_protocol_that_was_not_offered_is_our_fault() {
         &["Cookie: id=7"][..],
         &["Cookie: id=7", "Sec-WebSocket-Protocol: A.V2"],
     ] {
-        let (answer, _) = shake(&server, "?choose=a.v2", fields);
+        let (answer, _) = shake(&server, "/choose?choose=a.v2", fields);
         assert_eq!(answer.status, 500, "{answer:?}");
         assert_eq!(answer.header("sec-websocket-protocol"), None);
     }
-    let (answer, _) = shake(&server, "", &["Cookie: id=7"]);
+    let (answer, _) = shake(&server, "/choose", &["Cookie: id=7"]);
     assert_eq!(answer.status, 101);
 }
 
 #[test]
 fn a_refusal_may_set_cookies_too() {
-    let (answer, mut http) = shake(&server(), "", &[]);
+    let (answer, mut ws) = shake(&server(), "/choose", &[]);
     assert_eq!(answer.status, 401);
     assert_eq!(answer.header("set-cookie"), Some("asked=1"));
-    assert_eq!(http.wire.take("who are you?\n".len()), b"who are you?\n");
+    assert_eq!(ws.wire.take("who are you?\n".len()), b"who are you?\n");
 }

@@ -127,9 +127,7 @@ impl Askers {
     }
 
     fn open_on(&self, shard: &str, path: &str) -> Ws {
-        let mut tries = (0..200).map(|_| Ws::open(self.server.address(), path));
-        let found = tries.find_map(|mut ws| (ws.expect_text() == shard).then_some(ws));
-        found.expect("the kernel spreads connections over all shards")
+        Ws::open_on(self.server.address(), path, shard)
     }
 
     /// What one client is told about another.

@@ -1,11 +1,10 @@
 //! What stands around routes, as a library user writes it: handshakes and requests alike.
 
-use crate::middleware::shake;
 use crate::router::{both, mount_shard, serve, serve_pusher};
 use crate::support::http::{Http, Response as Answer, request};
 use crate::support::pusher::{Client as Pusher, QUERY};
 use crate::support::server::{NOW, TestServer, app, config};
-use crate::support::websocket::Ws;
+use crate::support::websocket::{Ws, shake};
 use shardcast::app::App;
 use shardcast::handler::middleware::Origins;
 use shardcast::handler::{Client, Handler, Handshake, Message, Middleware, Next, Request, Result};

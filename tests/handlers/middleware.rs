@@ -2,30 +2,13 @@
 
 use crate::router::{Echo, both, mount_shard, serve};
 use crate::support::http::{Http, Response as Answer, request};
-use crate::support::server::TestServer;
-use crate::support::websocket::{Incoming, NONCE, Ws};
+use crate::support::websocket::{Incoming, shake};
 use shardcast::handler::middleware::{
     BasicAuth, BasicUser, BearerAuth, Compression, Cors, Origins, RateLimit,
 };
 use shardcast::handler::{Client, Handler, Handshake, Message, Request, Result};
 use shardcast::http::Response;
 use std::time::Duration;
-
-/// A handshake with these fields more.
-pub fn shake(server: &TestServer, target: &str, fields: &[&str]) -> (Answer, Ws) {
-    let key = format!("Sec-WebSocket-Key: {NONCE}");
-    let mut all = vec![
-        "Upgrade: websocket",
-        "Connection: Upgrade",
-        "Sec-WebSocket-Version: 13",
-        &key,
-    ];
-    all.extend(fields);
-    let mut http = Http::connect(server.address());
-    http.wire.send(request("GET", target, &all, b""));
-    let answer = http.head_response();
-    (answer, Ws { wire: http.wire })
-}
 
 pub fn get(http: &mut Http, target: &str, fields: &[&str]) -> Answer {
     http.send(request("GET", target, fields, b""))

@@ -1,11 +1,11 @@
 //! Hosts, routes that contradict each other, and where the Pusher application is served.
 
-use crate::router::{Deaf, Echo, both, echoed, mount_shard, serve, serve_pusher, shake, told};
+use crate::router::{Deaf, Echo, both, echoed, mount_shard, serve, serve_pusher, told};
 use crate::support::http::Http;
 use crate::support::pusher::{Client as Pusher, QUERY};
 use crate::support::server::{app, config};
 use crate::support::sign::Keys;
-use crate::support::websocket::Ws;
+use crate::support::websocket::{Ws, shake};
 use serde_json::json;
 use shardcast::handler::{Request, Router};
 use shardcast::server::Server;
@@ -61,7 +61,7 @@ fn hosts_have_routes_of_their_own() {
             assert_eq!(got, (status, wanted.into()), "{host} {target}");
         }
     }
-    assert_eq!(shake(&server, "GET", "/ws/1").0.status, 404); // the host is localhost
+    assert_eq!(shake(&server, "/ws/1", &[]).0.status, 404); // the host is localhost
     assert_eq!(echoed(&server, "ws://chat.example.com/ws/1"), "chat 1");
 }
 
@@ -245,7 +245,7 @@ fn the_pusher_application_is_served_where_it_is_placed() {
         assert_eq!(http.ask("POST", &whole, &body).status, 404); // another host
     }
     let elsewhere = format!("/app/app-key{QUERY}");
-    assert_eq!(shake(&server, "GET", &elsewhere).0.status, 404);
+    assert_eq!(shake(&server, &elsewhere, &[]).0.status, 404);
 }
 
 #[test]

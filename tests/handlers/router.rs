@@ -1,8 +1,8 @@
 //! Which route a request means: patterns, methods and nesting.
 
-use crate::support::http::{Http, Response as Answer, request};
+use crate::support::http::{Http, request};
 use crate::support::server::{NOW, TestServer, app, config};
-use crate::support::websocket::{ACCEPT, NONCE, Ws};
+use crate::support::websocket::{ACCEPT, shake, upgrade};
 use shardcast::handler::{
     Client, Endpoint, Error, Handler, Handshake, Message, Request, Result, Router,
 };
@@ -62,15 +62,7 @@ pub fn serve_pusher(routes: impl Fn(&mut Router) + Send + Sync + 'static) -> Tes
 
 /// A connection to each of both shards; `/shard` tells which one it is.
 pub fn both(server: &TestServer) -> [Http; 2] {
-    ["0", "1"].map(|shard| {
-        let mut tries = (0..200).map(|_| {
-            let mut http = Http::connect(server.address());
-            let told = http.ask("GET", "/shard", b"").text().to_owned();
-            (http, told)
-        });
-        let found = tries.find(|(_, told)| told == shard);
-        found.expect("the kernel spreads connections").0
-    })
+    ["0", "1"].map(|shard| Http::connect_on(server.address(), "/shard", |it| it.text() == shard))
 }
 
 pub fn mount_shard(router: &mut Router) {
@@ -80,28 +72,13 @@ pub fn mount_shard(router: &mut Router) {
     });
 }
 
-/// Sends a handshake; the answer, and the connection behind it.
-pub fn shake(server: &TestServer, method: &str, target: &str) -> (Answer, Http) {
-    let key = format!("Sec-WebSocket-Key: {NONCE}");
-    let fields = [
-        "Upgrade: websocket",
-        "Connection: Upgrade",
-        "Sec-WebSocket-Version: 13",
-        &key,
-    ];
-    let mut http = Http::connect(server.address());
-    http.wire.send(request(method, target, &fields, b""));
-    (http.head_response(), http)
-}
-
 pub fn echoed(server: &TestServer, target: &str) -> String {
-    let (answer, http) = shake(server, "GET", target);
+    let (answer, mut ws) = shake(server, target, &[]);
     assert_eq!(
         answer.header("sec-websocket-accept"),
         Some(ACCEPT),
         "{answer:?}"
     );
-    let mut ws = Ws { wire: http.wire };
     ws.send_text("");
     ws.expect_text()
 }
@@ -225,11 +202,11 @@ fn a_pattern_answers_its_methods_and_names_them() {
         assert_eq!(told(&mut http, "GET", "/any"), (200, "got".into())); // the shard lives
     }
     // A handshake where only functions are is a plain GET.
-    let (answer, mut http) = shake(&server, "GET", "/any");
+    let (answer, mut ws) = shake(&server, "/any", &[]);
     assert_eq!((answer.status, answer.header("upgrade")), (200, None));
-    assert_eq!(http.wire.take(3), b"got");
-    assert_eq!(shake(&server, "GET", "/inbox").0.status, 405);
-    assert_eq!(shake(&server, "GET", "/nothing").0.status, 404);
+    assert_eq!(ws.wire.take(3), b"got");
+    assert_eq!(shake(&server, "/inbox", &[]).0.status, 405);
+    assert_eq!(shake(&server, "/nothing", &[]).0.status, 404);
 }
 
 #[test]
@@ -279,9 +256,10 @@ fn a_handler_and_functions_share_a_pattern() {
         assert_eq!(told(&mut http, "POST", "/shared"), (200, "posted".into()));
     }
     // A handshake is a GET, whoever may answer a POST otherwise.
-    let (answer, _) = shake(&server, "POST", "/deaf");
+    let post = |path| Http::connect(server.address()).send(upgrade("POST", path, &[]));
+    let answer = post("/deaf");
     assert_eq!((answer.status, answer.header("allow")), (405, Some("GET")));
-    assert_eq!(shake(&server, "POST", "/shared").0.status, 200);
+    assert_eq!(post("/shared").status, 200);
 }
 
 #[test]

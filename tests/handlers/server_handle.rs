@@ -2,7 +2,7 @@
 
 use crate::support::server::{TestServer, config};
 use crate::support::websocket::{Incoming, Ws};
-use crate::support::wire::PATIENCE;
+use crate::support::wire::{PATIENCE, on_shard};
 use flume::{Receiver, Sender, bounded};
 use shardcast::handler::{
     CallError, Client, Endpoint, Handler, Handshake, Message, Request, Result,
@@ -90,14 +90,11 @@ fn builder() -> Builder {
 impl Shared {
     /// A client of a target on a certain shard.
     fn client_on(&self, handle: &ServerHandle, target: &str, shard: u16) -> (Ws, ClientId) {
-        let open = || {
+        on_shard(|| {
             let ws = Ws::open(handle.local_addr(), target);
             let id = self.came.1.recv_timeout(PATIENCE).expect("it is let in");
-            (ws, id)
-        };
-        let mut tries = (0..200).map(|_| open());
-        let found = tries.find(|(_, id)| id.shard() == ShardId(shard));
-        found.expect("the kernel spreads connections over all shards")
+            (id.shard() == ShardId(shard)).then_some((ws, id))
+        })
     }
 
     fn clients(&self, handle: &ServerHandle, target: &str) -> [(Ws, ClientId); 2] {

@@ -1,8 +1,9 @@
 //! Directories beside other routes: `Router::files`.
 
-use crate::router::{both, mount_shard, serve_pusher, shake, told};
+use crate::router::{both, mount_shard, serve_pusher, told};
 use crate::support::http::{Http, request};
 use crate::support::server::TestServer;
+use crate::support::websocket::shake;
 use shardcast::handler::{Request, StaticFiles};
 use std::fs;
 use std::path::Path;
@@ -89,7 +90,7 @@ fn files_stand_beside_other_routes() {
     // The Pusher application is still there.
     let mut http = Http::connect(server.address());
     assert_eq!(http.ask("GET", "/apps/1/channels", b"").status, 404);
-    let (answer, _) = shake(&server, "GET", "/app/app-key?protocol=7");
+    let (answer, _) = shake(&server, "/app/app-key?protocol=7", &[]);
     assert_eq!(answer.status, 101);
 }
 

@@ -1,6 +1,6 @@
 //! The end of a server: what handlers may still do, for how long, and what comes after it.
 
-use crate::support::http::{Http, Response as Answer, request};
+use crate::support::http::Http;
 use crate::support::server::{TestServer, config};
 use crate::support::websocket::{Ws, handshake};
 use crate::support::wire::PATIENCE;
@@ -105,19 +105,12 @@ fn serve(
 
 /// A client on a certain shard.
 fn client_on(server: &TestServer, path: &str, shard: &str) -> Ws {
-    let mut tries = (0..200).map(|_| Ws::open(server.address(), path));
-    let found = tries.find_map(|mut ws| (ws.expect_text() == shard).then_some(ws));
-    found.expect("the kernel spreads connections over all shards")
+    Ws::open_on(server.address(), path, shard)
 }
 
 /// A connection for requests on a certain shard.
 fn http_on(server: &TestServer, path: &str, shard: &str) -> Http {
-    let mut tries = (0..200).map(|_| Http::connect(server.address()));
-    let found = tries.find_map(|mut http| {
-        let answer: Answer = http.send(request("GET", path, &[], b""));
-        (answer.text() == shard).then_some(http)
-    });
-    found.expect("the kernel spreads connections over all shards")
+    Http::connect_on(server.address(), path, |it| it.text() == shard)
 }
 
 fn next(noted: &Receiver<String>) -> String {

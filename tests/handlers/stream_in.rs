@@ -207,9 +207,7 @@ impl Takers {
 
     /// A client on a certain shard.
     fn open_on(&self, shard: &str, target: &str) -> Ws {
-        let mut tries = (0..200).map(|_| Ws::open(self.server.address(), target));
-        let found = tries.find_map(|mut ws| (ws.expect_text() == shard).then_some(ws));
-        found.expect("the kernel spreads connections over all shards")
+        Ws::open_on(self.server.address(), target, shard)
     }
 
     fn next(&self) -> String {

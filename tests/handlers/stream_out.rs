@@ -167,9 +167,7 @@ impl Tellers {
     }
 
     fn open_on(&self, shard: &str) -> Ws {
-        let mut tries = (0..200).map(|_| Ws::open(self.server.address(), "/tell"));
-        let found = tries.find_map(|mut ws| (ws.expect_text() == shard).then_some(ws));
-        found.expect("the kernel spreads connections over all shards")
+        Ws::open_on(self.server.address(), "/tell", shard)
     }
 
     fn next(&self) -> String {

@@ -2,7 +2,7 @@
 
 use crate::support::server::{TestServer, config};
 use crate::support::websocket::Ws;
-use crate::support::wire::PATIENCE;
+use crate::support::wire::{PATIENCE, on_shard};
 use flume::{Receiver, Sender, bounded};
 use shardcast::handler::{
     Client, Close, Endpoint, Handler, Handshake, Message, Request, Result, Router, Rows,
@@ -168,14 +168,11 @@ fn start() -> (TestServer, std::sync::Arc<Shared>) {
 }
 
 fn client_on(server: &TestServer, shared: &Shared, shard: u16) -> (Ws, ClientId) {
-    let open = || {
+    on_shard(|| {
         let ws = Ws::open(server.address(), "/desk");
         let id = shared.came.1.recv_timeout(PATIENCE).expect("it is let in");
-        (ws, id)
-    };
-    let mut tries = (0..200).map(|_| open());
-    let found = tries.find(|(_, id)| id.shard() == ShardId(shard));
-    found.expect("the kernel spreads connections over all shards")
+        (id.shard() == ShardId(shard)).then_some((ws, id))
+    })
 }
 
 #[track_caller]

@@ -1,11 +1,11 @@
 //! The options that compress messages of Pusher clients (permessage-deflate, RFC 7692): off unless
 //! asked for, and then only for those who offer it.
 
-use crate::support::deflate::{RSV1, deflated, inflated, raw, shake, squeezed};
+use crate::support::deflate::{RSV1, deflated, inflated, raw, squeezed};
 use crate::support::pusher::{Client, Event, QUERY};
 use crate::support::server::{TestServer, app, config};
 use crate::support::sign::Keys;
-use crate::support::websocket::{FIN, TEXT, Ws, frame};
+use crate::support::websocket::{FIN, TEXT, frame, shake};
 use serde_json::json;
 use shardcast::server::config::Config;
 
@@ -36,10 +36,10 @@ fn headlines() -> String {
 fn nothing_is_compressed_unless_it_is_wanted() {
     let server = TestServer::plain();
     let offer = "Sec-WebSocket-Extensions: permessage-deflate";
-    let (http, answer) = shake(&server, &target(), &[offer]);
+    let (answer, ws) = shake(&server, &target(), &[offer]);
     assert_eq!(answer.status, 101);
     assert_eq!(answer.header("sec-websocket-extensions"), None);
-    let mut client = Client::greeted(Ws { wire: http.wire });
+    let mut client = Client::greeted(ws);
     client.ws.send(frame(FIN | RSV1 | TEXT, deflated("{}")));
     client.ws.expect_close(1002); // W23
 }

@@ -1,27 +1,20 @@
 //! Whose pages may connect, in which order a client is checked, and the prefix of all paths.
 
-use crate::support::http::{Http, request};
+use crate::support::http::Http;
 use crate::support::pusher::{Client, QUERY, expect_told_and_closed};
 use crate::support::server::{TestServer, app, config};
 use crate::support::sign::Keys;
-use crate::support::websocket::{NONCE, Ws, handshake, refused};
+use crate::support::websocket::{Ws, handshake, refused, upgrade};
 use serde_json::json;
 use shardcast::app::App;
 use shardcast::server::config::Config;
 
 /// Connects as a page of an origin does.
 fn from(server: &TestServer, target: &str, origin: Option<&str>) -> Ws {
-    let key = format!("Sec-WebSocket-Key: {NONCE}");
     let origin = origin.map(|origin| format!("Origin: {origin}"));
-    let mut fields = vec![
-        "Upgrade: websocket",
-        "Connection: Upgrade",
-        "Sec-WebSocket-Version: 13",
-        &key,
-    ];
-    fields.extend(origin.as_deref());
+    let fields: Vec<&str> = origin.as_deref().into_iter().collect();
     let mut http = Http::connect(server.address());
-    http.wire.send(request("GET", target, &fields, b""));
+    http.wire.send(upgrade("GET", target, &fields));
     Ws::accepted(http)
 }
 

@@ -1,36 +1,19 @@
 //! Compressed messages (permessage-deflate, RFC 7692) as a client makes and reads them.
 
-use super::http::{Http, Response, request};
 use super::server::TestServer;
-use super::websocket::{FIN, NONCE, TEXT, Ws};
+use super::websocket::{FIN, TEXT, Ws, shake};
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
 
 /// The bit of a message's first frame that says that it is compressed.
 pub const RSV1: u8 = 0x40;
 
-/// Asks for an upgrade with these further fields.
-pub fn shake(server: &TestServer, target: &str, fields: &[&str]) -> (Http, Response) {
-    let key = format!("Sec-WebSocket-Key: {NONCE}");
-    let mut all = vec![
-        "Upgrade: websocket",
-        "Connection: Upgrade",
-        "Sec-WebSocket-Version: 13",
-        &key,
-    ];
-    all.extend_from_slice(fields);
-    let mut http = Http::connect(server.address());
-    http.wire.send(request("GET", target, &all, b""));
-    let answer = http.head_response();
-    (http, answer)
-}
-
 /// A client that offers compression with these parameters, which the server takes.
 pub fn squeezed(server: &TestServer, target: &str, parameters: &str) -> Ws {
     let offer = format!("Sec-WebSocket-Extensions: permessage-deflate{parameters}");
-    let (http, answer) = shake(server, target, &[&offer]);
+    let (answer, ws) = shake(server, target, &[&offer]);
     assert_eq!(answer.status, 101);
     assert!(answer.header("sec-websocket-extensions").is_some());
-    Ws { wire: http.wire }
+    ws
 }
 
 /// Reads a frame as it came: its first byte, and its payload.

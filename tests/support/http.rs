@@ -1,6 +1,6 @@
 //! HTTP/1.1 requests as bytes, and responses taken apart.
 
-use super::wire::Wire;
+use super::wire::{Wire, on_shard};
 use serde_json::Value;
 use std::net::SocketAddr;
 
@@ -61,6 +61,18 @@ pub fn request(method: &str, target: &str, fields: &[&str], body: &[u8]) -> Vec<
     out
 }
 
+/// The chunked coding with chunks of this size.
+pub fn in_chunks(body: &[u8], size: usize) -> Vec<u8> {
+    let mut out = Vec::new();
+    for chunk in body.chunks(size) {
+        out.extend(format!("{:x}\r\n", chunk.len()).into_bytes());
+        out.extend_from_slice(chunk);
+        out.extend_from_slice(b"\r\n");
+    }
+    out.extend_from_slice(b"0\r\n\r\n");
+    out
+}
+
 /// One connection that speaks HTTP.
 #[derive(Debug)]
 pub struct Http {
@@ -72,6 +84,19 @@ impl Http {
     pub fn connect(address: SocketAddr) -> Self {
         let wire = Wire::connect(address);
         Self { wire }
+    }
+
+    /// Connects to a certain shard, which `is_wanted` finds by the answer to a GET.
+    pub fn connect_on(
+        address: SocketAddr,
+        target: &str,
+        is_wanted: impl Fn(&Response) -> bool,
+    ) -> Self {
+        on_shard(|| {
+            let mut http = Self::connect(address);
+            let answer = http.ask("GET", target, b"");
+            is_wanted(&answer).then_some(http)
+        })
     }
 
     /// Sends a request and reads its answer.

@@ -2,6 +2,7 @@
 
 use super::sign::Keys;
 use super::websocket::{Incoming, Ws};
+use super::wire::on_shard;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 
@@ -85,11 +86,10 @@ impl Client {
 
     /// Connects until the kernel has given a connection to a certain shard.
     pub fn connect_on(address: SocketAddr, key: &str, shard: u64) -> Self {
-        const TRIES: usize = 200;
-        let mut tries = (0..TRIES).map(|_| Self::connect(address, key));
-        tries
-            .find(|client| client.shard() == shard)
-            .expect("the kernel spreads connections over all shards")
+        on_shard(|| {
+            let client = Self::connect(address, key);
+            (client.shard() == shard).then_some(client)
+        })
     }
 
     /// Reads the greeting of a connection that was opened.

@@ -1,7 +1,8 @@
 //! WebSocket frames as bytes (RFC 6455), client side: masked out, unmasked in.
 
 use super::http::{Http, Response, request};
-use super::wire::Wire;
+use super::server::TestServer;
+use super::wire::{Wire, on_shard};
 use std::net::SocketAddr;
 
 pub const FIN: u8 = 0x80;
@@ -69,14 +70,28 @@ pub fn close_payload(code: u16, reason: &str) -> Vec<u8> {
 
 /// The handshake's request.
 pub fn handshake(target: &str) -> Vec<u8> {
+    upgrade("GET", target, &[])
+}
+
+/// A request for an upgrade with these further fields.
+pub fn upgrade(method: &str, target: &str, fields: &[&str]) -> Vec<u8> {
     let key = format!("Sec-WebSocket-Key: {NONCE}");
-    let fields = [
+    let mut all = vec![
         "Upgrade: websocket",
         "Connection: Upgrade",
         "Sec-WebSocket-Version: 13",
         &key,
     ];
-    request("GET", target, &fields, b"")
+    all.extend_from_slice(fields);
+    request(method, target, &all, b"")
+}
+
+/// Sends a handshake with these further fields; the head of the answer, whatever it says, and the
+/// connection behind it.
+pub fn shake(server: &TestServer, target: &str, fields: &[&str]) -> (Response, Ws) {
+    let mut http = Http::connect(server.address());
+    http.wire.send(upgrade("GET", target, fields));
+    (http.head_response(), Ws { wire: http.wire })
 }
 
 /// One open WebSocket.
@@ -89,6 +104,14 @@ impl Ws {
     /// Connects and upgrades.
     pub fn open(address: SocketAddr, target: &str) -> Self {
         Self::over(Wire::connect(address), target)
+    }
+
+    /// Same, on a certain shard, whose number is the first text of its clients.
+    pub fn open_on(address: SocketAddr, target: &str, shard: &str) -> Self {
+        on_shard(|| {
+            let mut ws = Self::open(address, target);
+            (ws.expect_text() == shard).then_some(ws)
+        })
     }
 
     /// Upgrades a connection.

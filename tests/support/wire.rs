@@ -7,6 +7,15 @@ use std::time::Duration;
 /// How long a test waits for something that must come.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Opens connections until the kernel has given one to the shard that is wanted; `open` gives those
+/// of other shards back as `None`.
+pub fn on_shard<C>(mut open: impl FnMut() -> Option<C>) -> C {
+    const TRIES: usize = 200;
+    (0..TRIES)
+        .find_map(|_| open())
+        .expect("the kernel spreads connections over all shards")
+}
+
 /// One connection and what was read from it too early.
 #[derive(Debug)]
 pub struct Wire {

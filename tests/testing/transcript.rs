@@ -7,6 +7,7 @@ use crate::support::websocket::{
     BINARY, CLOSE, CONTINUE, FIN, Incoming, PING, TEXT, Ws, close_payload, frame, handshake,
     refused,
 };
+use crate::support::wire::on_shard;
 use shardcast::server::Server;
 use shardcast::testing::{Client, Received, Shards, Testing};
 
@@ -147,17 +148,15 @@ impl Stage for TestServer {
     type Rest = Self;
 
     fn speaker(&self, shard: u16, name: &str) -> Ws {
-        let on_shard = |ws: &mut Ws| {
-            ws.send_text("shard");
-            ws.next() == Incoming::Text(shard.to_string())
-        };
         // A client that breaks at once cannot be asked first; then any shard does.
         if name.contains("fail") {
             return Ws::open(self.address(), &format!("/room/{name}"));
         }
-        let mut tries = (0..200).map(|_| Ws::open(self.address(), &format!("/room/{name}")));
-        let found = tries.find_map(|mut ws| on_shard(&mut ws).then_some(ws));
-        found.expect("the kernel spreads connections over all shards")
+        on_shard(|| {
+            let mut ws = Ws::open(self.address(), &format!("/room/{name}"));
+            ws.send_text("shard");
+            (ws.next() == Incoming::Text(shard.to_string())).then_some(ws)
+        })
     }
 
     fn ask(&self, method: &str, target: &str, body: &[u8]) -> String {
