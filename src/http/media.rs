@@ -1,4 +1,4 @@
-//! Media types by the ending of a file's name, and which encodings of it a client takes.
+//! Media types by the ending of a file's name.
 
 /// The media type of a file, by what follows the last dot of its name, whatever its case.
 #[must_use]
@@ -52,34 +52,6 @@ pub fn media_type_of(name: &str) -> &'static str {
     }
 }
 
-/// Whether a client takes a content coding (RFC 9110, section 12.5.3): it is named, or `*` is, and
-/// not with a weight of zero. Nothing is said of which coding is liked better.
-#[must_use]
-pub fn accepts_coding(field: Option<&[u8]>, coding: &str) -> bool {
-    let field = field.and_then(|field| std::str::from_utf8(field).ok());
-    let (mut named, mut any) = (None, None);
-    for item in field.unwrap_or_default().split(',') {
-        let (name, parameters) = item.split_once(';').unwrap_or((item, ""));
-        let takes = weighs(parameters);
-        match name.trim() {
-            "*" => any = Some(takes),
-            name if name.eq_ignore_ascii_case(coding) => named = Some(takes),
-            _ => {}
-        }
-    }
-    named.or(any).unwrap_or(false)
-}
-
-/// Whether `q=..` is above zero; none is one, and what is no number is nothing.
-fn weighs(parameters: &str) -> bool {
-    let weight = parameters.split(';').find_map(|parameter| {
-        let (name, value) = parameter.split_once('=')?;
-        let is_weight = name.trim().eq_ignore_ascii_case("q");
-        is_weight.then_some(value.trim())
-    });
-    weight.is_none_or(|weight| weight.parse::<f32>().is_ok_and(|weight| weight > 0.0))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -97,34 +69,5 @@ mod tests {
         ] {
             assert_eq!(media_type_of(name), wanted, "{name}");
         }
-    }
-
-    #[test]
-    fn codings_that_are_taken_and_that_are_not() {
-        for field in [
-            "br",
-            "gzip, BR",
-            "br;q=0.1",
-            "br ; q=1",
-            "*",
-            "*;q=0.5, gzip",
-            "*;q=0, br",
-        ] {
-            assert!(accepts_coding(Some(field.as_bytes()), "br"), "{field}");
-        }
-        for field in [
-            "",
-            "gzip",
-            "br;q=0",
-            "br;q=0.000",
-            "*;q=0",
-            "brr",
-            "br;q=x",
-            "br;q=0, *",
-        ] {
-            assert!(!accepts_coding(Some(field.as_bytes()), "br"), "{field}");
-        }
-        assert!(!accepts_coding(None, "br"));
-        assert!(!accepts_coding(Some(b"\xff"), "br"));
     }
 }

@@ -23,6 +23,7 @@
 //! if !response.keeps_alive(head.keep_alive) { flush; close }
 //! ```
 
+pub mod accept;
 pub mod body;
 pub mod conditional;
 pub mod cookie;

@@ -3,6 +3,7 @@
 use super::vary::vary;
 use super::{Middleware, Next};
 use crate::handler::Request;
+use crate::http::accept::{coding_weight, named_weight};
 use crate::http::{BodyFilter, Response};
 use flate2::Compression as Level;
 use flate2::write::GzEncoder;
@@ -222,43 +223,8 @@ impl Middleware for Compression {
 
 /// Whether gzip is accepted, and no less than what is not encoded (RFC 9110, section 12.5.3).
 fn accepts_gzip(field: Option<&[u8]>) -> bool {
-    let field = field.and_then(|field| std::str::from_utf8(field).ok());
-    let (mut gzip, mut any, mut identity) = (None, None, None);
-    for item in field.unwrap_or_default().split(',') {
-        let (name, parameters) = item.split_once(';').unwrap_or((item, ""));
-        let weight = weight(parameters);
-        match name.trim().to_ascii_lowercase().as_str() {
-            "gzip" | "x-gzip" => gzip = Some(weight),
-            "*" => any = Some(weight),
-            "identity" => identity = Some(weight),
-            _ => {}
-        }
-    }
-    let gzip = gzip.or(any).unwrap_or(0);
-    gzip > 0 && gzip >= identity.unwrap_or(0)
-}
-
-/// Thousandths of `q=0.5`; 1000 when none is said, 0 when it is malformed.
-fn weight(parameters: &str) -> u16 {
-    let named = parameters.split(';').find_map(|parameter| {
-        let (name, value) = parameter.split_once('=')?;
-        name.trim()
-            .eq_ignore_ascii_case("q")
-            .then_some(value.trim())
-    });
-    let Some(value) = named else {
-        return 1000;
-    };
-    let (whole, part) = value.split_once('.').unwrap_or((value, ""));
-    if part.len() > 3 || !part.bytes().all(|byte| byte.is_ascii_digit()) {
-        return 0;
-    }
-    let part: u16 = format!("{part:0<3}").parse().unwrap_or(0);
-    match (whole, part) {
-        ("0", part) => part,
-        ("1", 0) => 1000,
-        _ => 0,
-    }
+    let gzip = coding_weight(field, &["gzip", "x-gzip"]);
+    gzip > 0 && gzip >= named_weight(field, &["identity"]).unwrap_or(0)
 }
 
 #[cfg(test)]
