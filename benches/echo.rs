@@ -37,7 +37,7 @@ impl Handler for Echo {
     }
 
     async fn on_message(&self, client: &mut Client<()>, message: Message<'_>) -> Result {
-        Ok(client.send_text(message.as_text().unwrap_or_default())?)
+        Ok(client.send(message)?)
     }
 }
 

@@ -16,11 +16,7 @@ impl Handler for Echo {
     }
 
     async fn on_message(&self, client: &mut Client<()>, message: Message<'_>) -> Result {
-        match message.as_text() {
-            Some(text) => client.send_text(text)?,
-            None => client.send_binary(message.as_bytes())?,
-        }
-        Ok(())
+        Ok(client.send(message)?)
     }
 }
 

@@ -7,7 +7,6 @@
 use shardcast::handler::middleware::{AccessLog, RequestId};
 use shardcast::handler::{
     Client, Close, Endpoint, Handler, Handshake, Json, Message, Request, Result, Router,
-    StaticFiles,
 };
 use shardcast::id::ClientId;
 use shardcast::server::Program;
@@ -53,7 +52,7 @@ fn routes(router: &mut Router) {
         Json(viewers.count().await)
     });
     let site = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/everything/site");
-    router.mount("/site/*", |_| StaticFiles::root(site));
+    router.files("/site", site);
     router.pusher();
 }
 

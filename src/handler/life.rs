@@ -5,7 +5,7 @@ use super::client::{Client, whole_ms};
 use super::incoming::{Event, Flow, Incoming, Wire, refuse};
 use super::message::{Close, Message};
 use super::mount::Boxed;
-use super::watch::{Closed, Failure, Open, Seat, Stream, WholeMessage};
+use super::running::{Closed, Failure, Open, Seat, Stream, WholeMessage};
 use crate::crossing::pulse::Callback;
 use crate::error::panic_text;
 use crate::net::Reader;

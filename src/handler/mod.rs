@@ -24,6 +24,7 @@ mod payload;
 mod pressure;
 mod request;
 mod router;
+mod running;
 mod server_handle;
 mod snapshot;
 mod static_files;
@@ -31,7 +32,6 @@ mod table;
 mod task;
 mod tickets;
 mod time;
-mod watch;
 mod work;
 
 pub use crate::conn::{Pace, PushError as SendError, Vitals};

@@ -1,7 +1,7 @@
 //! Tasks that handlers leave on their shard.
 
 use super::endpoint::Endpoint;
-use super::watch::Sign;
+use super::running::Sign;
 use crate::crossing::pulse::Callback;
 use crate::error::panic_text;
 use crate::net::Tasks;

@@ -3,7 +3,7 @@
 use crate::handler::mount::{Boxed, Upgraded};
 use crate::handler::request::Request;
 use crate::handler::router::{End, or_500};
-use crate::handler::watch::Sign;
+use crate::handler::running::Sign;
 use crate::http::Response;
 use std::fmt;
 use std::pin::pin;

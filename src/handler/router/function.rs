@@ -4,7 +4,7 @@ use super::into_response::IntoResponse;
 use crate::handler::body::BodyWish;
 use crate::handler::mount::Boxed;
 use crate::handler::request::Request;
-use crate::handler::watch::Sign;
+use crate::handler::running::Sign;
 use crate::http::Response;
 use futures_lite::FutureExt;
 use std::cell::Cell;
