@@ -61,6 +61,7 @@ fn every_answer_is_a_line_without_secrets() {
         assert!(line.contains(part), "{part}: {line}");
     }
     assert!(!line.contains("canary") && !line.contains('?'), "{line}");
+    assert_eq!(line.matches("abc-1").count(), 1, "{line}");
 
     let unsound = ["X-Request-Id: a b"];
     let answer = http.send(request("POST", "/logged/nothing/x", &unsound, b""));

@@ -64,8 +64,11 @@ struct Line {
 
 impl Line {
     fn write(&self, method: &str, path: &str, bytes: u64, broke_off: bool) {
+        // In no span: that of `RequestId` would say its name once more, and spans of others say
+        // what is not promised here.
         tracing::info!(
             target: "shardcast::access",
+            parent: None,
             method,
             path,
             status = self.status,
