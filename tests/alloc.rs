@@ -10,7 +10,8 @@ mod gauge;
 #[path = "alloc/shards.rs"]
 mod shards;
 
-use gauge::Cost;
+use flate2::write::GzEncoder;
+use gauge::{Cost, Held};
 use shardcast::app::App;
 use shardcast::http::{self, Limits};
 use shardcast::hub::{AppTable, Relay};
@@ -20,6 +21,8 @@ use shardcast::protocol::auth::Signer;
 use shardcast::protocol::json::JsonReader;
 use shardcast::protocol::publish;
 use shardcast::pusher::{Rules, Signed, authenticate};
+use shardcast::ws::Frame;
+use shardcast::ws::deflate::{Deflate, Deflaters, Inflater};
 use shards::{APP, KEY, Peer, SECRET, Shards, masked};
 
 #[global_allocator]
@@ -58,6 +61,7 @@ fn allocation_budget() {
     publishes();
     bursts();
     compressed();
+    kept_for_compression();
     rest();
 }
 
@@ -232,6 +236,48 @@ fn compressed() {
         assert_ne!(shards.turn(), 0);
     });
     assert_eq!(blocks, 0, "{what}");
+}
+
+/// What compression holds once it was needed: numbers that docs/performance.md gives.
+fn kept_for_compression() {
+    let text = "x".repeat(1_000);
+    let frame = Frame::text(text.as_bytes());
+    for (window_bits, most) in [(9, 260_000), (15, 390_000)] {
+        let held = kept(|| {
+            let mut deflaters = Deflaters::default();
+            let settings = Deflate {
+                window_bits,
+                ..Deflate::default()
+            };
+            let profile = deflaters.profile(settings).unwrap();
+            let twin = deflaters.twin(profile, frame.clone());
+            assert!(twin.bytes().len() < 100, "it is compressed");
+            deflaters.forget();
+            deflaters
+        });
+        println!("{held:6} bytes: the deflater of a window of {window_bits} bits");
+        assert!((most * 9 / 10..=most).contains(&held), "{held}");
+    }
+    let message = deflated(text.as_bytes());
+    let held = kept(|| {
+        let inflater = Inflater::default();
+        drop(inflater.inflate(&message, 1_000).unwrap());
+        inflater
+    });
+    println!("{held:6} bytes: the inflater of a shard");
+    assert!((45_000..=50_000).contains(&held), "{held}");
+    let held = kept(|| GzEncoder::new(Vec::new(), flate2::Compression::new(6)));
+    println!("{held:6} bytes: the deflater of a response's body");
+    assert!((380_000..=420_000).contains(&held), "{held}");
+}
+
+/// Bytes that what was made holds.
+fn kept<T>(make: impl FnOnce() -> T) -> usize {
+    let before = Held::now().bytes;
+    let made = make();
+    let held = Held::now().bytes - before;
+    drop(made);
+    held
 }
 
 /// What a message is on the wire (RFC 7692, section 7.2.1).

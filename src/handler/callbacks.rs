@@ -239,7 +239,7 @@ pub trait Handler: 'static {
     }
 
     /// Whether it is counted what each client reads and sends, for
-    /// [`Endpoint::info`](super::Endpoint::info): some 250 bytes for each of them. Always the same.
+    /// [`Endpoint::info`](super::Endpoint::info), which holds memory for each. Always the same.
     fn keeps_info(&self) -> bool {
         true
     }

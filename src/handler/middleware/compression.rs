@@ -13,7 +13,7 @@ use std::io::Write;
 ///
 /// Bodies that are made while they are sent are compressed piece by piece, whatever their length;
 /// what is written may leave later then, unless it is flushed
-/// ([`BodyWriter::flush`](crate::http::BodyWriter::flush)). Each of them costs some 300 KiB while
+/// ([`BodyWriter::flush`](crate::http::BodyWriter::flush)). Each of them costs some 400 KiB while
 /// it is sent. Server-sent events are among them only when [asked for](Compression::with_events).
 ///
 /// Left as they are: bodies below a size that is worth it, whole ones above one that would keep the

@@ -15,7 +15,7 @@ pub struct Inflater(RefCell<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    /// Made when the first message needs it: 48 kB.
+    /// Made when the first message needs it: 48 kB (`tests/alloc.rs`).
     stream: Option<Decompress>,
     /// A buffer that came back, so that messages as a rule cost no allocation.
     spare: Vec<u8>,
