@@ -53,7 +53,8 @@ impl Process {
                 );
             }
             if let Some((_, rest)) = line.split_once("ws://") {
-                address = rest.split('/').next().map(|text| text.parse().unwrap());
+                let host = rest.trim_end().split('/').next();
+                address = host.map(|text| text.parse().unwrap());
             }
             banner.push_str(&line);
             if line.trim_start().starts_with("stop ") {
@@ -126,9 +127,14 @@ impl Process {
     }
 
     /// Sends SIGTERM and waits; gives the exit status and all that went to the standard error.
-    pub fn stop(mut self) -> (ExitStatus, String) {
+    pub fn stop(self) -> (ExitStatus, String) {
         let pid = Pid::from_raw(i32::try_from(self.pid()).unwrap()).unwrap();
         kill_process(pid, Signal::TERM).unwrap();
+        self.wait()
+    }
+
+    /// Waits until it ends by itself; gives the same.
+    pub fn wait(mut self) -> (ExitStatus, String) {
         let status = self.child.wait().unwrap();
         let mut rest = String::new();
         self.stdout.read_to_string(&mut rest).unwrap();
