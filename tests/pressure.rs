@@ -232,21 +232,6 @@ impl Handler for Shout {
     }
 }
 
-/// A WebSocket to a shard.
-fn shouter_on(server: &TestServer, shard: &str) -> Ws {
-    let mut tries = (0..200).map(|_| Ws::open(server.address(), "/shout"));
-    let found = tries.find_map(|mut ws| (ws.expect_text() == shard).then_some(ws));
-    found.expect("the kernel spreads connections over all shards")
-}
-
-/// A connection for requests to a shard.
-fn poster_on(server: &TestServer, shard: &str) -> Http {
-    let mut tries = (0..200).map(|_| Http::connect(server.address()));
-    let found =
-        tries.find_map(|mut http| (http.ask("GET", "/shout", b"").text() == shard).then_some(http));
-    found.expect("the kernel spreads connections over all shards")
-}
-
 #[test]
 fn who_shouts_waits_while_the_other_shard_stands_still_and_nobody_else_does() {
     const SHOUTS: usize = 1_000;
@@ -256,8 +241,10 @@ fn who_shouts_waits_while_the_other_shard_stands_still_and_nobody_else_does() {
         let taken = Arc::clone(&counted);
         router.mount("/shout", |endpoint| Shout { endpoint, taken });
     });
-    let (mut shouter, mut other) = (shouter_on(&server, "0"), shouter_on(&server, "0"));
-    let (mut poster, mut listener) = (poster_on(&server, "0"), shouter_on(&server, "1"));
+    let shouter_on = |shard| Ws::open_on(server.address(), "/shout", shard);
+    let (mut shouter, mut other, mut listener) =
+        (shouter_on("0"), shouter_on("0"), shouter_on("1"));
+    let mut poster = Http::connect_on(server.address(), "/shout", |it| it.text() == "0");
     let _gate = stop_shard_one(&server, &barrier);
     let shouting = thread::spawn(move || {
         for _ in 0..SHOUTS {
