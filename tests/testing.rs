@@ -13,6 +13,8 @@ mod faults;
 mod order;
 #[path = "testing/room.rs"]
 mod room;
+#[path = "testing/shared.rs"]
+mod shared;
 #[path = "testing/stop.rs"]
 mod stop;
 #[path = "testing/time.rs"]

@@ -73,6 +73,12 @@ impl Ended {
         let _ = self.over.recv_async().await; // the only thing that can come is its end
     }
 
+    /// Whether the control thread has ended.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.over.is_disconnected()
+    }
+
     fn outcome(&self) -> io::Result<Outcome> {
         let noted = self.noted.get().expect("the control thread does not panic");
         noted
@@ -94,7 +100,9 @@ mod tests {
                 std::thread::spawn(move || ended.wait())
             })
             .collect();
+        assert!(!ended.is_over());
         ending.note(Ok(Outcome::Cut));
+        assert!(ended.is_over());
         for waiter in waiters {
             assert_eq!(waiter.join().unwrap().unwrap(), Outcome::Cut);
         }

@@ -12,6 +12,7 @@ use std::cell::Cell;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
+use std::thread::{self, ThreadId};
 
 /// A running server, as any thread and any runtime sees it. Cheap to clone; dropping it leaves the
 /// server running.
@@ -41,6 +42,9 @@ pub(crate) struct Parts {
     pub(crate) webhooks: webhook::Counts,
     /// What whoever started the server keeps with it.
     pub(crate) about: Box<dyn Any + Send + Sync>,
+    /// The thread on which all shards take turns, if they run in memory: it waits for nothing of
+    /// theirs.
+    pub(crate) home: Option<ThreadId>,
 }
 
 struct Shared {
@@ -60,16 +64,6 @@ thread_local! {
 /// From here on this thread serves: it must not be stopped.
 pub(crate) fn mark_own_thread() {
     OWN.set(true);
-}
-
-/// # Panics
-/// On a server's own threads.
-#[track_caller]
-pub(super) fn assert_may_wait() {
-    assert!(
-        !OWN.get(),
-        "this would stop a thread of the server: await it instead"
-    );
 }
 
 impl ServerHandle {
@@ -116,10 +110,19 @@ impl ServerHandle {
     }
 
     /// # Panics
-    /// On a server's own threads.
+    /// On a server's own threads, and on that of shards in memory which have not ended.
     #[track_caller]
     pub(crate) fn assert_may_wait(&self) {
-        assert_may_wait();
+        assert!(
+            !OWN.get(),
+            "this would stop a thread of the server: await it instead"
+        );
+        let is_home = self.shared.parts.home == Some(thread::current().id());
+        assert!(
+            !is_home || self.ending().is_over(),
+            "this would wait for ever for shards that run on the same thread: give what is waited \
+             for to `Shards::wait_for`, or call `Shards::stop` first"
+        );
     }
 
     /// How the server ended.
@@ -201,7 +204,7 @@ impl ServerHandle {
         let asked = (0..calls.shards())
             .try_for_each(|shard| calls.leave(ShardId(shard), Call::Count(answer.clone())));
         let (this, shards) = (self.clone(), calls.shards());
-        Pending::new(async move {
+        Pending::new(self.clone(), async move {
             asked?;
             drop(answer);
             let mut found = Vec::with_capacity(shards.into());

@@ -1,6 +1,6 @@
 //! What a server holds at a moment, and the waiting for it.
 
-use super::server_handle::assert_may_wait;
+use super::server_handle::ServerHandle;
 use crate::control::CallError;
 use crate::crossing::Census;
 use std::fmt;
@@ -11,14 +11,19 @@ use std::pin::Pin;
 /// your own, or await it: it needs no runtime.
 #[must_use = "the answer comes to who waits for it"]
 pub struct Pending<T> {
+    server: ServerHandle,
     answer: Answer<T>,
 }
 
 type Answer<T> = Pin<Box<dyn Future<Output = Result<T, CallError>> + Send>>;
 
 impl<T> Pending<T> {
-    pub(super) fn new(answer: impl Future<Output = Result<T, CallError>> + Send + 'static) -> Self {
+    pub(super) fn new(
+        server: ServerHandle,
+        answer: impl Future<Output = Result<T, CallError>> + Send + 'static,
+    ) -> Self {
         Self {
+            server,
             answer: Box::pin(answer),
         }
     }
@@ -30,9 +35,10 @@ impl<T> Pending<T> {
     ///
     /// # Panics
     /// On a thread of the server, that is in handlers and in futures that run on its tokio
-    /// runtime: await it there.
+    /// runtime: await it there. In a test in memory, on the thread of the test: there
+    /// `testing::Shards::wait_for` waits for it.
     pub fn wait(self) -> Result<T, CallError> {
-        assert_may_wait();
+        self.server.assert_may_wait();
         #[expect(
             clippy::disallowed_methods,
             reason = "this is no thread of the server: that was looked at"

@@ -89,8 +89,8 @@ impl ServerHandle {
     /// [`ServerError`] unless it was asked to stop and every shard ended.
     ///
     /// # Panics
-    /// When the control thread panicked, and on a thread of the server, which would wait for
-    /// itself.
+    /// When the control thread panicked, and on a thread that would wait for itself: one of the
+    /// server, or that of a test in memory whose shards have not been stopped.
     pub fn wait(self) -> Result<(), ServerError> {
         self.assert_may_wait();
         outcome(self.ending().wait())

@@ -12,8 +12,10 @@ use crate::limits::NOTICE_BATCHES;
 use crate::mesh::mesh;
 use crate::net::Clock;
 use crate::shard::Setup;
+use std::cell::Cell;
 use std::io;
 use std::net::SocketAddr;
+use std::thread;
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 
@@ -35,7 +37,7 @@ pub(crate) struct Desk {
     pub(crate) notices: flume::Receiver<Notices>,
     /// The server as handlers see it.
     pub(crate) handle: ServerHandle,
-    ending: Option<Ending>,
+    ending: Cell<Option<Ending>>,
     /// What handlers leave to tokio; it goes on only while the shards wait for it.
     runtime: Option<Runtime>,
     workers: Vec<Worker>,
@@ -73,6 +75,7 @@ impl InMemory {
             ended,
             webhooks: webhook::Counts::default(),
             about: Box::new(about),
+            home: Some(thread::current().id()),
         });
         let ports = mesh(shards as u16, config.mesh_slots);
         let shard = |(((port, orders), calls), worker): (_, &Worker)| {
@@ -95,7 +98,7 @@ impl InMemory {
             reports,
             notices,
             handle,
-            ending: Some(ending),
+            ending: Cell::new(Some(ending)),
             runtime: Some(runtime),
             workers,
         };
@@ -105,9 +108,10 @@ impl InMemory {
 
 impl Desk {
     /// Every shard has ended: whoever waits for that hears so.
-    pub(crate) fn end(mut self) {
-        let ending = self.ending.take().expect("it ends once");
-        ending.note(Ok(Outcome::Stopped));
+    pub(crate) fn end(&self) {
+        if let Some(ending) = self.ending.take() {
+            ending.note(Ok(Outcome::Stopped));
+        }
     }
 
     /// Lets tokio go on with what handlers have left to it until a shard's task is woken, as
@@ -140,6 +144,9 @@ impl Desk {
 
 impl Drop for Desk {
     fn drop(&mut self) {
+        if let Some(ending) = self.ending.take() {
+            ending.note(Ok(Outcome::Cut)); // its shards were dropped
+        }
         // What still blocks a thread is not waited for.
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();

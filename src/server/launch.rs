@@ -42,11 +42,9 @@ pub(super) fn start(builder: Builder) -> Result<ServerHandle, ServerError> {
     let verdict = preflight::run(placement.shards.len(), config.ring_depth);
     let verdict: Verdict = verdict.map_err(ServerError::Preflight)?;
     let address = SocketAddr::new(config.host, config.port);
-    let listeners = listen(address, placement.shards.len(), config)
-        .map_err(|error| ServerError::Bind(address, error))?;
-    let address = listeners[0]
-        .local_addr()
-        .map_err(|error| ServerError::Bind(address, error))?;
+    let refused = |error| ServerError::Bind(address, error);
+    let listeners = listen(address, placement.shards.len(), config).map_err(refused)?;
+    let address = listeners[0].local_addr().map_err(refused)?;
     let handles = (listeners.iter().map(Listener::handle)).collect::<io::Result<Vec<_>>>();
     let handles = handles.map_err(|error| ServerError::Bind(address, error))?;
 
@@ -69,6 +67,7 @@ pub(super) fn start(builder: Builder) -> Result<ServerHandle, ServerError> {
             placement,
             warnings: verdict.warnings,
         }),
+        home: None,
     });
     let pulses: Vec<Arc<Pulse>> = (0..shards).map(|_| Arc::default()).collect();
     let parts = ports.into_iter().zip(listeners).zip(orders).zip(queues);

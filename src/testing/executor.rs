@@ -49,6 +49,17 @@ impl Wake for Signal {
     }
 }
 
+/// See [`Executor::outside`].
+pub(super) struct Outside(Arc<Signal>);
+
+impl Outside {
+    /// The same one each time; it wakes once until it is taken again.
+    pub(super) fn waker(&self) -> Waker {
+        self.0.is_woken.store(false, Ordering::Release);
+        Waker::from(Arc::clone(&self.0))
+    }
+}
+
 /// What waits for a time.
 #[derive(Default)]
 struct Timers {
@@ -102,13 +113,26 @@ impl Executor {
         !self.woken.is_empty() || !self.ready.borrow().is_empty()
     }
 
+    /// What wakes no task but counts as one that was woken, for who waits beside them.
+    pub(super) fn outside(&self) -> Outside {
+        Outside(self.signal())
+    }
+
+    fn signal(&self) -> Arc<Signal> {
+        Arc::new(Signal {
+            task: self.next.replace(self.next.get() + 1),
+            is_woken: AtomicBool::new(false),
+            wake: self.wake.clone(),
+        })
+    }
+
     /// Polls one task that was woken; says whether there was one.
     pub(super) fn step(&self) -> bool {
         let Some(number) = self.pick() else {
             return false;
         };
         let Some((mut task, signal)) = self.tasks.borrow_mut().remove(&number) else {
-            return true; // it has ended, and was woken once more
+            return true; // it has ended and was woken once more, or it is outside
         };
         signal.is_woken.store(false, Ordering::Release);
         let waker = Waker::from(Arc::clone(&signal));
@@ -164,14 +188,9 @@ impl Tasks for Executor {
     fn spawn(&self, task: LocalTask) {
         let mut tasks = self.tasks.borrow_mut();
         assert!(tasks.len() < TASKS_MAX, "more tasks than can be run");
-        let number = self.next.replace(self.next.get() + 1);
-        let signal = Arc::new(Signal {
-            task: number,
-            is_woken: AtomicBool::new(false),
-            wake: self.wake.clone(),
-        });
+        let signal = self.signal();
         signal.wake_by_ref();
-        tasks.insert(number, (task, signal));
+        tasks.insert(signal.task, (task, signal));
     }
 
     fn sleep(&self, time: Duration) -> LocalTask {

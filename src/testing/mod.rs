@@ -45,7 +45,9 @@
 //!   waiting for an answer let it pass by themselves when nothing else is left to do.
 //! - **Waiting.** `expect_...` runs the shards until the next thing has arrived. When it is
 //!   another, or when nothing is left to do, the test fails and is told what happened instead.
+//! - **Futures**, such as those of [`Shards::server`], are awaited by [`Shards::wait_for`].
 //! - **Clients** read all the time, answer pings, and answer a close, unless told otherwise.
+//! - **Files** that handlers serve are read on the thread of the test.
 
 mod answer;
 mod client;

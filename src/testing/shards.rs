@@ -8,9 +8,11 @@ use crate::app::App;
 use crate::handler::{Router, ServerHandle};
 use crate::limits::SHARDS_MAX;
 use crate::server::config::Config;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
+use std::pin::pin;
 use std::rc::Rc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 /// What the wall clock shows at the start, in seconds since 1970, unless a test says otherwise.
@@ -179,7 +181,7 @@ impl Shards {
         }
     }
 
-    fn next(&self) -> Place<'_> {
+    pub(super) fn next(&self) -> Place<'_> {
         let shard = self.next.get();
         self.next.set((shard + 1) % self.world.shards());
         self.on(shard)
@@ -275,6 +277,36 @@ impl Shards {
         self.world.run(&|| false);
     }
 
+    /// Runs the shards until a future is ready, and gives its output: what the server's handle
+    /// lets one wait for, such as `shards.wait_for(shards.server().snapshot())`, or what an
+    /// endpoint does that a handler has shared with the test. While nothing else is left to do,
+    /// time passes, a minute at most.
+    ///
+    /// # Panics
+    /// When it is not ready by then.
+    #[track_caller]
+    pub fn wait_for<F: IntoFuture>(&self, future: F) -> F::Output {
+        let mut future = pin!(future.into_future());
+        let future = RefCell::new(future.as_mut());
+        let output = Cell::new(None);
+        let outside = self.world.outside();
+        let is_ready = || {
+            // It is polled after each step; that it is woken ends the waiting for tokio.
+            let waker = outside.waker();
+            let mut cx = Context::from_waker(&waker);
+            let polled = future.borrow_mut().as_mut().poll(&mut cx);
+            let is_ready = polled.is_ready();
+            output.set(match polled {
+                Poll::Ready(output) => Some(output),
+                Poll::Pending => None,
+            });
+            is_ready
+        };
+        self.world.run_for(PATIENCE, &is_ready);
+        let output = output.take();
+        output.unwrap_or_else(|| panic!("what is waited for has not come within {PATIENCE:?}"))
+    }
+
     /// How much time has passed since the start.
     #[must_use]
     pub fn now(&self) -> Duration {
@@ -282,7 +314,8 @@ impl Shards {
     }
 
     /// The server's handle, as other threads would have it. What it asks for is done when the
-    /// shards run next; what it lets a thread wait for would wait for ever, since they do not.
+    /// shards run next. What it lets a thread wait for is for [`Shards::wait_for`]: the test's own
+    /// thread would wait for itself, and gets a panic instead.
     #[must_use]
     pub fn server(&self) -> ServerHandle {
         let handle = self.world.handle();

@@ -1,6 +1,6 @@
 //! The shards, their clients and their time, on the thread of the test.
 
-use super::executor::Executor;
+use super::executor::{Executor, Outside};
 use super::seat::{Seat, Speech};
 use crate::crossing::{ToControl, ToShard};
 use crate::handler::{Router, ServerHandle};
@@ -58,6 +58,7 @@ enum Stage {
     Running,
     Stopping,
     Ending,
+    Ended,
 }
 
 impl World {
@@ -114,6 +115,11 @@ impl World {
     /// Whether every shard may be connected to.
     pub(super) fn is_open(&self) -> bool {
         self.state.doors.borrow().iter().all(Option::is_some)
+    }
+
+    /// What wakes who waits beside the shards.
+    pub(super) fn outside(&self) -> Outside {
+        self.executor.outside()
     }
 
     /// What kept a shard from starting.
@@ -188,6 +194,11 @@ impl World {
         let has_notices = desk.notices.drain().next().is_some();
         let is_asked = matches!(desk.reports.try_recv(), Ok(ToControl::Stop));
         let (next, order): (_, fn() -> ToShard) = match self.stage.get() {
+            Stage::Ending if self.state.ended.get() == desk.orders.len() => {
+                self.stage.set(Stage::Ended);
+                desk.end();
+                return true;
+            }
             Stage::Running if is_asked => (Stage::Stopping, || ToShard::Stop),
             Stage::Stopping if self.state.stopped.get() == desk.orders.len() => {
                 (Stage::Ending, || ToShard::End)

@@ -19,6 +19,8 @@ use std::time::Duration;
 #[derive(Clone, Default)]
 pub struct Shared {
     pub log: Rc<RefCell<Vec<String>>>,
+    /// Who has opened, in that order.
+    pub ids: Rc<RefCell<Vec<ClientId>>>,
     /// Where every shard's handler breaks.
     pub fault: Rc<Cell<&'static str>>,
 }
@@ -120,6 +122,7 @@ impl Handler for Room {
     async fn on_open(&self, client: &mut Client<Session>) -> Result {
         let session = client.session();
         self.shared.note(format!("open {}", session.name));
+        self.shared.ids.borrow_mut().push(client.id());
         self.shared.may_break("open", &session.faults)
     }
 
