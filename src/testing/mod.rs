@@ -47,6 +47,7 @@
 //!   another, or when nothing is left to do, the test fails and is told what happened instead.
 //! - **Futures**, such as those of [`Shards::server`], are awaited by [`Shards::wait_for`].
 //! - **Clients** read all the time, answer pings, and answer a close, unless told otherwise.
+//!   [`Shards::pusher`] gives one that speaks the Pusher protocol.
 //! - **Files** that handlers serve are read on the thread of the test.
 
 mod answer;
@@ -54,6 +55,7 @@ mod client;
 mod executor;
 mod frame;
 mod place;
+mod pusher;
 mod seat;
 mod shards;
 mod world;
@@ -62,4 +64,5 @@ pub use answer::Answer;
 pub use client::{Client, Exchange, Wire};
 pub use frame::Received;
 pub use place::{Handshake, Place};
+pub use pusher::{PusherClient, PusherEvent};
 pub use shards::{Shards, Testing};

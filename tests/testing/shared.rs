@@ -1,6 +1,7 @@
-//! What shards share in a test: tables, and the server's handle.
+//! What shards share in a test: tables, the server's handle, and Pusher clients beside handlers.
 
-use crate::room::{Room, Shared, panic_of, room};
+use crate::room::{Room, Shared, panic_of, room, routes};
+use crate::support::server::app;
 use serde::Deserialize;
 use serde_json::json;
 use shardcast::handler::{Client, Endpoint, Handshake, Named, Request, Router, SharedTable};
@@ -175,5 +176,33 @@ fn what_an_endpoint_does_is_waited_for_as_well() {
     drop(never);
     shards.wait_for(endpoint.sleep(Duration::from_secs(59)));
     assert_eq!(shards.now(), Duration::from_secs(59));
+    shards.stop();
+}
+
+#[test]
+fn pusher_clients_hear_each_other() {
+    let shared = Shared::default();
+    let mut app = app();
+    app.client_events = true;
+    let shards = Testing::new(routes(&shared)).app(app.clone()).start();
+    let mut ann = shards.pusher(&app.key);
+    let mut bob = shards.pusher(&app.key);
+    assert_eq!([ann.client.shard(), bob.client.shard()], [0, 1]);
+    assert_ne!(ann.socket_id(), bob.socket_id());
+    assert_eq!(ann.subscribe("news"), json!({}));
+    for pusher in [&mut ann, &mut bob] {
+        pusher.subscribe_signed(&app, "private-room", None);
+    }
+    ann.send("client-typing", Some("private-room"), &json!({"key": "a"}));
+    let heard = bob.expect_event("client-typing");
+    assert_eq!(heard.channel.as_deref(), Some("private-room"));
+    assert_eq!(heard.data, json!({"key": "a"}));
+    let members = ann.subscribe_signed(&app, "presence-room", Some(&json!({"user_id": "1"})));
+    assert_eq!(members["presence"]["count"], 1);
+    bob.subscribe_signed(&app, "presence-room", Some(&json!({"user_id": "2"})));
+    let added = ann.expect_event("pusher_internal:member_added");
+    assert_eq!(added.data["user_id"], "2");
+    let text = panic_of(|| ann.subscribe("no such channel"));
+    assert!(text.contains("pusher:"), "{text}");
     shards.stop();
 }
