@@ -21,3 +21,5 @@ mod stop;
 mod time;
 #[path = "testing/transcript.rs"]
 mod transcript;
+#[path = "testing/web.rs"]
+mod web;

@@ -384,6 +384,14 @@ impl Wire {
         self.world.run(&|| false);
         self.seat.has_ended()
     }
+
+    /// Whether the server has broken the connection off, as a reset of TCP does, so that its end is
+    /// not taken for one that was meant.
+    #[must_use]
+    pub fn was_reset(&self) -> bool {
+        self.world.run(&|| false);
+        self.seat.peer.was_reset()
+    }
 }
 
 impl fmt::Debug for Wire {
