@@ -231,11 +231,11 @@ async fn keep_alive(body: &BodyWriter, after_ms: Option<u64>) -> WriteError {
         return std::future::pending().await;
     };
     loop {
-        let before = body.written();
-        body.pause(after_ms).await;
-        if body.written() == before
-            && let Err(gone) = body.put(b":\n\n").and_then(|()| body.flush_now())
-        {
+        // One timer for each such time, however much is written meanwhile.
+        let left_ms = after_ms.saturating_sub(body.still_ms());
+        if left_ms > 0 {
+            body.pause(left_ms).await;
+        } else if let Err(gone) = body.put(b":\n\n").and_then(|()| body.flush_now()) {
             return gone;
         }
     }

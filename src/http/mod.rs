@@ -38,6 +38,7 @@ pub mod payload;
 pub mod query;
 pub mod response;
 pub mod stream;
+mod write_error;
 
 pub use body::{BodyError, ChunkedDecoder, Piece, Progress};
 pub use cookie::{Cookie, CookieRefused, SameSite};

@@ -15,6 +15,8 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
+pub use super::write_error::{ClientGone, WriteError};
+
 use super::response::{Body, Response};
 use futures_lite::future::yield_now;
 
@@ -26,10 +28,6 @@ pub(crate) type Pending<T> = Pin<Box<dyn Future<Output = T>>>;
 
 /// Bytes of a body that are framed and handed on at once; longer writes are cut into such pieces.
 const PIECE: usize = 64 * 1024;
-
-/// The client is gone: nothing more can be sent to it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ClientGone;
 
 /// Where the bytes of a body go.
 pub trait BodySink {
@@ -50,6 +48,9 @@ pub trait BodySink {
 
     /// Lets so many milliseconds pass.
     fn pause(&self, ms: u64) -> Pending<()>;
+
+    /// Milliseconds since some moment; never goes back.
+    fn now_ms(&self) -> u64;
 }
 
 /// Changes a body on its way out: compresses it, say.
@@ -65,35 +66,6 @@ pub trait BodyFilter {
 
     /// The body has ended: appends what is left to `out`.
     fn finish(&mut self, out: &mut Vec<u8>);
-}
-
-/// Why a body could not be written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WriteError {
-    /// The client is gone.
-    Gone,
-    /// It is longer than was told; nothing of what was too much has been sent.
-    TooLong,
-    /// It has ended before the length that was told.
-    TooShort,
-}
-
-impl fmt::Display for WriteError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Gone => "the client is gone",
-            Self::TooLong => "the body is longer than was told",
-            Self::TooShort => "the body is shorter than was told",
-        })
-    }
-}
-
-impl std::error::Error for WriteError {}
-
-impl From<ClientGone> for WriteError {
-    fn from(_: ClientGone) -> Self {
-        Self::Gone
-    }
 }
 
 /// How the client finds the end of the body.
@@ -117,6 +89,8 @@ struct Out {
     framing: Cell<Framing>,
     filter: RefCell<Option<Box<dyn BodyFilter>>>,
     written: Cell<u64>,
+    /// When something was written last.
+    written_ms: Cell<u64>,
     /// Bytes that were filtered since others had their turn.
     worked: Cell<usize>,
     tell: RefCell<Tell>,
@@ -218,6 +192,12 @@ impl BodyWriter {
         self.out.sink.pause(ms)
     }
 
+    /// For how many milliseconds nothing was written.
+    pub(super) fn still_ms(&self) -> u64 {
+        let now_ms = self.out.sink.now_ms();
+        now_ms.saturating_sub(self.out.written_ms.get())
+    }
+
     /// Bytes that were written so far, before any filter.
     #[must_use]
     pub fn written(&self) -> u64 {
@@ -233,6 +213,7 @@ impl BodyWriter {
     /// Sends these bytes at once, as one piece.
     pub(super) fn put(&self, bytes: &[u8]) -> Result<(), WriteError> {
         self.out.written.set(self.written() + bytes.len() as u64);
+        self.out.written_ms.set(self.out.sink.now_ms());
         let mut filter = self.out.filter.borrow_mut();
         let Some(filter) = &mut *filter else {
             return self.frame(bytes);
@@ -360,6 +341,7 @@ impl Stream {
     /// Makes the body.
     pub(crate) async fn send(self, sink: Rc<dyn BodySink>) -> StreamResult {
         let out = Rc::new(Out {
+            written_ms: Cell::new(sink.now_ms()),
             sink,
             framing: Cell::new(self.framing),
             filter: RefCell::new(self.filter),

@@ -153,6 +153,10 @@ impl BodySink for Outflow {
     fn pause(&self, ms: u64) -> Pin<Box<dyn Future<Output = ()>>> {
         Box::pin(pause_ms(ms))
     }
+
+    fn now_ms(&self) -> u64 {
+        self.sockets.clock().now_ms()
+    }
 }
 
 impl Drop for Outflow {

@@ -209,6 +209,15 @@ fn events_come_with_the_time_and_end_with_the_server() {
         assert_eq!(exchange.take_body(), format!("data: {n}\n\n").as_bytes());
         shards.advance(Duration::from_secs(1));
     }
+    // It is 3 s now; the last event was sent at 2 s.
+    shards.advance(Duration::from_millis(13_999));
+    assert_eq!(exchange.take_body(), b"");
+    shards.advance(Duration::from_millis(1));
+    assert_eq!(exchange.take_body(), b":\n\n", "15 s of silence");
+    shards.advance(Duration::from_millis(14_999));
+    assert_eq!(exchange.take_body(), b"");
+    shards.advance(Duration::from_millis(1));
+    assert_eq!(exchange.take_body(), b":\n\n", "and 15 s more");
     shards.stop();
     assert!(exchange.is_done());
     assert_eq!(exchange.take_body(), b"data: bye\n\n");
