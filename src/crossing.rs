@@ -68,6 +68,15 @@ pub enum ToShard {
         /// Whether it shall be empty.
         empty: bool,
     },
+    /// Nobody waits for the answer to that any more. Full ring: waits in the overflow.
+    GiveUpRoom {
+        /// That of the question.
+        ticket: Ticket,
+        /// Same.
+        client: ClientId,
+        /// Same.
+        empty: bool,
+    },
     /// The answer to one of the questions above. Full ring: waits in the overflow.
     Roll {
         /// That of the question.

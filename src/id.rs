@@ -179,7 +179,7 @@ impl AppSlot {
 }
 
 /// What an asker on a shard waits with until the answer comes back; unique on its shard.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Ticket(pub u32);
 
 #[cfg(test)]

@@ -270,13 +270,31 @@ impl Endpoint {
 
     /// Asks the client's own shard, which answers when there is room or the client is gone.
     async fn room(&self, client: ClientId, empty: bool) -> Result<(), SendError> {
-        let ask = |ticket| ToShard::AskRoom {
+        let local = &*self.local;
+        if client.shard().0 >= local.shards {
+            return Err(SendError::Gone);
+        }
+        let pending = local.rolls.open();
+        let ticket = pending.ticket();
+        let question = ToShard::AskRoom {
             ticket,
             client,
             empty,
         };
-        match self.ask(client, ask).await {
-            Some(Roll::Room(true)) => Ok(()),
+        local.mesh.send(client.shard(), question);
+        // Unless that shard is told, it keeps the question as long as the client does not read.
+        let given_up = OnDrop(Some(|| {
+            let given_up = ToShard::GiveUpRoom {
+                ticket,
+                client,
+                empty,
+            };
+            local.mesh.send(client.shard(), given_up);
+        }));
+        let roll = pending.answer().await;
+        given_up.defuse();
+        match roll {
+            Roll::Room(true) => Ok(()),
             _ => Err(SendError::Gone),
         }
     }
@@ -384,6 +402,23 @@ impl Endpoint {
     #[must_use]
     pub fn clock(&self) -> &Clock {
         self.local.sockets.clock()
+    }
+}
+
+/// Runs when it is dropped, unless it was defused.
+struct OnDrop<F: FnOnce()>(Option<F>);
+
+impl<F: FnOnce()> OnDrop<F> {
+    fn defuse(mut self) {
+        self.0 = None;
+    }
+}
+
+impl<F: FnOnce()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        if let Some(run) = self.0.take() {
+            run();
+        }
     }
 }
 

@@ -30,6 +30,13 @@ impl Door {
     pub fn connections(&self) -> usize {
         self.0.sockets.len()
     }
+
+    /// Questions of other shards after room that wait for an answer.
+    #[cfg(test)]
+    #[must_use]
+    pub fn asked_for_room(&self) -> usize {
+        self.0.rooms.waiting()
+    }
 }
 
 impl fmt::Debug for Door {

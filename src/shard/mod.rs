@@ -7,6 +7,7 @@
 mod calls;
 mod door;
 mod pump;
+mod rooms;
 mod run;
 mod serve;
 mod stop;

@@ -4,7 +4,7 @@ use super::run::Shard;
 use crate::crossing::{Roll, ToShard};
 use crate::http::Response;
 use crate::id::ShardId;
-use crate::net::{self, look_around, pause_ms};
+use crate::net::{look_around, pause_ms};
 use crate::timer::wheel::TICK_MS;
 use crate::ws::Frame;
 use std::future::poll_fn;
@@ -66,17 +66,14 @@ fn receive(shard: &Shard, from: ShardId, message: ToShard) {
             client,
             empty,
         } => {
-            let (sockets, mesh) = (Rc::clone(sockets), Rc::clone(&shard.mesh));
-            let answer = async move {
-                let room = match empty {
-                    true => sockets.all_left(client).await,
-                    false => sockets.ready(client).await,
-                };
-                let roll = Roll::Room(room.is_ok());
-                mesh.send(from, ToShard::Roll { ticket, roll });
-            };
-            net::spawn(answer);
+            let (here, about) = ((sockets, &shard.mesh), (client, empty));
+            shard.rooms.ask(here, about, (from, ticket));
         }
+        ToShard::GiveUpRoom {
+            ticket,
+            client,
+            empty,
+        } => shard.rooms.give_up(client, empty, (from, ticket)),
         ToShard::Table(note) => shard.local.tables.receive(note),
         ToShard::Roll { ticket, roll } => shard.rolls.answer(ticket, roll),
         ToShard::Close {

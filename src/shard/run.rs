@@ -2,6 +2,7 @@
 
 use super::calls::take_calls;
 use super::pump::{end_turns, pump, tick};
+use super::rooms::Rooms;
 use super::serve;
 use super::stop::{Drain, end, stop};
 use crate::app::App;
@@ -86,6 +87,8 @@ pub(super) struct Shard {
     pub(super) router: Router,
     /// Handlers' questions after clients of other shards.
     pub(super) rolls: Rc<Tickets<Roll>>,
+    /// Other shards' questions after room for clients of this one.
+    pub(super) rooms: Rc<Rooms>,
     pub(super) pusher: Option<Rc<Pusher>>,
     pub(super) http: http::Limits,
     pub(super) drain: Drain,
@@ -255,6 +258,7 @@ impl Shard {
                 turn,
                 router,
                 rolls,
+                rooms: Rc::default(),
                 pusher,
                 http,
                 drain,

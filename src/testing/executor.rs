@@ -113,6 +113,12 @@ impl Executor {
         !self.woken.is_empty() || !self.ready.borrow().is_empty()
     }
 
+    /// Tasks that have not ended.
+    #[cfg(test)]
+    pub(super) fn tasks(&self) -> usize {
+        self.tasks.borrow().len()
+    }
+
     /// What wakes no task but counts as one that was woken, for who waits beside them.
     pub(super) fn outside(&self) -> Outside {
         Outside(self.signal())

@@ -56,6 +56,7 @@ mod executor;
 mod frame;
 mod place;
 mod pusher;
+mod room_tests;
 mod seat;
 mod shards;
 mod world;

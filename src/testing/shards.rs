@@ -156,7 +156,7 @@ impl fmt::Debug for Testing {
 /// Running shards. They run when a client waits for something, when time passes, and when they
 /// start and stop; in between they stand still. Dropping them ends them without a word.
 pub struct Shards {
-    world: Rc<World>,
+    pub(super) world: Rc<World>,
     /// Where the next connection goes.
     next: Cell<u16>,
 }

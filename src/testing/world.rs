@@ -117,6 +117,19 @@ impl World {
         self.state.doors.borrow().iter().all(Option::is_some)
     }
 
+    /// Tasks of all shards that have not ended.
+    #[cfg(test)]
+    pub(super) fn tasks(&self) -> usize {
+        self.executor.tasks()
+    }
+
+    /// What other shards have asked this one after room and still wait for.
+    #[cfg(test)]
+    pub(super) fn asked_for_room(&self, shard: usize) -> usize {
+        let doors = self.state.doors.borrow();
+        doors[shard].as_ref().map_or(0, Door::asked_for_room)
+    }
+
     /// What wakes who waits beside the shards.
     pub(super) fn outside(&self) -> Outside {
         self.executor.outside()

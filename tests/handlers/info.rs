@@ -6,6 +6,7 @@ use crate::support::websocket::{
 };
 use crate::support::wire::PATIENCE;
 use flume::{Receiver, Sender, bounded};
+use futures_lite::future::{or, yield_now};
 use shardcast::handler::{
     Client, Close, Endpoint, Handler, Handshake, Message, Request, Result, Router, SendError,
     Vitals,
@@ -72,6 +73,18 @@ impl Handler for Asker {
             Some("ready") => {
                 let about = about();
                 self.note(format!("ready {:?}", self.endpoint.ready(about).await));
+            }
+            Some("give up") => {
+                let about = about();
+                for _ in 0..1_000 {
+                    let asked = async { Some(self.endpoint.ready(about).await) };
+                    let given_up = async {
+                        yield_now().await; // asked by then
+                        None
+                    };
+                    assert_eq!(or(asked, given_up).await, None);
+                }
+                self.note("given up");
             }
             Some("drained") => {
                 let about = about();
@@ -318,4 +331,31 @@ fn waiting_for_room_ends_with_the_client() {
             }
         }
     }
+}
+
+#[test]
+fn who_gives_up_waiting_for_room_can_wait_again() {
+    let askers = Askers::start();
+    let mut asker = askers.open_on("1", "/ask/x");
+    let mut slow = askers.open_on("0", "/ask/y");
+    let id = askers.id_of(&mut slow);
+    askers.fill(&mut slow, id, &mut asker);
+    askers.name(id);
+    asker.send_text("give up");
+    assert_eq!(askers.next(), "given up");
+    askers.name(id);
+    asker.send_text("ready");
+    asker.send(frame(FIN | BINARY, "")); // behind the wait
+    assert!(!asker.wire.hears_within(50), "it has to wait");
+    let mut read = 0;
+    while !asker.wire.hears_within(1) {
+        read += slow.wire.take(1_000).len();
+    }
+    assert!(read > 0);
+    assert_eq!(askers.next(), "ready Ok(())");
+    // A stop gives up whoever still waits.
+    askers.fill(&mut slow, id, &mut asker);
+    askers.name(id);
+    asker.send_text("drained");
+    askers.server.stop();
 }
