@@ -98,13 +98,16 @@ impl Deflater {
         stream.reset();
         scratch.clear();
         scratch.resize(HEADER_MAX, 0);
-        // Room for what is worth sending, and some: a deflater that fills it has failed.
-        scratch.reserve(payload.len() + TAIL.len() + 1);
+        // Room for the worst case, not only for what is worth sending: a deflater keeps what finds
+        // no room, and the one used here forgets that at its reset but not where it lay, so that
+        // a later message would run over the end of its buffer, and panic.
+        scratch.reserve(deflated_max(payload.len()));
         let done = stream.compress_vec(payload, scratch, FlushCompress::Sync);
         let is_whole = done.is_ok()
             && stream.total_in() == payload.len() as u64
             && scratch.len() < scratch.capacity();
         if !is_whole || !scratch.ends_with(&TAIL) {
+            self.stream = None;
             return None;
         }
         scratch.truncate(scratch.len() - TAIL.len());
@@ -113,6 +116,12 @@ impl Deflater {
         let bytes = &scratch[start..];
         (bytes.len() < frame.bytes().len()).then(|| Frame::shared(Arc::from(bytes)))
     }
+}
+
+/// Bytes that so many become at the very most: nine bits for each literal of a block with fixed
+/// codes, and the headers and ends of blocks.
+const fn deflated_max(length: usize) -> usize {
+    length + length / 8 + length / 64 + 64
 }
 
 /// The payload of a frame that is a whole text or binary message.
@@ -264,6 +273,27 @@ mod tests {
                 let sent = deflaters.twin(profile, frame.clone());
                 assert!(std::ptr::eq(sent.bytes(), frame.bytes()), "{length}");
             }
+        }
+    }
+
+    // What did not shrink once left a deflater behind that panicked on another message.
+    #[test]
+    fn what_does_not_shrink_leaves_no_trace() {
+        let messages = [300, 60_000, 20_000, 70_000].map(|length| {
+            let noise: Vec<u8> = (0..length).map(|_| rand::random()).collect();
+            (Frame::binary(&noise), prose(length))
+        });
+        for level in 1..=9 {
+            let mut deflaters = Deflaters::default();
+            let profile = deflaters.profile(settings(level, 15)).unwrap();
+            for (noise, text) in &messages {
+                let sent = deflaters.twin(profile, noise.clone());
+                assert!(std::ptr::eq(sent.bytes(), noise.bytes()), "level {level}");
+                let twin = deflaters.twin(profile, Frame::text(text));
+                let inflated = Inflater::default().inflate(compressed(&twin), text.len());
+                assert!(inflated.as_ref() == Ok(text), "level {level}");
+            }
+            assert!(deflaters.all[0].stream.is_some(), "level {level}: kept");
         }
     }
 
