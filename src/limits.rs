@@ -19,8 +19,13 @@ pub const CONTROL_PAYLOAD_MAX: usize = 125;
 /// Text of a close frame: the control payload less the two bytes of the code.
 pub const CLOSE_REASON_MAX: usize = CONTROL_PAYLOAD_MAX - 2;
 
-/// Fragments of one message. Real clients send one; a million empty ones are an attack.
-pub const FRAGMENTS_MAX: u32 = 64;
+/// Fragments that any message may come in. Most clients send one; a million empty ones are an
+/// attack.
+pub const FRAGMENTS_MAX: usize = 64;
+
+/// Each so many bytes of a message allow it one fragment more: whoever sends a large message in
+/// small pieces costs no more than who sends as many small messages.
+pub const FRAGMENT_BYTES: usize = 64;
 
 /// Characters of an unknown event's name that its sender is told.
 pub const EVENT_NAME_SHOWN: usize = 200;

@@ -15,7 +15,7 @@ mod pieces;
 pub use pieces::{DataPiece, Piece};
 
 use super::deflate::Inflater;
-use crate::limits::FRAGMENTS_MAX;
+use crate::limits::{FRAGMENT_BYTES, FRAGMENTS_MAX};
 use header::{Control, Header, Opcode, take, take_payload, unmask};
 use std::rc::Rc;
 use tungstenite::protocol::frame::coding::CloseCode;
@@ -273,7 +273,7 @@ impl Decoder {
         open: OpenFrame,
         input: &mut &mut [u8],
     ) -> Result<Option<(Kind, u32)>, CodecError> {
-        if self.fragments > FRAGMENTS_MAX {
+        if self.fragments as usize > FRAGMENTS_MAX + self.message.len() / FRAGMENT_BYTES {
             return Err(CodecError::TooBig);
         }
         let count = open.left.min(input.len());

@@ -236,11 +236,35 @@ fn the_fragment_limit_is_inclusive() {
         bytes.extend(frame(0x80, b""));
         whole(&bytes)
     };
-    assert_eq!(pieces(FRAGMENTS_MAX as usize), [text("")]);
-    assert_eq!(
-        pieces(FRAGMENTS_MAX as usize + 1),
-        [Seen::Error(CodecError::TooBig)]
-    );
+    assert_eq!(pieces(FRAGMENTS_MAX), [text("")]);
+    assert_eq!(pieces(FRAGMENTS_MAX + 1), [Seen::Error(CodecError::TooBig)]);
+}
+
+#[test]
+fn bytes_allow_fragments() {
+    // F11
+    let message = |length: usize, fragments: usize| {
+        let mut bytes = frame(0x02, &[]);
+        bytes.extend(frame(0x00, &vec![7; length]));
+        bytes.extend(frame(0x00, b"").repeat(fragments - 3));
+        bytes.extend(frame(0x80, b""));
+        decode(length, bytes.chunks(1000))
+    };
+    let most = FRAGMENTS_MAX + 10;
+    let length = 10 * FRAGMENT_BYTES;
+    assert_eq!(message(length, most), [Seen::Binary(vec![7; length])]);
+    for (length, fragments) in [(length, most + 1), (length - 1, most)] {
+        let seen = message(length, fragments);
+        assert_eq!(seen, [Seen::Error(CodecError::TooBig)], "{length}");
+    }
+    // All in small ones, as one who sends while reading does.
+    let piece = [7; FRAGMENT_BYTES];
+    let mut bytes = frame(0x02, &piece);
+    bytes.extend(frame(0x00, &piece).repeat(998));
+    bytes.extend(frame(0x80, &piece));
+    let length = 1000 * FRAGMENT_BYTES;
+    let seen = decode(length, bytes.chunks(777));
+    assert_eq!(seen, [Seen::Binary(vec![7; length])]);
 }
 
 #[test]

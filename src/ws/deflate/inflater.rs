@@ -210,7 +210,7 @@ mod tests {
     fn final_blocks_are_bounded() {
         let block = [0x03, 0x00]; // final and empty
         let blocks = |count: usize| block.repeat(count);
-        let max = FRAGMENTS_MAX as usize;
+        let max = FRAGMENTS_MAX;
         assert_eq!(inflate(&blocks(max), 0), Ok(Vec::new()));
         assert_eq!(inflate(&blocks(max + 1), 0), Err(InflateError::TooBig));
     }
