@@ -4,9 +4,11 @@
 //! arrives first. Nothing that is in it is ever dropped: what does not fit into the ring waits
 //! in an overflow at the sender, and publishers are held back before that grows (see `mesh`).
 
+pub mod fresh;
 pub mod pulse;
 
 use crate::conn::Vitals;
+use crate::crossing::fresh::{Fresh, Step};
 use crate::hub::{Note, Notice};
 use crate::id::{ClientId, ShardId, Ticket};
 use std::any::Any;
@@ -99,9 +101,19 @@ pub enum ToShard {
     /// A shared table's business. Full ring: waits in the overflow; before that, operations wait
     /// at the shard that begins them. Ends of clients never wait.
     Table(TableNote),
-    /// Stop: from the control thread only. Its queue has room for it at all times, since
-    /// nothing else goes there.
+    /// Stop: from the control thread only. Its queue has room for it at all times, since there
+    /// only ever is one step of a reload, a stop and an end in it.
     Stop,
+    /// Take over a new configuration: from the control thread only, which gives the next step when
+    /// every shard has done the last. As for room, see `Stop`.
+    Reload {
+        /// The configuration, the same for all shards.
+        fresh: Arc<Fresh>,
+        /// Which step.
+        step: Step,
+        /// Where the shard says that it has done it; there is room for each of them.
+        done: flume::Sender<ShardId>,
+    },
     /// End: from the control thread only, once every shard has stopped. As for room, see `Stop`.
     End,
 }

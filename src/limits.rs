@@ -111,6 +111,14 @@ pub const TABLES_MAX: usize = 64;
 /// Rows of a shared table over all shards, unless it is given another limit.
 pub const TABLE_ROWS: usize = 1 << 20;
 
+/// Apps that a server serves in its life, those that a reload has ended included: a shard keeps
+/// some hundred bytes of each.
+pub const APP_SLOTS_MAX: u32 = 1 << 20;
+
+/// Endpoints of webhooks that a reload has replaced and that still send what waited for them; past
+/// them the longest replaced is given up.
+pub const RETIRED_ENDPOINTS_MAX: usize = 64;
+
 /// Rows of a shared table that are copied at once for who wants them all.
 pub const TABLE_PIECE: usize = 256;
 

@@ -21,7 +21,7 @@ pub enum Stage {
 }
 
 /// How long each stage may last, in milliseconds.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timing {
     /// A whole head, from the first byte.
     pub head_ms: u64,

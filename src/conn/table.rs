@@ -80,6 +80,11 @@ impl Table {
         }
     }
 
+    /// From now on each outbox holds so many bytes at most.
+    pub fn set_outbox_max(&mut self, outbox_max: usize) {
+        self.outbox_max = outbox_max;
+    }
+
     /// Adds a connection that was accepted just now; `None` when every slot is taken.
     pub fn insert(&mut self, now_ms: u64) -> Option<ClientId> {
         let slot = match self.free.pop() {

@@ -37,6 +37,11 @@ pub fn bridge(
 }
 
 impl Bridge {
+    /// Where each shard takes its orders from.
+    pub(super) fn orders(&self) -> Vec<flume::Sender<ToShard>> {
+        self.orders.clone()
+    }
+
     /// Orders every shard to stop. One that has ended already does not hear it.
     pub(super) fn stop_all(&self) {
         self.order_all(|| ToShard::Stop);

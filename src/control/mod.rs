@@ -5,6 +5,7 @@
 mod bridge;
 mod calls;
 mod ending;
+mod reload;
 mod runtime;
 mod thread;
 mod watchdog;
@@ -13,6 +14,7 @@ pub mod webhook;
 pub use bridge::{Bridge, bridge};
 pub use calls::{CallError, CallQueue, Calls, calls};
 pub use ending::{Ended, Ending, ending};
+pub use reload::{Reloaded, Source};
 pub use runtime::{Work, WorkError, Worker, runtime};
 pub use thread::{Control, Outcome};
 pub use watchdog::{LEAST_MS as WATCHDOG_LEAST_MS, Patience, Watchdog};

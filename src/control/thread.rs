@@ -1,18 +1,22 @@
 //! What the control thread does from start to end.
 
 use super::bridge::Bridge;
+use super::reload::{Reloader, Source};
 use super::watchdog::{Finding, Watchdog};
 use super::webhook;
 use crate::crossing::ToControl;
 use crate::crossing::pulse::{NOT_KNOWN, Seen};
 use crate::id::ShardId;
 use socket2::Socket;
+use std::cell::Cell;
 use std::future::pending;
 use std::io;
 use std::net::Shutdown;
+use std::rc::Rc;
 use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 /// How a server ended.
@@ -47,9 +51,11 @@ pub struct Control {
     pub signals: bool,
     /// Over how much time shards close their clients at a stop.
     pub drain: Duration,
+    /// Where SIGHUP gets a new configuration; without one the signal is not looked at.
+    pub reload: Option<Source>,
     /// Finds shards that do not turn.
     pub watchdog: Watchdog,
-    /// What webhooks are sent with, if any app has one.
+    /// What webhooks are sent with; taken when it starts.
     pub webhooks: Option<webhook::Plan>,
 }
 
@@ -86,6 +92,8 @@ impl Control {
             false => None,
         };
         let mut webhooks = self.webhooks.take().map(webhook::Desk::start);
+        let drain = Rc::new(Cell::new(self.drain));
+        let reloading = self.reload(webhooks.as_ref(), &drain)?;
         let mut starting = self.listeners.len();
         let mut serving = self.listeners.len();
         let mut running = self.listeners.len();
@@ -128,9 +136,11 @@ impl Control {
                     return Ok(self.lost(shard, reason));
                 }
                 Event::Report(ToControl::Stop) if stopping.is_some() => {}
-                Event::Report(ToControl::Stop) => stopping = Some(self.stop()),
+                Event::Report(ToControl::Stop) => {
+                    stopping = Some(self.stop(drain.get(), &reloading))
+                }
                 Event::Signal if stopping.is_some() => return Ok(Outcome::Cut),
-                Event::Signal => stopping = Some(self.stop()),
+                Event::Signal => stopping = Some(self.stop(drain.get(), &reloading)),
                 Event::Timeout => {
                     return Ok(self.lost(ShardId(0), "the shards did not stop in time".into()));
                 }
@@ -175,12 +185,36 @@ impl Control {
         None
     }
 
-    /// Nobody is accepted any more, and every shard is told to end; says by when.
-    fn stop(&self) -> Instant {
+    /// Has SIGHUP reload the configuration, if there is where to read it from.
+    fn reload(
+        &mut self,
+        webhooks: Option<&webhook::Desk>,
+        drain: &Rc<Cell<Duration>>,
+    ) -> io::Result<Option<AbortHandle>> {
+        let (Some(source), Some(desk)) = (self.reload.take(), webhooks) else {
+            return Ok(None);
+        };
+        let reloader = Reloader {
+            source,
+            orders: self.bridge.orders(),
+            webhooks: desk.changer(),
+            drain: Rc::clone(drain),
+        };
+        let hangup = signal(SignalKind::hangup())?;
+        let task = tokio::task::spawn_local(reloader.run(hangup));
+        Ok(Some(task.abort_handle()))
+    }
+
+    /// Nobody is accepted any more, and every shard is told to end; says by when. A reload that is
+    /// under way is not gone on with.
+    fn stop(&self, drain: Duration, reloading: &Option<AbortHandle>) -> Instant {
         tracing::info!("stopping");
+        if let Some(reloading) = reloading {
+            reloading.abort();
+        }
         self.shut_listeners();
         self.bridge.stop_all();
-        Instant::now() + self.drain + STOP_TIMEOUT
+        Instant::now() + drain + STOP_TIMEOUT
     }
 
     /// Without one of its shards the process must not live on: the kernel would go on giving

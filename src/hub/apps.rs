@@ -6,7 +6,7 @@ use crate::protocol::auth::Signer;
 use hashbrown::HashMap;
 
 /// One app, ready for use.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Tenant {
     /// Credentials and limits.
     pub app: App,
@@ -30,10 +30,31 @@ impl Tenant {
             app,
         }
     }
+
+    /// What is left of an app that is served no more: it has nobody's trust and no webhooks.
+    fn ended(&self) -> Self {
+        let app = App {
+            enabled: false,
+            ..App::new(&*self.app.id, &*self.app.key, "")
+        };
+        Self::following(app, self)
+    }
+
+    /// The same app with other settings. Whoever was told that users are tracked counts on it: it
+    /// is not taken back while the server runs.
+    fn following(app: App, last: &Self) -> Self {
+        let mut next = Self::new(app);
+        next.tracks_users |= last.tracks_users;
+        next
+    }
 }
 
-/// All apps; slots are the same on every shard because all are built from the same list.
-#[derive(Debug, Default)]
+/// All apps; slots are the same on every shard because all are built from the same list, and
+/// changed by the same lists in the same order.
+///
+/// An app keeps its slot for as long as it is served. The slot of one that is served no more is
+/// given to no other, for what is on its way may still name it.
+#[derive(Clone, Debug, Default)]
 pub struct AppTable {
     tenants: Vec<Tenant>,
     by_id: HashMap<String, AppSlot>,
@@ -58,6 +79,42 @@ impl AppTable {
         table
     }
 
+    /// Makes room for the apps of a new list that have no slot yet: they are known by their slots
+    /// from here on, and by nothing else.
+    ///
+    /// # Panics
+    /// When the new ones do not have the next slots in their order.
+    pub fn learn(&mut self, apps: &[(AppSlot, App)]) {
+        for (slot, app) in apps {
+            if slot.index() >= self.tenants.len() {
+                assert_eq!(slot.index(), self.tenants.len(), "slots are given in order");
+                self.tenants.push(Tenant::new(app.clone()));
+            }
+        }
+    }
+
+    /// Serves a new list of apps, all of which were learned, and no others.
+    ///
+    /// # Panics
+    /// When one of them was not learned, or two share an id or a key.
+    pub fn switch(&mut self, apps: &[(AppSlot, App)]) {
+        let served: Vec<AppSlot> = self.by_id.drain().map(|(_, slot)| slot).collect();
+        self.by_key.clear();
+        for (slot, app) in apps {
+            let id = self.by_id.insert(app.id.clone(), *slot);
+            let key = self.by_key.insert(app.key.clone(), *slot);
+            assert!(id.is_none() && key.is_none(), "app ids and keys are unique");
+            let tenant = &mut self.tenants[slot.index()];
+            *tenant = Tenant::following(app.clone(), tenant);
+        }
+        for slot in served {
+            let tenant = &mut self.tenants[slot.index()];
+            if self.by_id.get(&tenant.app.id) != Some(&slot) {
+                *tenant = tenant.ended();
+            }
+        }
+    }
+
     /// The app of a slot that this table gave out.
     ///
     /// # Panics
@@ -79,16 +136,16 @@ impl AppTable {
         self.by_key.get(key).copied()
     }
 
-    /// How many apps there are.
+    /// How many apps are served.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.tenants.len()
+        self.by_id.len()
     }
 
-    /// Whether there is none.
+    /// Whether none is.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.tenants.is_empty()
+        self.by_id.is_empty()
     }
 }
 

@@ -107,6 +107,11 @@ impl Cache {
         }
     }
 
+    /// Keeps so many bytes from now on. What is too much goes as it is swept.
+    pub fn set_bytes(&mut self, bytes_max: usize) {
+        self.bytes_max = bytes_max;
+    }
+
     /// Keeps an event in place of the channel's last (C5). When there is no room, the oldest go; an
     /// event for which there is none at all is not kept, and neither is the one before it.
     pub fn store(&mut self, publish: &Publish, data_at: u32, ttl_ms: u64, now_ms: u64) {
@@ -175,6 +180,11 @@ impl Cache {
                 self.drop_event(self.lists[list].oldest);
                 left -= 1;
             }
+        }
+        while self.bytes > self.bytes_max && left > 0 {
+            let oldest = self.oldest().expect("what takes bytes is in a list");
+            self.drop_event(oldest);
+            left -= 1;
         }
     }
 

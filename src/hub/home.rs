@@ -128,6 +128,14 @@ impl Home {
         (home, admitted)
     }
 
+    /// The own channels of users of these apps that somebody is in.
+    pub fn users_here(&self, is_meant: impl Fn(AppSlot) -> bool) -> Vec<ChannelName> {
+        let channels = (0..self.channels.slots()).filter_map(|at| self.channels.get_live(at));
+        let names = channels.map(Named::name);
+        let users = names.filter(|name| is_meant(name.app) && user_of(&name.name).is_some());
+        users.cloned().collect()
+    }
+
     fn insert(&mut self, name: ChannelName, kind: ChannelKind, is_counted: bool) -> u32 {
         self.births += 1;
         self.channels.insert(HomeChannel {

@@ -31,6 +31,8 @@ pub enum Note {
     Pass(Ticket, Box<Pass>),
     /// To an app's home: so many connections are gone.
     Release(AppSlot, u32),
+    /// To an app's home: so many connections were here before they were counted.
+    Hold(AppSlot, u32),
     /// To a user's home: is it online, now and from now on?
     Watch(Box<Watch>),
     /// To a user's home: nobody here watches it any more.

@@ -26,7 +26,34 @@ pub struct Options {
     pub count_interval_ms: u64,
 }
 
+/// Those of a hub's bounds and waits that may change while it runs; see [`Options`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Channels one connection may be subscribed to.
+    pub channels_per_connection: usize,
+    /// Bytes of cached events that this shard keeps.
+    pub cache_bytes: usize,
+    /// How long a connection may stay without authorisation, in milliseconds.
+    pub sign_in_ms: u64,
+    /// Milliseconds between two counts that the subscribers of a large channel are told.
+    pub count_interval_ms: u64,
+}
+
 impl Options {
+    /// Takes over what may change while the hub runs.
+    pub fn set(&mut self, limits: Limits) {
+        let Limits {
+            channels_per_connection,
+            cache_bytes,
+            sign_in_ms,
+            count_interval_ms,
+        } = limits;
+        self.channels_per_connection = channels_per_connection;
+        self.cache_bytes = cache_bytes;
+        self.sign_in_ms = sign_in_ms;
+        self.count_interval_ms = count_interval_ms;
+    }
+
     /// The documented defaults, for a shard of so many.
     #[must_use]
     pub const fn new(shard: ShardId, shards: u16, hash_key: [u64; 2]) -> Self {

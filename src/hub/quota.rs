@@ -65,6 +65,11 @@ impl Places {
         true
     }
 
+    /// Counts connections that were here before their app had a limit, whatever it is.
+    pub fn hold(&mut self, app: AppSlot, count: u32) {
+        *self.slot(app) += count;
+    }
+
     /// Gives places back.
     ///
     /// # Panics

@@ -132,6 +132,14 @@ impl Sessions {
         self.slots.iter().flatten().map(|session| &**session)
     }
 
+    /// Same, to change them.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Session> {
+        self.slots
+            .iter_mut()
+            .flatten()
+            .map(|session| &mut **session)
+    }
+
     /// How many sessions an app has.
     #[must_use]
     pub fn count_of(&self, app: AppSlot) -> u32 {

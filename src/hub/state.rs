@@ -144,6 +144,7 @@ impl Hub {
         counted: bool,
         effects: &mut Vec<Effect>,
     ) {
+        let counted = counted || self.hold_late(app, effects);
         self.notice(app, WebhookKind::ConnectionOpened, effects, || {
             Event::of("", What::ConnectionOpened(socket_id))
         });
@@ -228,6 +229,7 @@ impl Hub {
                 });
             }
             Note::Release(app, count) => self.places.release(app, count),
+            Note::Hold(app, count) => self.places.hold(app, count),
             Note::Joined(joined) => self.joined(*joined, effects),
             Note::Deliver(deliver) => self.deliver(deliver, effects),
             Note::Answer(ticket, answer) => {
@@ -334,7 +336,7 @@ impl Hub {
         (self.cache.len(), self.cache_misses)
     }
 
-    fn app_home(&self, app: AppSlot) -> ShardId {
+    pub(super) fn app_home(&self, app: AppSlot) -> ShardId {
         ShardId((app.0 % u32::from(self.options.shards)) as u16)
     }
 }

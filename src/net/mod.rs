@@ -8,7 +8,8 @@
 mod census;
 pub mod clock;
 pub mod files;
-pub mod listener;
+pub mod limits;
+mod listener;
 pub mod memory;
 pub mod outflow;
 pub mod pool;

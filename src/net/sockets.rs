@@ -48,7 +48,7 @@ pub struct Sockets {
     frames: Rc<Frames>,
     turn: Rc<Turn>,
     clock: Clock,
-    options: SocketOptions,
+    pub(super) timing: Cell<Timing>,
     pub(super) writer: RefCell<Writer>,
     inflater: Rc<Inflater>,
     /// The clients whose answers are being made just now.
@@ -77,7 +77,7 @@ impl Sockets {
             frames: Rc::default(),
             turn,
             clock,
-            options,
+            timing: Cell::new(options.timing),
             writer: RefCell::new(Writer::new(options.send_ring)),
             inflater: Rc::default(),
             flows: RefCell::default(),
@@ -305,7 +305,7 @@ impl Sockets {
 
     /// Milliseconds that a whole body may take.
     pub(crate) fn body_ms(&self) -> u64 {
-        self.options.timing.body_ms
+        self.timing.get().body_ms
     }
 
     /// Whether the client is closing, or gone.
@@ -385,7 +385,7 @@ impl Sockets {
                 continue; // an entry with an earlier time took its place
             }
             connection.life.set_armed(u64::MAX);
-            let what = connection.life.expire(now_ms, &self.options.timing);
+            let what = connection.life.expire(now_ms, &self.timing.get());
             drop(table);
             if let Some(what) = what {
                 self.act(client, what, &timed_out);
@@ -491,7 +491,7 @@ impl Sockets {
         let Some(connection) = table.get_mut(client) else {
             return;
         };
-        let due_ms = connection.life.due_ms(&self.options.timing);
+        let due_ms = connection.life.due_ms(&self.timing.get());
         if due_ms < connection.life.armed_ms() {
             connection.life.set_armed(due_ms);
             self.wheel.borrow_mut().add(due_ms, client);

@@ -3,6 +3,7 @@
 use super::connect::Session;
 use super::fanout::Pusher;
 use crate::crossing::Notices;
+use crate::crossing::fresh::PusherLimits;
 use crate::handler::{
     Client, Close, Deflate, Endpoint, Handler, Handshake, Message, Request, Result, Router,
 };
@@ -17,22 +18,13 @@ use std::time::Duration;
 /// What the application is mounted with.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Bytes of the largest message a client may send.
-    pub message_bytes: usize,
-    /// Milliseconds of silence past an app's activity timeout before a client is pinged (W15).
-    pub activity_grace_ms: u64,
+    /// What may change while it runs.
+    pub limits: PusherLimits,
     /// Whether `GET /` answers with the demo page.
     pub demo: bool,
     /// What stands in front of `/app/KEY` and `/apps/ID`: empty, or `/` and more without one at
     /// its end.
     pub path_prefix: Box<str>,
-    /// Largest difference between a request's time stamp and the clock, in seconds (A10); 0 looks
-    /// at no clock.
-    pub rest_clock_s: u64,
-    /// Whether a signed request is served only once.
-    pub replay_guard: bool,
-    /// How messages are compressed for clients that offer it, if they are.
-    pub deflate: Option<Deflate>,
 }
 
 /// Mounts the application and its REST API, but for patterns at which another handler is mounted
@@ -168,11 +160,11 @@ impl Handler for PusherApp {
     }
 
     fn message_max(&self) -> usize {
-        self.0.options.message_bytes
+        self.0.limits.get().message_bytes
     }
 
     fn deflate(&self) -> Option<Deflate> {
-        self.0.options.deflate
+        self.0.limits.get().deflate
     }
 }
 

@@ -113,6 +113,11 @@ impl Pusher {
 
     /// Greets an admitted client.
     pub(super) fn open(&self, client: ClientId, app: AppSlot, place: Place, dotnet: bool) {
+        if !self.hub.borrow().apps().get(app).app.enabled {
+            // A reload has ended its app since the handshake.
+            self.endpoint.close_with(client, Code::AppDisabled);
+            return;
+        }
         let counted = place.hand_over();
         let shard = self.endpoint.shard();
         let socket_id = SocketId::new(shard, rand::random(), rand::random());
@@ -124,7 +129,7 @@ impl Pusher {
             hub.apps().get(app).app.activity_timeout_s
         });
         tracing::debug!(?client, %socket_id, "connected");
-        let idle_ms = u64::from(timeout_s) * 1000 + self.options.activity_grace_ms;
+        let idle_ms = u64::from(timeout_s) * 1000 + self.limits.get().activity_grace_ms;
         self.endpoint.set_idle(client, idle_ms); // W15
         let mut text = Vec::new();
         event::connection_established(socket_id, timeout_s, &mut text);

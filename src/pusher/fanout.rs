@@ -2,14 +2,15 @@
 
 use super::notices::Outlet;
 use crate::crossing::Notices;
+use crate::crossing::fresh::{Fresh, PusherLimits};
 use crate::handler::{Endpoint, Tickets};
 use crate::hub::{Answer, Bucket, ChannelSlot, Effect, Hub, Note, Question};
-use crate::id::{ShardId, SocketId};
+use crate::id::{ClientId, ShardId, SocketId};
 use crate::limits::JSON_DEPTH_REST;
 use crate::protocol::Parser;
 use crate::protocol::json::JsonReader;
 use crate::ws::Frame;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
@@ -22,6 +23,7 @@ pub struct Pusher {
     pub(super) reader: RefCell<JsonReader>,
     pub(super) tickets: Rc<Tickets<Answer>>,
     pub(super) options: super::app::Options,
+    pub(super) limits: Cell<PusherLimits>,
     /// Segments of each path that belong to what the application is nested in.
     pub(super) nested_in: usize,
     /// Requests of each app that could not be believed.
@@ -52,6 +54,7 @@ impl Pusher {
             parser: RefCell::default(),
             reader: RefCell::new(JsonReader::new(JSON_DEPTH_REST)),
             tickets: Rc::default(),
+            limits: Cell::new(options.limits),
             options,
             nested_in,
             failures: RefCell::default(),
@@ -63,6 +66,18 @@ impl Pusher {
     /// Takes a note that came over the mesh.
     pub fn receive(&self, from: ShardId, note: Note) {
         self.drive(|hub, effects| self.take(hub, from, note, effects));
+    }
+
+    /// The first step of a reload; see [`Hub::learn`].
+    pub fn learn(&self, fresh: &Fresh) {
+        self.hub.borrow_mut().learn(&fresh.apps);
+    }
+
+    /// The second step; gives the connections that are to be closed, whose apps are served no
+    /// more.
+    pub fn switch(&self, fresh: &Fresh) -> Vec<ClientId> {
+        self.limits.set(fresh.live.pusher);
+        self.drive(|hub, effects| hub.switch(&fresh.apps, fresh.live.hub, effects))
     }
 
     /// Lets the hub see what time has come.

@@ -18,6 +18,18 @@ pub struct Builder {
     pub(super) routes: Routes,
     pub(super) clock: Clock,
     pub(super) signals: bool,
+    pub(super) reread: Option<Reread>,
+}
+
+/// Reads a new configuration when SIGHUP asks for one, or says why the one in force stays.
+pub(super) type Reread = Box<dyn FnMut() -> Result<Read, String> + Send>;
+
+/// A configuration that has been read.
+pub(super) struct Read {
+    /// The one in force from now on.
+    pub(super) config: Config,
+    /// Called when it is.
+    pub(super) done: Box<dyn FnOnce() + Send>,
 }
 
 impl Server {
@@ -29,6 +41,7 @@ impl Server {
             routes: Arc::new(|_: &mut Router| {}),
             clock: Clock::system(),
             signals: false,
+            reread: None,
         }
     }
 }
@@ -63,6 +76,12 @@ impl Builder {
     #[must_use]
     pub fn handle_signals(mut self, handle: bool) -> Self {
         self.signals = handle;
+        self
+    }
+
+    /// Where SIGHUP gets a new configuration: for [`Program`](super::Program), which has sources.
+    pub(super) fn reread(mut self, reread: Reread) -> Self {
+        self.reread = Some(reread);
         self
     }
 

@@ -88,7 +88,7 @@ impl InMemory {
                 pulse: std::sync::Arc::default(),
             };
             let mut setup = setup(config, clock.clone(), port, ends, hash_key);
-            setup.sockets.send_ring = false; // there are no sockets
+            setup.send_ring = false; // there are no sockets
             setup
         };
         let parts = ports.into_iter().zip(ordered).zip(queues).zip(&workers);

@@ -1,26 +1,26 @@
 //! The start itself: machine, addresses, threads.
 
-use super::builder::Builder;
-use super::config::{Config, DrainClose};
+use super::builder::{Builder, Reread};
+use super::config::Config;
 use super::handle::{About, ServerError};
+use super::live::{Slots, live};
 use super::placement;
 use super::preflight::{self, EXECUTOR_IO_MEMORY, Verdict};
-use crate::conn::Timing;
 use crate::control::{
-    CallQueue, Control, Ending, Patience, Watchdog, Worker, bridge, calls, ending, runtime, webhook,
+    CallQueue, Control, Ending, Patience, Reloaded, Source, Watchdog, Worker, bridge, calls,
+    ending, runtime, webhook,
 };
+use crate::crossing::fresh::{Fresh, SPREAD_MS_MAX};
 use crate::crossing::pulse::Pulse;
 use crate::crossing::{Notices, ToControl, ToShard};
 use crate::error::panic_text;
-use crate::handler::{Deflate, Parts, ServerHandle, mark_own_thread};
-use crate::http;
+use crate::handler::{Parts, ServerHandle, mark_own_thread};
 use crate::hub;
 use crate::limits::NOTICE_BATCHES;
 use crate::mesh::{Port, mesh};
-use crate::net::{Clock, Listener, ListenerOptions, SocketOptions};
-use crate::protocol::Code;
+use crate::net::{Clock, Listener, ListenerOptions};
 use crate::pusher;
-use crate::shard::{self, Drain, Place, Routes, SPREAD_MS_MAX, Setup};
+use crate::shard::{self, Place, Routes, Setup};
 use std::any::Any;
 use std::io;
 use std::net::SocketAddr;
@@ -30,13 +30,9 @@ use std::thread;
 use std::time::Duration;
 use tokio::runtime::Runtime;
 
-/// How long a peer may take to end after our close frame or last response.
-const CLOSE_MS: u64 = 5_000;
-
 pub(super) fn start(builder: Builder) -> Result<ServerHandle, ServerError> {
     let config = &builder.config;
     let (notices, webhooks) = webhooks(config)?;
-    let counts = (webhooks.as_ref()).map_or_else(webhook::Counts::default, webhook::Plan::counts);
     let cores = placement::usable_cores();
     let placement = placement::place(&cores, &config.cores, config.shards);
     let verdict = preflight::run(placement.shards.len(), config.ring_depth);
@@ -62,7 +58,7 @@ pub(super) fn start(builder: Builder) -> Result<ServerHandle, ServerError> {
         calls,
         reports: reports.clone(),
         ended,
-        webhooks: counts,
+        webhooks: webhooks.counts(),
         about: Box::new(About {
             placement,
             warnings: verdict.warnings,
@@ -88,10 +84,11 @@ pub(super) fn start(builder: Builder) -> Result<ServerHandle, ServerError> {
     drop(notices); // the queue ends with the shards
     let control = Control {
         bridge,
-        webhooks,
+        webhooks: Some(webhooks),
         listeners: handles,
         signals: builder.signals,
         drain: drain_time(&builder.config),
+        reload: (builder.reread).map(|reread| source(reread, &builder.config, shards)),
         watchdog: Watchdog::new(patience(&builder.config), pulses),
     };
     let (ready, is_ready) = flume::bounded(1);
@@ -116,7 +113,6 @@ fn place(config: &Config, core: usize, ring_depth: usize, listener: Listener) ->
         io_memory: EXECUTOR_IO_MEMORY,
         spin: Duration::from_micros(config.spin_us),
         listener,
-        accept_per_second: config.accept_per_second,
     }
 }
 
@@ -124,15 +120,17 @@ fn patience(config: &Config) -> Patience {
     Patience::new(config.watchdog_warn_ms, config.watchdog_end_ms)
 }
 
-/// The queue for notices, and what webhooks are sent with, if any app has one.
-fn webhooks(
-    config: &Config,
-) -> Result<(flume::Sender<Notices>, Option<webhook::Plan>), ServerError> {
+/// The queue for notices, and what webhooks are sent with.
+fn webhooks(config: &Config) -> Result<(flume::Sender<Notices>, webhook::Plan), ServerError> {
     let (to, from) = flume::bounded(NOTICE_BATCHES);
-    if config.apps.iter().all(|app| app.webhooks.is_empty()) {
-        return Ok((to, None));
-    }
-    let options = webhook::Options {
+    let options = webhook_options(config);
+    let apps = Slots::new(&config.apps).placed(&config.apps);
+    let routes = webhook::Routes::new(&options, apps).map_err(ServerError::Webhook)?;
+    Ok((to, webhook::Plan::new(options, routes, from)))
+}
+
+fn webhook_options(config: &Config) -> webhook::Options {
+    webhook::Options {
         flap_ms: config.flap_ms,
         batch_ms: config.webhook_batching.then_some(config.webhook_batch_ms),
         retry_ms: config.webhook_retry_ms,
@@ -140,9 +138,37 @@ fn webhooks(
         timeout_ms: config.webhook_timeout_ms,
         queue_bytes: config.webhook_queue_bytes,
         ca_file: config.webhook_ca_file.clone(),
-    };
-    let plan = webhook::Plan::new(options, &config.apps, from);
-    Ok((to, Some(plan.map_err(ServerError::Webhook)?)))
+    }
+}
+
+/// What the control thread reads a new configuration with: it comes from `reread`, which starts
+/// from the one in force, and is made ready for shards and webhooks.
+fn source(mut reread: Reread, config: &Config, shards: u16) -> Source {
+    let mut slots = Slots::new(&config.apps);
+    let serves_pusher = !config.apps.is_empty();
+    Box::new(move || {
+        let read = reread()?;
+        let config = read.config;
+        if !serves_pusher && !config.apps.is_empty() {
+            return Err(
+                "the first app needs a restart: the server was started without any, so \
+                        it does not serve the Pusher protocol"
+                    .to_owned(),
+            );
+        }
+        let mut next = slots.clone();
+        next.learn(&config.apps)?;
+        let apps = next.placed(&config.apps);
+        let routes = webhook::Routes::new(&webhook_options(&config), apps.clone())?;
+        slots = next;
+        let live = live(&config, shards);
+        Ok(Reloaded {
+            fresh: Arc::new(Fresh { apps, live }),
+            webhooks: routes,
+            drain: drain_time(&config),
+            done: read.done,
+        })
+    })
 }
 
 /// A shard's ends of what leads to other threads, beside the mesh.
@@ -180,26 +206,16 @@ pub(super) fn setup(
     ends: Ends,
     hash_key: [u64; 2],
 ) -> Setup {
-    let hub = hub::Options {
-        channels_per_connection: config.channels_per_connection,
-        cache_bytes: config.cache_bytes / usize::from(port.shards()),
+    let live = live(config, port.shards());
+    let mut hub = hub::Options {
         flap_ms: config.flap_ms,
-        sign_in_ms: config.sign_in_ms,
-        count_interval_ms: config.count_interval_ms,
         ..hub::Options::new(port.shard(), port.shards(), hash_key)
     };
+    hub.set(live.hub);
     let pusher = pusher::Options {
-        message_bytes: config.message_bytes,
-        activity_grace_ms: config.activity_grace_ms,
+        limits: live.pusher,
         demo: config.demo,
         path_prefix: config.path_prefix.as_str().into(),
-        rest_clock_s: config.rest_clock_s,
-        replay_guard: config.rest_replay_guard,
-        deflate: config.websocket_compression.then(|| Deflate {
-            level: config.websocket_compression_level,
-            threshold_bytes: config.websocket_compression_bytes,
-            ..Deflate::default()
-        }),
     };
     Setup {
         port,
@@ -209,39 +225,12 @@ pub(super) fn setup(
         worker: ends.worker,
         pulse: ends.pulse,
         notices: ends.notices,
-        sockets: SocketOptions {
-            outbox_bytes: config.outbox_bytes,
-            timing: timing(config),
-            send_ring: config.send_ring,
-        },
-        http: http::Limits {
-            head_bytes: config.head_bytes,
-            body_bytes: config.body_bytes,
-            ..http::Limits::default()
-        },
+        send_ring: config.send_ring,
+        live,
         hub,
         pusher: (!config.apps.is_empty()).then_some(pusher),
         apps: config.apps.clone(),
-        drain: Drain {
-            spread_ms: config.drain_spread_ms,
-            stop_wait_ms: config.stop_wait_ms,
-            code: match config.drain_close {
-                DrainClose::Later => Code::OverCapacity,
-                DrainClose::AtOnce => Code::ReconnectNow,
-            },
-        },
         clock,
-    }
-}
-
-fn timing(config: &Config) -> Timing {
-    Timing {
-        head_ms: config.head_timeout_ms,
-        body_ms: config.body_timeout_ms,
-        keep_alive_ms: config.keep_alive_ms,
-        pong_ms: config.pong_wait_ms,
-        close_ms: CLOSE_MS,
-        stall_ms: config.write_stall_ms,
     }
 }
 

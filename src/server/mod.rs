@@ -12,6 +12,7 @@ mod handle;
 #[cfg(feature = "testing")]
 mod in_memory;
 mod launch;
+mod live;
 pub mod placement;
 pub mod preflight;
 mod program;

@@ -4,16 +4,17 @@
 //! your handlers beside or without the Pusher server.
 
 use super::banner::{Banner, wants_colour};
-use super::builder::Server;
+use super::builder::{Read, Reread, Server};
 use super::config::{self, Asked, Config, Halt, Invocation, Unconfigured};
 use super::placement;
 use super::preflight::{self, Refusal};
 use crate::handler::{Router, ServerHandle};
 use crate::shard::Routes;
+use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use tracing_subscriber::EnvFilter;
 
 /// A server with a command line.
@@ -85,8 +86,14 @@ impl Program {
             name.to_string_lossy().into_owned()
         });
         let cores = placement::usable_cores();
-        let variables = config::process_environment();
-        match config::load(arguments, variables, &cores.usable, self.unconfigured) {
+        let variables: Vec<_> = config::process_environment().collect();
+        let sources = Sources {
+            arguments,
+            variables,
+            cores: cores.usable.clone(),
+            unconfigured: self.unconfigured,
+        };
+        match sources.load() {
             Err(halt) => halted(&halt),
             Ok(asked) => match asked.asked {
                 Asked::PrintConfig => {
@@ -94,21 +101,20 @@ impl Program {
                     ExitCode::SUCCESS
                 }
                 Asked::Check => check(&asked, &cores),
-                Asked::Start => self.start(asked, &name),
+                Asked::Start => self.start(asked, sources, &name),
             },
         }
     }
 
-    fn start(self, asked: Invocation, name: &str) -> ExitCode {
-        log(asked.config.debug);
-        let Invocation {
-            config, warnings, ..
-        } = asked;
+    fn start(self, asked: Invocation, sources: Sources, name: &str) -> ExitCode {
+        let set_debug = log(asked.config.debug);
+        let (config, warnings) = (asked.config.clone(), asked.warnings.clone());
         let routes = self.routes;
         let server = Server::builder()
             .config(config.clone())
             .routes(move |router| routes(router))
             .handle_signals(true)
+            .reread(sources.reread(asked, set_debug))
             .start();
         let ended = server.and_then(|handle| {
             greet(name, &config, warnings, &handle);
@@ -122,6 +128,66 @@ impl Program {
             }
         }
     }
+}
+
+/// Where a configuration comes from, at the start and whenever it is read again.
+struct Sources {
+    arguments: Vec<OsString>,
+    variables: Vec<(String, String)>,
+    cores: Vec<usize>,
+    unconfigured: Unconfigured,
+}
+
+/// Lines about changes that one reload logs; a long list of apps would flood the log.
+const CHANGES_LOGGED: usize = 100;
+
+impl Sources {
+    fn load(&self) -> Result<Invocation, Halt> {
+        let (arguments, variables) = (self.arguments.clone(), self.variables.clone());
+        config::load(arguments, variables, &self.cores, self.unconfigured)
+    }
+
+    /// Reads them again for a server that runs.
+    fn reread(self, mut running: Invocation, set_debug: Arc<dyn Fn(bool) + Send + Sync>) -> Reread {
+        // Filled when what was read last is in force.
+        let mut last: Arc<OnceLock<Invocation>> = Arc::default();
+        Box::new(move || {
+            let taken_over = Arc::into_inner(std::mem::take(&mut last));
+            if let Some(next) = taken_over.and_then(OnceLock::into_inner) {
+                running = next;
+            }
+            let (arguments, variables) = (self.arguments.clone(), self.variables.clone());
+            let (cores, unconfigured) = (&self.cores, self.unconfigured);
+            let read = config::reload(arguments, variables, cores, unconfigured, &running);
+            let read = read.map_err(|halt| halt.to_string().trim_end().to_owned())?;
+            let config = read.next.config.clone();
+            let (in_force, set_debug) = (Arc::clone(&last), Arc::clone(&set_debug));
+            let done = move || {
+                set_debug(read.next.config.debug);
+                tell(&read);
+                let _ = in_force.set(read.next); // it is called once
+            };
+            Ok(Read {
+                config,
+                done: Box::new(done),
+            })
+        })
+    }
+}
+
+/// Logs what a reload has changed, and what it has not.
+fn tell(read: &config::Reloaded) {
+    for change in read.changed.iter().take(CHANGES_LOGGED) {
+        tracing::info!(change, "changed");
+    }
+    for change in &read.kept {
+        tracing::warn!(change, "not changed: this needs a restart");
+    }
+    for warning in &read.next.warnings {
+        tracing::warn!(warning, "the configuration");
+    }
+    let (changes, apps) = (read.changed.len(), read.next.config.apps.len());
+    tracing::info!(changes, apps, "reloaded the configuration");
 }
 
 impl std::fmt::Debug for Program {
@@ -176,22 +242,33 @@ fn greet(program: &str, config: &Config, mut warnings: Vec<String>, handle: &Ser
     say(&banner.render(colour));
 }
 
-/// Logs go to the standard error, so that the standard output stays data.
-fn log(debug: bool) {
-    let filter = EnvFilter::new(if debug {
-        "info,shardcast=debug"
-    } else {
-        "info"
-    });
+/// Logs go to the standard error, so that the standard output stays data. Gives what says later
+/// whether every connection and message is logged.
+fn log(debug: bool) -> Arc<dyn Fn(bool) + Send + Sync> {
+    let filter = |debug: bool| {
+        EnvFilter::new(match debug {
+            true => "info,shardcast=debug",
+            false => "info",
+        })
+    };
     let colour = wants_colour(
         std::io::stderr().is_terminal(),
         std::env::var("NO_COLOR").ok().as_deref(),
     );
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let logger = tracing_subscriber::fmt()
         .with_ansi(colour)
         .with_writer(std::io::stderr)
-        .init();
+        // It would complain of a log that cannot be written where that was, and panic.
+        .log_internal_errors(false)
+        .with_env_filter(filter(debug))
+        .with_filter_reloading();
+    let handle = logger.reload_handle();
+    logger.init();
+    Arc::new(move |debug| {
+        if let Err(error) = handle.reload(filter(debug)) {
+            tracing::error!(%error, "the level of the log stays");
+        }
+    })
 }
 
 /// A reader that went away, as `head` does, is no reason to panic.

@@ -7,6 +7,7 @@
 mod calls;
 mod door;
 mod pump;
+mod reload;
 mod rooms;
 mod run;
 mod serve;
@@ -15,4 +16,3 @@ mod stream;
 
 pub use door::{Door, run_in_memory};
 pub use run::{Place, Routes, Setup, run};
-pub use stop::{Drain, SPREAD_MS_MAX};

@@ -84,8 +84,8 @@ fn receive(shard: &Shard, from: ShardId, message: ToShard) {
             sockets.close(client, code, &reason);
         }
         ToShard::Farewell => shard.farewells.set(shard.farewells.get() + 1),
-        ToShard::Stop | ToShard::End => {
-            tracing::error!("only the control thread stops a shard");
+        ToShard::Stop | ToShard::End | ToShard::Reload { .. } => {
+            tracing::error!("only the control thread stops a shard or changes its configuration");
         }
     }
 }

@@ -2,12 +2,14 @@
 
 use super::calls::take_calls;
 use super::pump::{end_turns, pump, tick};
+use super::reload::reload;
 use super::rooms::Rooms;
 use super::serve;
-use super::stop::{Drain, end, stop};
+use super::stop::{end, stop};
 use crate::app::App;
 use crate::conn::Turn;
 use crate::control::{CallQueue, Worker};
+use crate::crossing::fresh::Live;
 use crate::crossing::pulse::Pulse;
 use crate::crossing::{Notices, Roll, ToShard};
 use crate::handler::{
@@ -42,8 +44,6 @@ pub struct Place {
     pub spin: Duration,
     /// Its own listener.
     pub listener: Listener,
-    /// Connections it accepts in a second; the rest wait in the backlog.
-    pub accept_per_second: Option<u32>,
 }
 
 /// Everything a shard is made of, wherever it runs.
@@ -62,18 +62,16 @@ pub struct Setup {
     pub pulse: Arc<Pulse>,
     /// Where what webhooks are to be told of goes.
     pub notices: flume::Sender<Notices>,
-    /// Limits of its sockets.
-    pub sockets: SocketOptions,
-    /// Limits of requests.
-    pub http: http::Limits,
+    /// Whether many sockets are written to in one system call, where the kernel can do that.
+    pub send_ring: bool,
+    /// The limits that may change while it runs.
+    pub live: Live,
     /// How its hub is made.
     pub hub: hub::Options,
     /// The Pusher application, unless only custom handlers are served.
     pub pusher: Option<pusher::Options>,
     /// The apps.
     pub apps: Vec<App>,
-    /// How it ends.
-    pub drain: Drain,
     /// Clocks.
     pub clock: Clock,
 }
@@ -90,8 +88,7 @@ pub(super) struct Shard {
     /// Other shards' questions after room for clients of this one.
     pub(super) rooms: Rc<Rooms>,
     pub(super) pusher: Option<Rc<Pusher>>,
-    pub(super) http: http::Limits,
-    pub(super) drain: Drain,
+    pub(super) live: Cell<Live>,
     pub(super) stopping: Cell<bool>,
     /// How many other shards' handlers are done with on_stop.
     pub(super) farewells: Cell<u16>,
@@ -116,13 +113,9 @@ pub fn run(
     mark_own_thread();
     let executor =
         executor(&place, setup.port.shard()).map_err(|error| format!("no executor: {error}"))?;
-    let Place {
-        listener,
-        accept_per_second,
-        ..
-    } = place;
+    let listener = place.listener;
     let open = |shard: &Rc<Shard>| {
-        net::spawn(accept(Rc::clone(shard), listener, accept_per_second));
+        net::spawn(accept(Rc::clone(shard), listener));
         started();
     };
     executor.run(live(setup, &**routes, open, stopped))
@@ -158,10 +151,15 @@ pub(super) async fn live(
 }
 
 /// Does what the control thread orders, until it orders the end.
-async fn obey(shard: &Shard, orders: &flume::Receiver<ToShard>, stopped: impl FnOnce()) {
+async fn obey(shard: &Rc<Shard>, orders: &flume::Receiver<ToShard>, stopped: impl FnOnce()) {
     while let Ok(order) = orders.recv_async().await {
         match order {
             ToShard::Stop => break,
+            ToShard::Reload { fresh, step, done } => {
+                reload(shard, &fresh, step);
+                // Without the other end the control thread is gone.
+                let _ = done.try_send(shard.mesh.shard());
+            }
             other => tracing::error!(?other, "not an order of the control thread"),
         }
     }
@@ -204,13 +202,22 @@ fn executor(place: &Place, shard: ShardId) -> Result<LocalExecutor, String> {
 }
 
 impl Shard {
+    /// The limits of requests, as they are now.
+    pub(super) fn http_limits(&self) -> http::Limits {
+        self.live.get().http
+    }
+
     fn new(setup: Setup, mount: &dyn Fn(&mut Router)) -> (Self, CallQueue) {
         let turn = Rc::new(Turn::default());
         let (id, shards) = (setup.port.shard(), setup.port.shards());
         let mesh = Rc::new(setup.port.share(Rc::clone(&turn)));
         let sockets = Rc::new(Sockets::new(
             id,
-            setup.sockets,
+            SocketOptions {
+                outbox_bytes: setup.live.outbox_bytes,
+                timing: setup.live.timing,
+                send_ring: setup.send_ring,
+            },
             setup.clock,
             Rc::clone(&turn),
             Arc::clone(&setup.pulse),
@@ -249,7 +256,6 @@ impl Shard {
             |router: &mut Router| pusher::mount(router, hub, options, setup.notices)
         }));
         setup.pulse.name(router.places());
-        let (http, drain, stopping) = (setup.http, setup.drain, Cell::new(false));
         (
             Self {
                 local,
@@ -260,9 +266,8 @@ impl Shard {
                 rolls,
                 rooms: Rc::default(),
                 pusher,
-                http,
-                drain,
-                stopping,
+                live: Cell::new(setup.live),
+                stopping: Cell::new(false),
                 farewells: Cell::new(0),
             },
             setup.calls,
@@ -271,7 +276,7 @@ impl Shard {
 }
 
 /// Accepts until the listener is shut down or the shard stops.
-async fn accept(shard: Rc<Shard>, listener: Listener, pace: Option<u32>) {
+async fn accept(shard: Rc<Shard>, listener: Listener) {
     const WAIT_MS: u64 = 5;
     let mut acceptor = listener.adopt();
     let mut bucket = hub::Bucket::default();
@@ -283,7 +288,8 @@ async fn accept(shard: Rc<Shard>, listener: Listener, pace: Option<u32>) {
             return;
         }
         serve::spawn(Rc::clone(&shard), stream.into());
-        while pace.is_some_and(|pace| !bucket.take(shard.sockets.clock().now_ms(), pace)) {
+        let pace = || shard.live.get().accept_per_second;
+        while pace().is_some_and(|pace| !bucket.take(shard.sockets.clock().now_ms(), pace)) {
             pause_ms(WAIT_MS).await;
         }
     }

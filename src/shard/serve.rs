@@ -123,7 +123,7 @@ impl Requests {
             let mut behind;
             let mut served = false;
             loop {
-                while HeadScan::new(&self.shard.http).complete(bytes) {
+                while HeadScan::new(&self.shard.http_limits()).complete(bytes) {
                     served = true;
                     let (next, used) = self.one(bytes, &mut kept).await;
                     bytes = &mut bytes[used..];
@@ -170,7 +170,7 @@ impl Requests {
         // How long a body may be is its route's to say.
         let limits = http::Limits {
             body_bytes: usize::MAX,
-            ..self.shard.http
+            ..self.shard.http_limits()
         };
         let head = match http::parse(head_bytes, &limits) {
             Ok(Some((head, _))) => head,
@@ -179,7 +179,9 @@ impl Requests {
         };
         let found = self.shard.router.find(&head);
         let wishes = found.wishes();
-        let max = wishes.max.unwrap_or(self.shard.http.body_bytes as u64);
+        let max = wishes
+            .max
+            .unwrap_or(self.shard.http_limits().body_bytes as u64);
         match head.body {
             BodyKind::None => (self.whole(&head, found, &mut []).await, head_len),
             BodyKind::Length(length)

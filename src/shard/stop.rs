@@ -2,30 +2,15 @@
 
 use super::run::Shard;
 use crate::crossing::ToShard;
+use crate::crossing::fresh::SPREAD_MS_MAX;
 use crate::handler::{Boxed, Mount};
 use crate::id::{ClientId, ShardId};
 use crate::net::pause_ms;
-use crate::protocol::Code;
 use futures_lite::FutureExt;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::task::{Context, Poll};
-
-/// How a stop ends the WebSockets of a shard (W22).
-#[derive(Clone, Copy, Debug)]
-pub struct Drain {
-    /// Milliseconds over which the closes are spread; if none are given, one for each client of
-    /// the shard, and [`SPREAD_MS_MAX`] at most.
-    pub spread_ms: Option<u64>,
-    /// What clients are told.
-    pub code: Code,
-    /// Milliseconds that handlers get for their `on_stop`.
-    pub stop_wait_ms: u64,
-}
-
-/// Longest time over which closes are spread when nobody says for how long.
-pub const SPREAD_MS_MAX: u64 = 3_000;
 
 /// How often clients are closed while the closes are spread.
 const WAVE_MS: u64 = 10;
@@ -68,7 +53,7 @@ pub(super) async fn stop(shard: &Shard) {
 /// their time is up: what one of them sends to a client of another shard still arrives there
 /// before the close.
 async fn tell_handlers(shard: &Shard) {
-    let deadline = shard.sockets.clock().now_ms() + shard.drain.stop_wait_ms;
+    let deadline = shard.sockets.clock().now_ms() + shard.live.get().drain.stop_wait_ms;
     let mut farewells = Farewells::new(shard.router.mounts());
     let all = poll_fn(|cx| farewells.poll(cx));
     let late = async {
@@ -77,7 +62,7 @@ async fn tell_handlers(shard: &Shard) {
         }
     };
     all.or(late).await;
-    farewells.give_up(shard.drain.stop_wait_ms);
+    farewells.give_up(shard.live.get().drain.stop_wait_ms);
     let own = shard.mesh.shard();
     let others = shard.mesh.shards() - 1;
     for other in (0..=others).map(ShardId).filter(|it| *it != own) {
@@ -144,7 +129,12 @@ impl Farewells {
 async fn close_in_waves(shard: &Shard) {
     let clients = shard.sockets.clients(None);
     let count = clients.len() as u64;
-    let over_ms = shard.drain.spread_ms.unwrap_or(count.min(SPREAD_MS_MAX));
+    let over_ms = shard
+        .live
+        .get()
+        .drain
+        .spread_ms
+        .unwrap_or(count.min(SPREAD_MS_MAX));
     let start_ms = shard.sockets.clock().now_ms();
     let mut closed = 0;
     while closed < clients.len() {
@@ -168,7 +158,9 @@ fn due(count: u64, over_ms: u64, passed_ms: u64) -> u64 {
 
 fn close_all(shard: &Shard, clients: &[ClientId]) {
     for client in clients {
-        shard.sockets.close_with(*client, shard.drain.code);
+        shard
+            .sockets
+            .close_with(*client, shard.live.get().drain.code);
     }
 }
 

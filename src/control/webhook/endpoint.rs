@@ -6,7 +6,7 @@ use super::counts::{Count, Counts, Throttle};
 use super::queue::{FLYING_MAX, Limits, Next, Parcel, Queue};
 use super::send::{Failure, Route};
 use super::target::Target;
-use crate::app::{App, Webhook};
+use crate::app::{App, AppSecret, Webhook};
 use crate::hub::Notice;
 use crate::protocol::auth::Signer;
 use crate::protocol::webhook::body;
@@ -35,6 +35,8 @@ const USER_AGENT: &str = concat!("shardcast/", env!("CARGO_PKG_VERSION"));
 /// One endpoint.
 pub(super) struct Endpoint {
     webhook: Webhook,
+    /// Of the app, as they were when it was made.
+    credentials: (String, AppSecret),
     signer: Signer,
     route: Route,
     options: Options,
@@ -49,6 +51,8 @@ pub(super) struct Endpoint {
     jitter: Cell<u32>,
     /// The time of its last body.
     last_ms: Cell<u64>,
+    /// It is told nothing new, and ends when nothing waits any more.
+    retired: Cell<bool>,
 }
 
 /// What all endpoints share.
@@ -115,6 +119,7 @@ impl Endpoint {
                 lookups: Arc::new(Semaphore::new(FLYING_MAX)),
             },
             webhook: webhook.clone(),
+            credentials: (app.key.clone(), app.secret.clone()),
             start: shared.start,
             counts: shared.counts.clone(),
             batch: RefCell::default(),
@@ -129,7 +134,28 @@ impl Endpoint {
             losses: RefCell::default(),
             jitter: Cell::new(rand::random()),
             last_ms: Cell::new(0),
+            retired: Cell::new(false),
         }
+    }
+
+    /// Whether it is what would be made for this webhook.
+    pub(super) fn is_for(&self, app: &App, webhook: &Webhook) -> bool {
+        let (key, secret) = &self.credentials;
+        *key == app.key && secret.expose() == app.secret.expose() && self.webhook == *webhook
+    }
+
+    /// Sends its batch and what waits, and then ends.
+    pub(super) fn retire(&self, now_ms: u64) {
+        self.due(u64::MAX, now_ms);
+        self.retired.set(true);
+        self.bell.notify_one();
+    }
+
+    /// Drops what waits; what is under way ends by itself.
+    pub(super) fn give_up(&self, now_ms: u64) {
+        let lost = self.queue.borrow_mut().clear();
+        self.lost(Count::GivenUp, lost, now_ms);
+        self.bell.notify_one();
     }
 
     /// Takes an event if it is one of those the endpoint asked for (K7).
@@ -189,7 +215,7 @@ impl Endpoint {
         self.bell.notify_one();
     }
 
-    /// Sends what there is to send, for as long as the server runs; `settled` is rung whenever a
+    /// Sends what there is to send, for as long as it is not retired; `settled` is rung whenever a
     /// request has ended.
     pub(super) async fn run(self: Rc<Self>, settled: Rc<Notify>) {
         loop {
@@ -212,6 +238,7 @@ impl Endpoint {
                         () = sleep_until(self.start, at_ms) => {}
                     }
                 }
+                Next::Idle if self.retired.get() && self.is_idle() => return,
                 Next::Idle => self.bell.notified().await,
             }
         }

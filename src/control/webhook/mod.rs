@@ -22,7 +22,7 @@ mod target;
 mod tls;
 
 pub use counts::{Counts, Totals};
-pub use desk::{Desk, Plan};
+pub use desk::{Changer, Desk, Plan, Routes};
 pub use endpoint::own_header;
 pub use target::Target;
 

@@ -140,6 +140,16 @@ impl Queue {
         lost
     }
 
+    /// Drops all that is not under way; says how many events that were.
+    pub(super) fn clear(&mut self) -> u64 {
+        let mut lost = 0;
+        let waits = |entry: &Entry| entry.state != State::Flying;
+        while let Some(at) = self.entries.iter().position(waits) {
+            lost += self.remove(at).map_or(0, |entry| entry.parcel.events);
+        }
+        lost
+    }
+
     /// Drops what is too old to be sent (again); says how many events that were.
     pub(super) fn expire(&mut self, now_ms: u64) -> u64 {
         let mut lost = 0;

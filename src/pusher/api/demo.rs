@@ -14,15 +14,17 @@ impl Pusher {
         if !matches!(method, "GET" | "HEAD") {
             return error(405, "Method not allowed").with_header("Allow", "GET");
         }
-        if !self.options.demo {
+        let hub = self.hub.borrow();
+        let app = &hub.apps().get(AppSlot(0)).app;
+        // A reload may have brought other apps instead.
+        if !self.options.demo || !app.enabled {
             return Response::text(200, "OK\n");
         }
-        let hub = self.hub.borrow();
         Response::new(
             200,
             "text/html; charset=utf-8",
             page(
-                &hub.apps().get(AppSlot(0)).app,
+                app,
                 &format!("{}{}", attribute(nested_in), self.options.path_prefix),
             ),
         )

@@ -41,7 +41,11 @@ impl Pusher {
             let app = &hub.apps().get(caller.app).app;
             rated.and_then(|(rated, _)| rated.limit(app))
         };
-        let proof = self.options.replay_guard.then(|| self.proof_of(caller));
+        let proof = self
+            .limits
+            .get()
+            .replay_guard
+            .then(|| self.proof_of(caller));
         if limit.is_none() && proof.is_none() {
             return Ok(Leave::default());
         }
@@ -88,7 +92,7 @@ impl Pusher {
         Proof {
             signature: caller.verified.signature,
             expires_s: signed_s
-                .saturating_add(self.options.rest_clock_s)
+                .saturating_add(self.limits.get().rest_clock_s)
                 .saturating_add(1),
             now_s: self.endpoint.clock().wall_s(),
         }

@@ -189,7 +189,7 @@ impl Pusher {
         let ours = inner.map_or(path.len(), str::len);
         let rules = Rules {
             now_s: self.endpoint.clock().wall_s(),
-            window_s: self.options.rest_clock_s,
+            window_s: self.limits.get().rest_clock_s,
             prefix: &request.path()[..nested_in.len() + path.len() - ours],
         };
         let verified = authenticate(tenant, signed, rules)

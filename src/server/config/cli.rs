@@ -257,7 +257,9 @@ fn after_help() -> String {
          From the environment, one:\n\n{}\n\n  With neither, a demo app that works on this \
          machine only.\n\nExample of a file:\n    port = 6001\n    [[apps]]\n    id = \"1\"\n    \
          key = \"my-key\"\n    secret = \"my-secret\"\n\nWhat wins: a flag over a variable, a \
-         variable over the file, the file over the default.\n\nExit codes: 64 unknown flag, 69 \
+         variable over the file, the file over the default.\n\nSignals: SIGHUP reads file and \
+         environment again (docs/operating.md), SIGTERM and SIGINT stop, a second one at once.\n\n\
+         Exit codes: 64 unknown flag, 69 \
          the machine does not allow io_uring, 78 the configuration makes no sense.",
         columns(keys.collect()),
         columns(variables.collect()),

@@ -70,6 +70,23 @@ impl<T> Settings<T> {
         }
     }
 
+    /// Takes over from newer settings those that may change while the server runs.
+    pub(super) fn renew(&mut self, newer: &Settings<T>, may_change: impl Fn(&str) -> bool) {
+        let both = self.given.iter_mut().zip(&newer.given);
+        for (knob, (own, new)) in self.table.iter().zip(both) {
+            if may_change(knob.key) {
+                own.clone_from(new);
+            }
+        }
+    }
+
+    /// Whether both give the entry at `place` the same value, or none. Where it is from does not
+    /// matter.
+    pub(super) fn agrees(&self, other: &Settings<T>, place: usize) -> bool {
+        let value = |it: &Settings<T>| it.given[place].as_ref().map(|given| given.value.clone());
+        value(self) == value(other)
+    }
+
     /// Whether anybody gave this setting.
     pub(super) fn has(&self, key: &str) -> bool {
         self.given[self.place(key)].is_some()

@@ -84,6 +84,27 @@ pub fn load(
     usable_cores: &[usize],
     unconfigured: Unconfigured,
 ) -> Result<Invocation, Halt> {
+    let given = gather(arguments, environment, unconfigured)?;
+    Ok(given.finish(usable_cores)?)
+}
+
+/// What all sources say, each value by itself accepted.
+pub(super) struct Given {
+    asked: Asked,
+    pub(super) server: Settings<Config>,
+    pub(super) apps: Vec<BuiltApp>,
+    ignored: Vec<String>,
+}
+
+/// Reads all sources; see [`load`].
+///
+/// # Errors
+/// As [`load`], but for what makes no sense together.
+pub(super) fn gather(
+    arguments: impl IntoIterator<Item = OsString>,
+    environment: impl IntoIterator<Item = (String, String)>,
+    unconfigured: Unconfigured,
+) -> Result<Given, Halt> {
     let matches = cli::parse(arguments).map_err(Halt::Usage)?;
     let flags = cli::read(&matches)?;
     let mut server = Settings::new(SERVER);
@@ -96,32 +117,41 @@ pub fn load(
     let variables = environment::read(environment)?;
     server.lay_over(variables.server);
     server.lay_over(flags.server);
-
-    let built = apps::build(file_apps, variables.app, &variables.every_app, unconfigured)?;
-    let mut config = Config::default();
-    server.apply(&mut config);
-    let mut warnings = check::check(&config, &server, &built, usable_cores)?;
-    warnings.extend(
-        variables
-            .ignored
-            .iter()
-            .map(|name| format!("the variable {name} is not known here and has no effect")),
-    );
-    config.demo = built
-        .iter()
-        .any(|built| apps::has_demo_credentials(&built.app));
-    let (finished, apps) = built
-        .into_iter()
-        .map(|BuiltApp { app, from }| (app, from))
-        .unzip();
-    config.apps = finished;
-    Ok(Invocation {
+    let apps = apps::build(file_apps, variables.app, &variables.every_app, unconfigured)?;
+    Ok(Given {
         asked: flags.asked,
-        config,
-        warnings,
         server,
         apps,
+        ignored: variables.ignored,
     })
+}
+
+impl Given {
+    /// The configuration it makes.
+    ///
+    /// # Errors
+    /// What makes no sense together or on this machine.
+    pub(super) fn finish(self, usable_cores: &[usize]) -> Result<Invocation, ConfigError> {
+        let mut config = Config::default();
+        self.server.apply(&mut config);
+        let mut warnings = check::check(&config, &self.server, &self.apps, usable_cores)?;
+        let ignored = self.ignored.iter();
+        warnings.extend(
+            ignored.map(|name| format!("the variable {name} is not known here and has no effect")),
+        );
+        let mut apps = self.apps.iter();
+        config.demo = apps.any(|built| apps::has_demo_credentials(&built.app));
+        let apps = self.apps.into_iter();
+        let (finished, apps) = apps.map(|BuiltApp { app, from }| (app, from)).unzip();
+        config.apps = finished;
+        Ok(Invocation {
+            asked: self.asked,
+            config,
+            warnings,
+            server: self.server,
+            apps,
+        })
+    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,13 @@
+//! Limits of sockets that change while they are open.
+
+use super::sockets::Sockets;
+use crate::conn::Timing;
+
+impl Sockets {
+    /// Takes over new limits, for all who are here too. A deadline that was set for a longer time
+    /// is looked at when that is over.
+    pub fn set_limits(&self, outbox_bytes: usize, timing: Timing) {
+        self.table.borrow_mut().set_outbox_max(outbox_bytes);
+        self.timing.set(timing);
+    }
+}

@@ -1,0 +1,41 @@
+//! A new configuration for a shard that serves.
+
+use super::run::Shard;
+use crate::crossing::fresh::{Fresh, Step};
+use crate::id::ClientId;
+use crate::net;
+use crate::protocol::Code;
+use futures_lite::future::yield_now;
+use std::rc::Rc;
+
+/// Clients closed before the other tasks of the shard get their turn.
+const BATCH: usize = 64;
+
+/// Does one step of a reload.
+pub(super) fn reload(shard: &Rc<Shard>, fresh: &Fresh, step: Step) {
+    if step == Step::Learn {
+        if let Some(pusher) = &shard.pusher {
+            pusher.learn(fresh);
+        }
+        return;
+    }
+    shard.live.set(fresh.live);
+    shard
+        .sockets
+        .set_limits(fresh.live.outbox_bytes, fresh.live.timing);
+    let Some(pusher) = &shard.pusher else { return };
+    let ended = pusher.switch(fresh);
+    if !ended.is_empty() {
+        net::spawn(close_ended(Rc::clone(shard), ended));
+    }
+}
+
+/// Closes the clients of apps that are served no more; there may be very many of them.
+async fn close_ended(shard: Rc<Shard>, clients: Vec<ClientId>) {
+    for batch in clients.chunks(BATCH) {
+        for client in batch {
+            shard.sockets.close_with(*client, Code::AppDisabled);
+        }
+        yield_now().await;
+    }
+}
