@@ -24,8 +24,8 @@ pub struct Reloaded {
     pub fresh: Arc<Fresh>,
     /// Where webhooks go.
     pub webhooks: webhook::Routes,
-    /// Over how much time shards close their clients at a stop.
-    pub drain: Duration,
+    /// How long a stop may take.
+    pub stop_time: Duration,
     /// Called when all of it is in force.
     pub done: Box<dyn FnOnce() + Send>,
 }
@@ -41,7 +41,7 @@ pub(super) struct Reloader {
     pub(super) source: Source,
     pub(super) orders: Vec<flume::Sender<ToShard>>,
     pub(super) webhooks: webhook::Changer,
-    pub(super) drain: Rc<Cell<Duration>>,
+    pub(super) stop_time: Rc<Cell<Duration>>,
 }
 
 impl Reloader {
@@ -75,7 +75,7 @@ impl Reloader {
     /// Ends early when the server does.
     async fn take_over(&mut self, reloaded: Reloaded) {
         self.webhooks.change(reloaded.webhooks);
-        self.drain.set(reloaded.drain);
+        self.stop_time.set(reloaded.stop_time);
         for step in [Step::Learn, Step::Switch] {
             if !self.order_all(&reloaded.fresh, step).await {
                 return;

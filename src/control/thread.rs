@@ -35,9 +35,6 @@ pub enum Outcome {
     },
 }
 
-/// How long shards may take to stop, past the time over which they close their clients.
-const STOP_TIMEOUT: Duration = Duration::from_secs(15);
-
 /// How long webhooks may take to leave once the shards have ended.
 const WEBHOOKS_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -49,8 +46,8 @@ pub struct Control {
     pub listeners: Vec<Socket>,
     /// Whether SIGINT and SIGTERM stop the server.
     pub signals: bool,
-    /// Over how much time shards close their clients at a stop.
-    pub drain: Duration,
+    /// How long a stop may take.
+    pub stop_time: Duration,
     /// Where SIGHUP gets a new configuration; without one the signal is not looked at.
     pub reload: Option<Source>,
     /// Finds shards that do not turn.
@@ -63,7 +60,10 @@ pub struct Control {
 enum Event {
     Report(ToControl),
     Signal,
+    /// The stop has taken its time.
     Timeout,
+    /// Nobody is left to report.
+    Deserted,
     /// It is time to look at the shards.
     Look,
 }
@@ -84,16 +84,10 @@ impl Control {
     }
 
     async fn watch(mut self, started: impl FnOnce()) -> io::Result<Outcome> {
-        let mut signals = match self.signals {
-            true => Some([
-                signal(SignalKind::interrupt())?,
-                signal(SignalKind::terminate())?,
-            ]),
-            false => None,
-        };
+        let mut signals = self.signals.then(stop_signals).transpose()?;
         let mut webhooks = self.webhooks.take().map(webhook::Desk::start);
-        let drain = Rc::new(Cell::new(self.drain));
-        let reloading = self.reload(webhooks.as_ref(), &drain)?;
+        let stop_time = Rc::new(Cell::new(self.stop_time));
+        let reloading = self.reload(webhooks.as_ref(), &stop_time)?;
         let mut starting = self.listeners.len();
         let mut serving = self.listeners.len();
         let mut running = self.listeners.len();
@@ -137,12 +131,19 @@ impl Control {
                 }
                 Event::Report(ToControl::Stop) if stopping.is_some() => {}
                 Event::Report(ToControl::Stop) => {
-                    stopping = Some(self.stop(drain.get(), &reloading))
+                    stopping = Some(self.stop(stop_time.get(), &reloading))
                 }
                 Event::Signal if stopping.is_some() => return Ok(Outcome::Cut),
-                Event::Signal => stopping = Some(self.stop(drain.get(), &reloading)),
+                Event::Signal => stopping = Some(self.stop(stop_time.get(), &reloading)),
                 Event::Timeout => {
-                    return Ok(self.lost(ShardId(0), "the shards did not stop in time".into()));
+                    tracing::warn!(
+                        shards = running,
+                        "the stop has taken its time: who is left is cut off"
+                    );
+                    return Ok(finish(webhooks.take(), &mut signals).await);
+                }
+                Event::Deserted => {
+                    return Ok(self.lost(ShardId(0), "no shard says anything any more".into()));
                 }
             }
         }
@@ -158,7 +159,7 @@ impl Control {
         tokio::select! {
             report = self.bridge.report() => match report {
                 Some(report) => Event::Report(report),
-                None => Event::Timeout,
+                None => Event::Deserted,
             },
             () = signalled(signals) => Event::Signal,
             () = at(deadline) => Event::Timeout,
@@ -189,7 +190,7 @@ impl Control {
     fn reload(
         &mut self,
         webhooks: Option<&webhook::Desk>,
-        drain: &Rc<Cell<Duration>>,
+        stop_time: &Rc<Cell<Duration>>,
     ) -> io::Result<Option<AbortHandle>> {
         let (Some(source), Some(desk)) = (self.reload.take(), webhooks) else {
             return Ok(None);
@@ -198,7 +199,7 @@ impl Control {
             source,
             orders: self.bridge.orders(),
             webhooks: desk.changer(),
-            drain: Rc::clone(drain),
+            stop_time: Rc::clone(stop_time),
         };
         let hangup = signal(SignalKind::hangup())?;
         let task = tokio::task::spawn_local(reloader.run(hangup));
@@ -207,14 +208,14 @@ impl Control {
 
     /// Nobody is accepted any more, and every shard is told to end; says by when. A reload that is
     /// under way is not gone on with.
-    fn stop(&self, drain: Duration, reloading: &Option<AbortHandle>) -> Instant {
+    fn stop(&self, time: Duration, reloading: &Option<AbortHandle>) -> Instant {
         tracing::info!("stopping");
         if let Some(reloading) = reloading {
             reloading.abort();
         }
         self.shut_listeners();
         self.bridge.stop_all();
-        Instant::now() + drain + STOP_TIMEOUT
+        Instant::now() + time
     }
 
     /// Without one of its shards the process must not live on: the kernel would go on giving
@@ -232,6 +233,14 @@ impl Control {
             }
         }
     }
+}
+
+/// What stops a server.
+fn stop_signals() -> io::Result<[Signal; 2]> {
+    Ok([
+        signal(SignalKind::interrupt())?,
+        signal(SignalKind::terminate())?,
+    ])
 }
 
 /// A shard does not turn: whatever it runs blocks or computes, and none of its clients is served.

@@ -3,14 +3,14 @@
 use super::builder::{Builder, Reread};
 use super::config::Config;
 use super::handle::{About, ServerError};
-use super::live::{Slots, live};
+use super::live::{Slots, live, stop_time};
 use super::placement;
 use super::preflight::{self, EXECUTOR_IO_MEMORY, Verdict};
 use crate::control::{
     CallQueue, Control, Ending, Patience, Reloaded, Source, Watchdog, Worker, bridge, calls,
     ending, runtime, webhook,
 };
-use crate::crossing::fresh::{Fresh, SPREAD_MS_MAX};
+use crate::crossing::fresh::Fresh;
 use crate::crossing::pulse::Pulse;
 use crate::crossing::{Notices, ToControl, ToShard};
 use crate::error::panic_text;
@@ -87,7 +87,7 @@ pub(super) fn start(builder: Builder) -> Result<ServerHandle, ServerError> {
         webhooks: Some(webhooks),
         listeners: handles,
         signals: builder.signals,
-        drain: drain_time(&builder.config),
+        stop_time: stop_time(&builder.config),
         reload: (builder.reread).map(|reread| source(reread, &builder.config, shards)),
         watchdog: Watchdog::new(patience(&builder.config), pulses),
     };
@@ -98,12 +98,6 @@ pub(super) fn start(builder: Builder) -> Result<ServerHandle, ServerError> {
         Ok(()) => Ok(handle),
         Err(_) => handle.wait().and_then(|()| Err(ServerError::Cut)),
     }
-}
-
-/// How long a stop may take beside what peers need to end: for handlers, and for the closes.
-fn drain_time(config: &Config) -> Duration {
-    let spread_ms = config.drain_spread_ms.unwrap_or(SPREAD_MS_MAX);
-    Duration::from_millis(config.stop_wait_ms + spread_ms)
 }
 
 fn place(config: &Config, core: usize, ring_depth: usize, listener: Listener) -> Place {
@@ -165,7 +159,7 @@ fn source(mut reread: Reread, config: &Config, shards: u16) -> Source {
         Ok(Reloaded {
             fresh: Arc::new(Fresh { apps, live }),
             webhooks: routes,
-            drain: drain_time(&config),
+            stop_time: stop_time(&config),
             done: read.done,
         })
     })

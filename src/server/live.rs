@@ -4,7 +4,7 @@
 use super::config::{Config, DrainClose};
 use crate::app::App;
 use crate::conn::Timing;
-use crate::crossing::fresh::{Drain, Live, PusherLimits};
+use crate::crossing::fresh::{Drain, Live, PusherLimits, SPREAD_MS_MAX};
 use crate::handler::Deflate;
 use crate::http;
 use crate::hub;
@@ -12,9 +12,14 @@ use crate::id::AppSlot;
 use crate::limits::APP_SLOTS_MAX;
 use crate::protocol::Code;
 use std::collections::HashMap;
+use std::time::Duration;
 
 /// How long a peer may take to end after our close frame or last response.
 const CLOSE_MS: u64 = 5_000;
+
+/// What a stop may take beside the time for handlers and that of its closes: for peers to end, and
+/// for what follows from that.
+const STOP_MORE_MS: u64 = 15_000;
 
 /// The limits of each of so many shards.
 pub(super) fn live(config: &Config, shards: u16) -> Live {
@@ -60,6 +65,13 @@ pub(super) fn live(config: &Config, shards: u16) -> Live {
         },
         accept_per_second: config.accept_per_second,
     }
+}
+
+/// How long a stop may take in all.
+pub(super) fn stop_time(config: &Config) -> Duration {
+    let spread_ms = config.drain_spread_ms.unwrap_or(SPREAD_MS_MAX);
+    let enough_ms = config.stop_wait_ms + spread_ms + STOP_MORE_MS;
+    Duration::from_millis(config.stop_deadline_ms.unwrap_or(enough_ms))
 }
 
 /// Which slot each app has, by its id. A slot is an app's while it is served, and nobody's after

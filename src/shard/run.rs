@@ -90,6 +90,8 @@ pub(super) struct Shard {
     pub(super) pusher: Option<Rc<Pusher>>,
     pub(super) live: Cell<Live>,
     pub(super) stopping: Cell<bool>,
+    /// What random pauses follow from.
+    pub(super) seed: u64,
     /// How many other shards' handlers are done with on_stop.
     pub(super) farewells: Cell<u16>,
 }
@@ -210,6 +212,7 @@ impl Shard {
     fn new(setup: Setup, mount: &dyn Fn(&mut Router)) -> (Self, CallQueue) {
         let turn = Rc::new(Turn::default());
         let (id, shards) = (setup.port.shard(), setup.port.shards());
+        let seed = setup.hub.hash_key[0] ^ u64::from(id.0);
         let mesh = Rc::new(setup.port.share(Rc::clone(&turn)));
         let sockets = Rc::new(Sockets::new(
             id,
@@ -268,6 +271,7 @@ impl Shard {
                 pusher,
                 live: Cell::new(setup.live),
                 stopping: Cell::new(false),
+                seed,
                 farewells: Cell::new(0),
             },
             setup.calls,

@@ -136,16 +136,25 @@ async fn close_in_waves(shard: &Shard) {
         .spread_ms
         .unwrap_or(count.min(SPREAD_MS_MAX));
     let start_ms = shard.sockets.clock().now_ms();
-    let mut closed = 0;
+    let (mut closed, mut gaps) = (0, shard.seed);
     while closed < clients.len() {
         let passed_ms = shard.sockets.clock().now_ms() - start_ms;
         let due = due(count, over_ms, passed_ms) as usize;
         close_all(shard, &clients[closed..due]);
         closed = due;
         if closed < clients.len() {
-            pause_ms(WAVE_MS).await;
+            pause_ms(gap_ms(&mut gaps)).await;
         }
     }
+}
+
+/// The next pause between two waves, from a half to one and a half of [`WAVE_MS`]: shards, and
+/// servers that are stopped together, do not close in step.
+fn gap_ms(state: &mut u64) -> u64 {
+    *state = state
+        .wrapping_mul(6_364_136_223_846_793_005)
+        .wrapping_add(1_442_695_040_888_963_407);
+    WAVE_MS / 2 + (*state >> 33) % (WAVE_MS + 1)
 }
 
 /// How many of `count` are closed when so much of the time has passed.
@@ -191,7 +200,7 @@ fn end_turn(shard: &Shard) {
 
 #[cfg(test)]
 mod tests {
-    use super::due;
+    use super::{WAVE_MS, due, gap_ms};
 
     #[test]
     fn closes_are_even_and_all_are_made_by_the_end() {
@@ -207,5 +216,16 @@ mod tests {
             "a spread of nothing is all at once"
         );
         assert_eq!(due(0, 0, 0), 0);
+    }
+
+    #[test]
+    fn gaps_differ_and_are_no_longer_than_said() {
+        let of = |mut seed: u64| -> Vec<u64> { (0..1000).map(|_| gap_ms(&mut seed)).collect() };
+        let gaps = of(7);
+        assert_eq!(gaps.iter().min(), Some(&(WAVE_MS / 2)));
+        assert_eq!(gaps.iter().max(), Some(&(WAVE_MS * 3 / 2)));
+        let mean = gaps.iter().sum::<u64>() / 1000;
+        assert!(mean.abs_diff(WAVE_MS) <= 1, "{mean}");
+        assert_ne!(gaps, of(8));
     }
 }

@@ -46,6 +46,28 @@ pub(super) const STOP_WAIT_MS: Knob<Config> = Knob {
     show: |c| c.stop_wait_ms.to_string(),
 };
 
+/// When a stop is over whoever is left.
+pub(super) const DEADLINE_MS: Knob<Config> = Knob {
+    key: "stop_deadline_ms",
+    flag: Some("stop-deadline-ms"),
+    variables: &[],
+    bare: None,
+    accepts: Accepts::Whole {
+        least: 0,
+        most: 3_600_000,
+        unit: Unit::Milliseconds,
+    },
+    group: OPERATION,
+    help: "Time after which a stop cuts off whoever is left \
+           [default: stop_wait_ms + drain_spread_ms + 15000]",
+    elsewhere: &["shutdown_timeout", "terminate_timeout"],
+    put: |c, v| c.stop_deadline_ms = Some(v.whole()),
+    show: |c| {
+        c.stop_deadline_ms
+            .map_or_else(String::new, |ms| ms.to_string())
+    },
+};
+
 /// What clients are told at a stop.
 pub(super) const CLOSE: Knob<Config> = Knob {
     key: "drain_close",

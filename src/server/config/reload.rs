@@ -40,6 +40,7 @@ pub(super) const LIVE: &[&str] = &[
     "websocket_compression_bytes",
     "drain_spread_ms",
     "stop_wait_ms",
+    "stop_deadline_ms",
     "drain_close",
     "debug",
 ];
@@ -166,7 +167,7 @@ mod tests {
     use super::*;
     use crate::server::config::knob::{Accepts, Value};
     use crate::server::config::load;
-    use crate::server::live::live;
+    use crate::server::live::{live, stop_time};
     use std::path::PathBuf;
 
     /// A configuration file that is written again and again.
@@ -339,7 +340,8 @@ mod tests {
                     _ => other(knob),
                 },
             );
-            let reaches = live(&changed, 2) != live(&compressed, 2);
+            let all = |config: &Config| (live(config, 2), stop_time(config));
+            let reaches = all(&changed) != all(&compressed);
             // The log's level is the program's.
             assert_eq!(reaches, *key != "debug", "{key}");
         }

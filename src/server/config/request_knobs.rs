@@ -24,3 +24,21 @@ pub(super) const BODY_TIMEOUT_MS: Knob<Config> = Knob {
     put: |c, v| c.body_timeout_ms = v.whole(),
     show: |c| c.body_timeout_ms.to_string(),
 };
+
+/// How long a connection may wait for its next request.
+pub(super) const KEEP_ALIVE_MS: Knob<Config> = Knob {
+    key: "keep_alive_ms",
+    flag: Some("keep-alive-ms"),
+    variables: &[],
+    bare: None,
+    accepts: Accepts::Whole {
+        least: 1000,
+        most: 3_600_000,
+        unit: Unit::Milliseconds,
+    },
+    group: LIMITS,
+    help: "Time an HTTP connection may stay idle between requests",
+    elsewhere: &["idle_timeout_ms"],
+    put: |c, v| c.keep_alive_ms = v.whole(),
+    show: |c| c.keep_alive_ms.to_string(),
+};

@@ -206,22 +206,7 @@ pub(super) static SERVER: &[Knob<Config>] = &[
         show: |c| c.head_timeout_ms.to_string(),
     },
     request::BODY_TIMEOUT_MS,
-    Knob {
-        key: "keep_alive_ms",
-        flag: Some("keep-alive-ms"),
-        variables: &[],
-        bare: None,
-        accepts: Accepts::Whole {
-            least: 1000,
-            most: 3_600_000,
-            unit: Unit::Milliseconds,
-        },
-        group: LIMITS,
-        help: "Time an HTTP connection may stay idle between requests",
-        elsewhere: &["idle_timeout_ms"],
-        put: |c, v| c.keep_alive_ms = v.whole(),
-        show: |c| c.keep_alive_ms.to_string(),
-    },
+    request::KEEP_ALIVE_MS,
     Knob {
         key: "head_bytes",
         flag: Some("head-bytes"),
@@ -455,6 +440,7 @@ pub(super) static SERVER: &[Knob<Config>] = &[
     webhook::CA_FILE,
     drain::SPREAD_MS,
     drain::STOP_WAIT_MS,
+    drain::DEADLINE_MS,
     drain::CLOSE,
     watchdog::WARN_MS,
     watchdog::END_MS,
@@ -541,7 +527,7 @@ mod tests {
                 );
             }
         }
-        assert_eq!(numbers, 34);
+        assert_eq!(numbers, 35);
     }
 
     #[test]

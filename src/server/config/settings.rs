@@ -122,6 +122,10 @@ pub struct Config {
     pub drain_spread_ms: Option<u64>,
     /// For how many milliseconds a stop waits for `on_stop` of custom handlers. Default 5000.
     pub stop_wait_ms: u64,
+    /// After how many milliseconds a stop is over, whoever is left: the process ends, and with it
+    /// their connections. A program that lives on keeps the threads that had not ended. Default:
+    /// the two times above and 15000.
+    pub stop_deadline_ms: Option<u64>,
     /// What clients are told at a stop. Default 4100.
     pub drain_close: DrainClose,
 
@@ -194,6 +198,7 @@ impl Default for Config {
             webhook_ca_file: None,
             drain_spread_ms: None,
             stop_wait_ms: 5_000,
+            stop_deadline_ms: None,
             drain_close: DrainClose::default(),
             watchdog_warn_ms: 1000,
             watchdog_end_ms: 5000,
