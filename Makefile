@@ -79,7 +79,7 @@ bench-peers: ## The server beside the floor, and beside others: RUNS=5 LINES="..
 ## Everything that must pass
 
 .PHONY: test
-test: setup check test-rust bench-instructions ## Set up and run everything that must pass
+test: setup check test-rust test-autobahn bench-instructions ## Set up and run everything that must pass
 	$(call say,all passed)
 
 .PHONY: check
@@ -122,10 +122,16 @@ test-clients: setup-clients ## Only the official clients and SDKs against the re
 	$(call say,clients)
 	@cargo test --locked --test clients -- --nocapture
 
+.PHONY: test-autobahn
+test-autobahn: setup-autobahn ## Only Autobahn|Testsuite: every case of it, against the echo example
+	$(call say,Autobahn)
+	@cargo build --quiet --locked --example echo
+	@cargo test --locked --test autobahn -- --ignored --nocapture
+
 ## Setting up
 
 .PHONY: setup
-setup: setup-system setup-clients setup-cargo-tools ## Install what is missing for all of the above
+setup: setup-system setup-clients setup-autobahn setup-cargo-tools ## Install what is missing for all of the above
 
 .PHONY: setup-system
 setup-system:
@@ -136,6 +142,11 @@ setup-system:
 setup-clients: setup-system
 	$(call say,clients and SDKs for the tests)
 	@scripts/setup-clients.sh
+
+.PHONY: setup-autobahn
+setup-autobahn: setup-system
+	$(call say,Autobahn)
+	@scripts/setup-autobahn.sh
 
 .PHONY: setup-cargo-tools
 setup-cargo-tools: setup-system

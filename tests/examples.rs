@@ -3,8 +3,7 @@
 
 mod scripts;
 
-use scripts::{run_node_file, with_program};
-use std::path::PathBuf;
+use scripts::{example, run_node_file, with_program};
 use std::process::Command;
 
 #[test]
@@ -49,22 +48,7 @@ fn everything() {
 
 /// Runs an example, and its script against it.
 fn run(name: &str) {
-    with_program(Command::new(program(name)), |port| {
+    with_program(Command::new(example(name)), |port| {
         run_node_file(port, &format!("examples/{name}.test.js"));
     });
-}
-
-/// The example's program, which `cargo test` has built before it runs tests. When one test program
-/// is asked for by its name it does not: `cargo build --examples` does then.
-fn program(name: &str) -> PathBuf {
-    let own = std::env::current_exe().expect("a running program has a path");
-    let folder = own.parent().and_then(|deps| deps.parent());
-    let folder = folder.expect("tests lie in target/PROFILE/deps");
-    let program = folder.join("examples").join(name);
-    assert!(
-        program.exists(),
-        "{} is missing: run `cargo build --examples`",
-        program.display()
-    );
-    program
 }

@@ -27,8 +27,18 @@ const LINES_MAX: usize = 32_768;
 
 /// Starts a server's program on a free port, runs `check` with that, stops it with SIGTERM, which
 /// must end it with status 0, and returns all it printed.
-pub fn with_program(mut command: Command, check: impl FnOnce(u16)) -> String {
+pub fn with_program(command: Command, check: impl FnOnce(u16)) -> String {
+    with_program_set(command, &[], check)
+}
+
+/// Same, with more settings.
+pub fn with_program_set(
+    mut command: Command,
+    settings: &[&str],
+    check: impl FnOnce(u16),
+) -> String {
     command.args(["start", "--port", "0", "--shards", SHARDS]);
+    command.args(settings);
     // Settings of whoever runs the tests are not the settings under test.
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
@@ -124,15 +134,20 @@ pub fn run_python(port: u16) {
     println!("{}", output.lines().last().unwrap_or_default());
 }
 
-/// Runs the scripts to their end, which must come in time and with status 0; returns their output.
+/// Runs the scripts to their end; returns their output.
 fn run_scripts(port: u16, mut command: Command) -> String {
     command.current_dir(scripts_folder());
     command.env("SHARDCAST_TEST_PORT", port.to_string());
     command.env("SHARDCAST_TEST_SHARDS", SHARDS);
     command.env("SHARDCAST_TEST_PYTHON", python());
     command.env("SHARDCAST_TEST_SERVER", env!("CARGO_BIN_EXE_shardcast"));
-    let mut scripts = Process::spawn(&mut command);
-    let status = scripts.wait(SCRIPTS_DEADLINE);
+    run_to_end(&mut command, SCRIPTS_DEADLINE)
+}
+
+/// Runs a program to its end, which must come in time and with status 0; returns its output.
+pub fn run_to_end(command: &mut Command, deadline: Duration) -> String {
+    let mut scripts = Process::spawn(command);
+    let status = scripts.wait(deadline);
     scripts.kill();
     let output: String = scripts.lines.iter().collect();
     match status {
@@ -140,9 +155,24 @@ fn run_scripts(port: u16, mut command: Command) -> String {
             status.success(),
             "{command:?} ended with {status}:\n{output}"
         ),
-        None => panic!("{command:?} ran longer than {SCRIPTS_DEADLINE:?}:\n{output}"),
+        None => panic!("{command:?} ran longer than {deadline:?}:\n{output}"),
     }
     output
+}
+
+/// An example's program, which `cargo test` has built before it runs tests. When one test program
+/// is asked for by its name it does not: `cargo build --examples` does then.
+pub fn example(name: &str) -> PathBuf {
+    let own = std::env::current_exe().expect("a running program has a path");
+    let folder = own.parent().and_then(|deps| deps.parent());
+    let folder = folder.expect("tests lie in target/PROFILE/deps");
+    let program = folder.join("examples").join(name);
+    assert!(
+        program.exists(),
+        "{} is missing: run `cargo build --examples`",
+        program.display()
+    );
+    program
 }
 
 /// The test files of a folder, sorted: a directory means different things to different Nodes.
@@ -180,7 +210,7 @@ pub fn scripts_folder() -> PathBuf {
 }
 
 /// Cargo's target folder: the parent of the one it keeps for integration tests.
-fn target_folder() -> PathBuf {
+pub fn target_folder() -> PathBuf {
     let temporary = Path::new(env!("CARGO_TARGET_TMPDIR"));
     temporary
         .parent()
