@@ -63,6 +63,35 @@ fn the_program_loads_itself() {
 }
 
 #[test]
+fn a_crowd_leaves_and_a_server_is_restarted() {
+    // Limits that no machine misses, but for the one that must be.
+    let server = Process::start(&["--shards", "2"]);
+    let url = format!("ws://{}", server.address);
+    let crowd = ["--connections", "200", "--require", "subscribed==200"];
+    let leave = ["loadtest", "depart", "--url", &url, "--limit-ms", "60000"];
+    let output = shardcast(&[&leave[..], &["--quiet-s", "0.5", "--connections", "200"]].concat());
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let told = text(&output.stdout);
+    assert!(
+        told.contains("longest delivery while the crowd left"),
+        "{told}"
+    );
+    let too_long = shardcast(&[&leave[..4], &["--limit-ms", "0", "--quiet-s", "0.5"]].concat());
+    assert_eq!(too_long.status.code(), Some(1), "{too_long:?}");
+
+    let program = env!("CARGO_BIN_EXE_shardcast");
+    let start = format!("{program} start --port {{port}} --shards 2");
+    let again = ["loadtest", "restart", "--start", &start, "--limit-s", "60"];
+    let output = shardcast(&[&again[..], &crowd[..]].concat());
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let told = text(&output.stdout);
+    assert!(
+        told.contains("from the kill until the last was back"),
+        "{told}"
+    );
+}
+
+#[test]
 fn mistakes_have_the_exit_codes_of_the_load_tester() {
     let output = shardcast(&["loadtest", "fan-out", "--rate", "0"]);
     assert_eq!(output.status.code(), Some(2), "{output:?}");

@@ -5,7 +5,9 @@ pub mod server;
 
 use crate::outcome::Outcome;
 use crate::progress::Progress;
-use crate::scenario::{client_events, connect, fan_out, idle, mixed, presence, publish};
+use crate::scenario::{
+    client_events, connect, depart, fan_out, idle, mixed, presence, publish, restart,
+};
 use crate::suite;
 use clap::{Parser, Subcommand};
 use load::Span;
@@ -56,6 +58,10 @@ pub enum Command {
     Publish(publish::Options),
     /// All of these at once, each at its own rate.
     Mixed(mixed::Options),
+    /// A crowd that breaks off at once, and how long others waited meanwhile.
+    Depart(depart::Options),
+    /// A server that is killed and started again, and how long its clients took to be back.
+    Restart(restart::Options),
 }
 
 impl Command {
@@ -70,6 +76,8 @@ impl Command {
             Self::Presence(_) => "presence",
             Self::Publish(_) => "publish",
             Self::Mixed(_) => "mixed",
+            Self::Depart(_) => "depart",
+            Self::Restart(_) => "restart",
         }
     }
 
@@ -87,6 +95,8 @@ impl Command {
             Self::Presence(options) => presence::run(options, progress),
             Self::Publish(options) => publish::run(options, progress),
             Self::Mixed(options) => mixed::run(options, progress),
+            Self::Depart(options) => depart::run(options, progress),
+            Self::Restart(options) => restart::run(options, progress),
         }
     }
 
@@ -100,13 +110,15 @@ impl Command {
             Self::Presence(options) => &mut options.server,
             Self::Publish(options) => &mut options.server,
             Self::Mixed(options) => &mut options.server,
+            Self::Depart(options) => &mut options.server,
+            Self::Restart(options) => &mut options.server,
         }
     }
 
     /// Sets how long its traffic goes on; some end by themselves.
     pub fn set_span(&mut self, warm_up: Duration, duration: Duration) {
         let span = match self {
-            Self::Connect(_) | Self::Idle(_) => return,
+            Self::Connect(_) | Self::Idle(_) | Self::Depart(_) | Self::Restart(_) => return,
             Self::FanOut(options) | Self::Channels(options) => &mut options.span,
             Self::ClientEvents(options) => &mut options.span,
             Self::Presence(options) => &mut options.span,

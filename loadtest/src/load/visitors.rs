@@ -91,6 +91,11 @@ impl Visitors {
         }
     }
 
+    /// How many have been subscribed.
+    pub fn subscribed(&self) -> u64 {
+        self.subscribed
+    }
+
     fn on_their_way(&self) -> u64 {
         self.opened - self.subscribed - self.failed
     }

@@ -95,6 +95,21 @@ impl Running {
         process::family(self.child.id())
     }
 
+    /// Kills it and all that it started, as a crash would.
+    ///
+    /// # Errors
+    /// When the processes cannot be listed or killed.
+    pub fn kill(self) -> io::Result<()> {
+        for process in self.pids()? {
+            // What ended meanwhile need not be killed.
+            if let Ok(process) = pidfd_open(pid(process), PidfdFlags::empty()) {
+                pidfd_send_signal(&process, Signal::KILL)?;
+                within(&process, REST)?;
+            }
+        }
+        Ok(())
+    }
+
     /// What it said at the end, in one line for a report.
     pub fn last_words(&self) -> String {
         let length = self.output.metadata().map_or(0, |there| there.len());
@@ -177,9 +192,18 @@ fn within(process: &OwnedFd, time: Duration) -> io::Result<bool> {
     Ok(poll(&mut fds, Some(&time))? > 0)
 }
 
-/// A port that nobody listens on: what answers there later is the server.
+/// A port that nobody listens on: what answers there later is the server. A server with io_uring
+/// that was killed keeps its own for some milliseconds after its end.
 fn free_address(port: Option<u16>) -> io::Result<SocketAddr> {
-    let listener = TcpListener::bind(("127.0.0.1", port.unwrap_or(0))).map_err(|error| {
+    let deadline = Instant::now() + REST;
+    let bind = || TcpListener::bind(("127.0.0.1", port.unwrap_or(0)));
+    let look = Timespec::try_from(LOOK).map_err(io::Error::other)?;
+    let mut bound = bind();
+    while bound.is_err() && Instant::now() < deadline {
+        poll(&mut [], Some(&look))?; // only the time passes
+        bound = bind();
+    }
+    let listener = bound.map_err(|error| {
         let text = format!("port {} is not free: {error}", port.unwrap_or(0));
         io::Error::new(error.kind(), text)
     })?;

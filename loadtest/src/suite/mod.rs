@@ -19,5 +19,6 @@ mod options;
 mod rounds;
 mod tally;
 
-pub use options::Options;
+pub use launch::{Place, Running};
+pub use options::{Options, ServerCommand};
 pub use rounds::run;
