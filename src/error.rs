@@ -28,6 +28,13 @@ pub enum Source {
     Variable(&'static str),
     /// A command line flag, without its dashes.
     Flag(&'static str),
+    /// A file that holds nothing but the value, because that is a secret.
+    SecretFile {
+        /// What names the file: a variable, a credential, a line of a configuration file.
+        named_by: String,
+        /// The file.
+        path: PathBuf,
+    },
 }
 
 impl fmt::Display for Source {
@@ -37,6 +44,7 @@ impl fmt::Display for Source {
             Source::File { path, line } => write!(f, "{}:{line}", path.display()),
             Source::Variable(name) => f.write_str(name),
             Source::Flag(name) => write!(f, "--{name}"),
+            Source::SecretFile { named_by, path } => write!(f, "{named_by} ({})", path.display()),
         }
     }
 }
@@ -120,12 +128,17 @@ mod tests {
             path: "shardcast.toml".into(),
             line: 3,
         };
+        let secret_file = Source::SecretFile {
+            named_by: "SOKETI_DEFAULT_APP_SECRET_FILE".to_owned(),
+            path: "/run/s".into(),
+        };
         let end = "`port` cannot be \"70000\": expected a whole number from 0 to 65535.";
         for (source, start) in [
             (Source::Default, "default"),
             (Source::Flag("port"), "--port"),
             (Source::Variable("SOKETI_PORT"), "SOKETI_PORT"),
             (file, "shardcast.toml:3"),
+            (secret_file, "SOKETI_DEFAULT_APP_SECRET_FILE (/run/s)"),
         ] {
             assert_eq!(
                 error(Some("70000"), source).to_string(),

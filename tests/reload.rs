@@ -12,6 +12,7 @@ mod limits;
 #[allow(dead_code, reason = "the tests of webhooks use the rest")]
 #[path = "webhooks/receiver.rs"]
 mod receiver;
+#[allow(dead_code, reason = "the tests of secrets use the rest")]
 #[path = "reload/served.rs"]
 mod served;
 #[path = "reload/webhooks.rs"]

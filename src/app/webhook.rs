@@ -115,7 +115,7 @@ impl WebhookKinds {
 /// One endpoint that is told.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Webhook {
-    /// Where to, `http` or `https`.
+    /// Where to, `http` or `https`. What follows the host may be secret, so it is not printed.
     pub url: String,
     /// Of what; empty is everything that pusher.com tells of.
     pub events: Vec<WebhookKind>,
@@ -157,11 +157,23 @@ impl Webhook {
     }
 }
 
+/// Scheme, host and port of a URL: what follows may be a token.
+fn origin(url: &str) -> &str {
+    let (scheme, rest) = url.split_once("://").unwrap_or_default();
+    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host_at = if scheme.is_empty() {
+        0
+    } else {
+        scheme.len() + 3
+    };
+    &url[..host_at + host.len()]
+}
+
 impl fmt::Debug for Webhook {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<&str> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
         f.debug_struct("Webhook")
-            .field("url", &self.url)
+            .field("url", &origin(&self.url))
             .field("events", &self.events)
             .field("channel_prefix", &self.channel_prefix)
             .field("channel_suffix", &self.channel_suffix)

@@ -10,6 +10,7 @@ use super::placement;
 use super::preflight::{self, Refusal};
 use crate::handler::{Router, ServerHandle};
 use crate::shard::Routes;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
@@ -108,6 +109,7 @@ impl Program {
 
     fn start(self, asked: Invocation, sources: Sources, name: &str) -> ExitCode {
         let set_debug = log(asked.config.debug);
+        keep_memory();
         let (config, warnings) = (asked.config.clone(), asked.warnings.clone());
         let routes = self.routes;
         let server = Server::builder()
@@ -172,6 +174,19 @@ impl Sources {
                 done: Box::new(done),
             })
         })
+    }
+}
+
+/// A dump of the memory would hold every secret: none is written, unless somebody asks for it by
+/// `prlimit --core`.
+fn keep_memory() {
+    let limit = getrlimit(Resource::Core);
+    let none = Rlimit {
+        current: Some(0),
+        ..limit
+    };
+    if let Err(error) = setrlimit(Resource::Core, none) {
+        tracing::warn!(%error, "a crash may write the memory to a file");
     }
 }
 

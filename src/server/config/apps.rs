@@ -176,7 +176,7 @@ mod tests {
         variables: &[(&str, &str)],
         unconfigured: Unconfigured,
     ) -> Result<Vec<BuiltApp>, ConfigError> {
-        let file = file::parse(Path::new("s.toml"), text).unwrap();
+        let file = file::parse(Path::new("s.toml"), text, None).unwrap();
         let pairs = variables
             .iter()
             .map(|(name, value)| (name.to_string(), value.to_string()));

@@ -1,14 +1,17 @@
 //! The environment: the variables that users of soketi and of Reverb have.
 //!
 //! The variables come in as pairs, so that nothing but [`process_environment`] touches the process.
-//! Invariants: an empty variable counts as unset; a variable that looks like ours but is not known
+//! Only a secret may stand in a file instead, which is read here. Invariants: an empty variable
+//! counts as unset; a variable that looks like ours but is not known
 //! is reported by name, never by value; two names of one setting say the same.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use super::app_knobs::APPS;
 use super::knob::{Knob, Value};
 use super::layers::{Settings, refused};
+use super::secret_files;
 use super::server_knobs::SERVER;
 use super::settings::Config;
 use super::variable::Variable;
@@ -52,15 +55,18 @@ pub fn process_environment() -> impl Iterator<Item = (String, String)> {
 pub(super) fn read(
     variables: impl IntoIterator<Item = (String, String)>,
 ) -> Result<EnvironmentLayer, ConfigError> {
+    let variables: Vec<_> = variables.into_iter().collect();
+    let credentials = secret_files::directory(&variables);
     let is_ours = |name: &str| PREFIXES.iter().any(|prefix| name.starts_with(prefix));
     let mut given: BTreeMap<String, Given> = variables
         .into_iter()
         .filter(|(name, value)| is_ours(name) && !value.is_empty())
         .map(|(name, value)| (name, Given { value, used: false }))
         .collect();
-    let server = take(SERVER, "", false, &mut given)?;
-    let app = take(APPS, "apps.", false, &mut given)?;
-    let every_app = take(APPS, "apps.", true, &mut given)?;
+    let credentials = credentials.as_deref();
+    let server = take(SERVER, "", false, &mut given, credentials)?;
+    let app = take(APPS, "apps.", false, &mut given, credentials)?;
+    let every_app = take(APPS, "apps.", true, &mut given, credentials)?;
     let made_by_kubernetes = |name: &str| {
         let mut prefixes = MADE_BY_KUBERNETES.iter();
         prefixes.any(|prefix| name.starts_with(prefix))
@@ -90,40 +96,74 @@ fn take<T>(
     prefix: &str,
     every_app: bool,
     given: &mut BTreeMap<String, Given>,
+    credentials: Option<&Path>,
 ) -> Result<Settings<T>, ConfigError> {
     let mut settings = Settings::new(table);
     for (place, knob) in table.iter().enumerate() {
-        let mut first: Option<(&Variable, Value)> = None;
+        let mut first: Option<(Source, Value)> = None;
+        let refuse = |value: String, source: &Source, reason| {
+            let key = format!("{prefix}{}", knob.key);
+            refused(knob, key, value, source.clone(), reason)
+        };
         let variables = knob.variables.iter();
         for variable in variables.filter(|variable| variable.every_app == every_app) {
-            let Some(given) = given.get_mut(variable.name) else {
-                continue;
-            };
-            given.used = true;
-            let refuse = |reason| {
-                let (key, source) = (
-                    format!("{prefix}{}", knob.key),
-                    Source::Variable(variable.name),
-                );
-                refused(knob, key, given.value.clone(), source, reason)
-            };
-            let read = variable.read(&knob.accepts, &given.value);
-            let value = read.map_err(|reason| refuse(reason + hint(knob.key, &given.value)))?;
-            match &first {
-                None => first = Some((variable, value)),
-                Some((_, known)) if *known == value => {}
-                Some((other, _)) => {
-                    let name = other.name;
-                    let reason = format!("expected the same as in {name}, or only one of the two");
-                    return Err(refuse(reason));
+            let is_secret = knob.accepts.is_secret();
+            for (source, text) in texts(variable, is_secret, given, credentials) {
+                let text = text.map_err(|reason| refuse(String::new(), &source, reason))?;
+                let read = variable.read(&knob.accepts, &text);
+                let read = read.map_err(|reason| reason + hint(knob.key, &text));
+                let value = read.map_err(|reason| refuse(text.clone(), &source, reason))?;
+                match &first {
+                    None => first = Some((source, value)),
+                    Some((_, known)) if *known == value => {}
+                    Some((other, _)) => {
+                        let reason =
+                            format!("expected the same as in {other}, or only one of the two");
+                        return Err(refuse(text, &source, reason));
+                    }
                 }
             }
         }
-        if let Some((variable, value)) = first {
-            settings.give(place, value, Source::Variable(variable.name));
+        if let Some((source, value)) = first {
+            settings.give(place, value, source);
         }
     }
     Ok(settings)
+}
+
+/// What a variable says, with where it says so. Of a secret it may also be a file that is named by
+/// the variable with `_FILE` at its end, or a credential of the variable's name.
+fn texts(
+    variable: &Variable,
+    is_secret: bool,
+    given: &mut BTreeMap<String, Given>,
+    credentials: Option<&Path>,
+) -> Vec<(Source, Result<String, String>)> {
+    let mut take = |name: &str| {
+        let given = given.get_mut(name)?;
+        given.used = true;
+        Some(given.value.clone())
+    };
+    let mut all = Vec::new();
+    if let Some(value) = take(variable.name) {
+        all.push((Source::Variable(variable.name), Ok(value)));
+    }
+    if !is_secret {
+        return all;
+    }
+    let file = |named_by: String, path: PathBuf| {
+        let text = secret_files::read(&path);
+        (Source::SecretFile { named_by, path }, text)
+    };
+    let by_variable = format!("{}{}", variable.name, secret_files::SUFFIX);
+    if let Some(path) = take(&by_variable) {
+        all.push(file(by_variable, path.into()));
+    }
+    let credential = credentials.map(|directory| directory.join(variable.name));
+    if let Some(path) = credential.filter(|path| path.exists()) {
+        all.push(file(format!("credential {}", variable.name), path));
+    }
+    all
 }
 
 /// What to do about a value nobody wrote by hand.
@@ -404,6 +444,68 @@ mod tests {
             .unwrap()
             .to_string();
         assert!(error.contains("enableServiceLinks: false"), "{error}");
+    }
+
+    #[test]
+    fn a_secret_may_stand_in_a_file_or_be_a_credential() {
+        let name = format!("shardcast-credentials-{}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&folder).unwrap();
+        let credential = folder.join("SOKETI_DEFAULT_APP_SECRET");
+        let file = folder.join("other");
+        std::fs::write(&file, "canary\n").unwrap();
+        let (folder_text, file_text) = (folder.to_str().unwrap(), file.to_str().unwrap());
+        let named = ("SOKETI_DEFAULT_APP_SECRET_FILE", file_text);
+        let passed = ("CREDENTIALS_DIRECTORY", folder_text);
+        let secret = |variables: &[(&str, &str)]| {
+            let layer = layer(variables).map_err(|error| error.to_string())?;
+            assert!(layer.ignored.is_empty());
+            let mut app = App::new("", "", "");
+            layer.app.apply(&mut app);
+            let source = layer.app.source("secret").to_string();
+            Ok::<_, String>((app.secret.expose().to_owned(), source))
+        };
+        let by_name = format!("SOKETI_DEFAULT_APP_SECRET_FILE ({file_text})");
+        assert_eq!(secret(&[named]), Ok(("canary".into(), by_name)));
+        assert_eq!(secret(&[passed]), Ok((String::new(), "default".into())));
+        std::fs::write(&credential, "canary").unwrap();
+        let by_systemd = format!(
+            "credential SOKETI_DEFAULT_APP_SECRET ({})",
+            credential.display()
+        );
+        assert_eq!(secret(&[passed]), Ok(("canary".into(), by_systemd)));
+        // What says the same is no mistake; what says something else is.
+        let variable = |value| ("SOKETI_DEFAULT_APP_SECRET", value);
+        assert!(secret(&[passed, named, variable("canary")]).is_ok());
+        let error = secret(&[named, variable("canary-other")]).unwrap_err();
+        assert!(
+            error.contains("expected the same as in SOKETI_DEFAULT_APP_SECRET,"),
+            "{error}"
+        );
+        std::fs::write(&file, "").unwrap();
+        let empty = secret(&[named]).unwrap_err();
+        assert!(
+            empty.starts_with("SOKETI_DEFAULT_APP_SECRET_FILE ("),
+            "{empty}"
+        );
+        assert!(
+            empty.contains("`apps.secret`: expected a readable file"),
+            "{empty}"
+        );
+        std::fs::remove_dir_all(&folder).unwrap();
+        for error in [error, empty] {
+            assert!(!error.contains("canary"), "{error}");
+        }
+        let port = layer(&[
+            ("SOKETI_PORT_FILE", "/x"),
+            ("SOKETI_DEFAULT_APP_ID_FILE", "/x"),
+        ]);
+        let ignored = port.unwrap().ignored; // the first looks as if made by Kubernetes
+        assert_eq!(
+            ignored,
+            ["SOKETI_DEFAULT_APP_ID_FILE"],
+            "only secrets stand in files"
+        );
     }
 
     // F29

@@ -15,9 +15,11 @@ use toml::de::{DeTable, DeValue};
 use super::app_knobs::APPS;
 use super::knob::{Accepts, Knob, Value};
 use super::layers::{AppSettings, Settings, refused};
+use super::secret_files;
 use super::server_knobs::SERVER;
 use super::settings::Config;
 use super::webhooks;
+use crate::app::App;
 use crate::error::{ConfigError, Source};
 
 /// Largest configuration file: room for some ten thousand apps.
@@ -25,6 +27,9 @@ const FILE_BYTES_MAX: u64 = 4 << 20;
 
 /// The only top-level key that is not a setting of the server.
 const APPS_KEY: &str = "apps";
+
+/// The only key of an app that is not a setting: the file that its secret stands in.
+const SECRET_FILE_KEY: &str = "secret_file";
 
 /// What one file says.
 pub(super) struct FileLayer {
@@ -34,18 +39,18 @@ pub(super) struct FileLayer {
     pub apps: Vec<AppSettings>,
 }
 
-/// Reads and parses a file.
+/// Reads and parses a file; `credentials` is where systemd has put those of the unit.
 ///
 /// # Errors
 /// When it cannot be read, is too large, is not TOML, or holds an unknown key or a refused value.
-pub(super) fn load(path: &Path) -> Result<FileLayer, ConfigError> {
+pub(super) fn load(path: &Path, credentials: Option<&Path>) -> Result<FileLayer, ConfigError> {
     let text = read(path).map_err(|error| ConfigError {
         key: "config".to_owned(),
         value: Some(path.display().to_string()),
         source: Source::Flag("config"),
         reason: format!("expected a readable TOML file, but: {error}"),
     })?;
-    parse(path, &text)
+    parse(path, &text, credentials)
 }
 
 fn read(path: &Path) -> io::Result<String> {
@@ -65,10 +70,15 @@ fn read(path: &Path) -> io::Result<String> {
 ///
 /// # Errors
 /// As [`load`], except for reading.
-pub(super) fn parse(path: &Path, text: &str) -> Result<FileLayer, ConfigError> {
+pub(super) fn parse(
+    path: &Path,
+    text: &str,
+    credentials: Option<&Path>,
+) -> Result<FileLayer, ConfigError> {
     let document = Document {
         path: path.to_owned(),
         text,
+        credentials,
     };
     let root = DeTable::parse(text)
         .map_err(|error| document.syntax(&error))?
@@ -89,6 +99,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<FileLayer, ConfigError> {
 struct Document<'t> {
     path: PathBuf,
     text: &'t str,
+    credentials: Option<&'t Path>,
 }
 
 impl Document<'_> {
@@ -158,6 +169,61 @@ impl Document<'_> {
         Ok(())
     }
 
+    /// Refuses the second of two keys that both give the secret.
+    fn one_secret(
+        &self,
+        settings: &Settings<App>,
+        label: &str,
+        key: &Spanned<std::borrow::Cow<'_, str>>,
+    ) -> Result<(), ConfigError> {
+        let gives_it = matches!(&**key.get_ref(), "secret" | SECRET_FILE_KEY);
+        if !gives_it || !settings.has("secret") {
+            return Ok(());
+        }
+        Err(ConfigError {
+            key: format!("{label}.{}", key.get_ref()),
+            value: None,
+            source: self.at(key.span().start),
+            reason: "expected only one of secret and secret_file".to_owned(),
+        })
+    }
+
+    /// The secret stands in a file of its own.
+    fn secret_file(
+        &self,
+        settings: &mut Settings<App>,
+        label: &str,
+        key: &Spanned<std::borrow::Cow<'_, str>>,
+        value: &Spanned<DeValue<'_>>,
+    ) -> Result<(), ConfigError> {
+        let line = self.at(key.span().start);
+        let refused = |source: Source, reason| ConfigError {
+            key: format!("{label}.{SECRET_FILE_KEY}"),
+            value: None,
+            source,
+            reason,
+        };
+        let DeValue::String(name) = value.get_ref() else {
+            return Err(refused(
+                line,
+                "expected the name of a file, in quotes".into(),
+            ));
+        };
+        let path = secret_files::named(name, self.credentials);
+        let path = path.map_err(|reason| refused(line.clone(), reason))?;
+        let source = Source::SecretFile {
+            named_by: line.to_string(),
+            path: path.clone(),
+        };
+        let read = secret_files::read(&path);
+        let place = Settings::find(APPS, "secret", &[]);
+        let place = place.expect("an app has a secret");
+        let value = read.and_then(|text| APPS[place].accepts.read_text(&text));
+        let value = value.map_err(|reason| refused(source.clone(), reason))?;
+        settings.give(place, value, source);
+        Ok(())
+    }
+
     fn apps(&self, value: &Spanned<DeValue<'_>>) -> Result<Vec<AppSettings>, ConfigError> {
         let wrong = |place: &Spanned<DeValue<'_>>| ConfigError {
             key: APPS_KEY.to_owned(),
@@ -176,7 +242,11 @@ impl Document<'_> {
             let label = format!("{APPS_KEY}[{i}]");
             let mut settings = Settings::new(APPS);
             for (key, value) in in_order(table) {
-                self.setting(&mut settings, &format!("{label}."), key, value)?;
+                self.one_secret(&settings, &label, key)?;
+                match &**key.get_ref() {
+                    SECRET_FILE_KEY => self.secret_file(&mut settings, &label, key, value)?,
+                    _ => self.setting(&mut settings, &format!("{label}."), key, value)?,
+                }
             }
             apps.push(AppSettings {
                 label,
@@ -216,10 +286,9 @@ fn shown(value: &DeValue<'_>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::App;
 
     fn parsed(text: &str) -> Result<FileLayer, ConfigError> {
-        parse(Path::new("s.toml"), text)
+        parse(Path::new("s.toml"), text, None)
     }
 
     fn error(text: &str) -> String {
@@ -338,6 +407,47 @@ mod tests {
         assert!(error("zzz = 1\naaa = 2").starts_with("s.toml:1: `zzz`"));
     }
 
+    #[test]
+    fn a_secret_stands_in_the_file_or_in_one_of_its_own() {
+        let folder = std::env::temp_dir();
+        let path = folder.join(format!("shardcast-of-its-own-{}", std::process::id()));
+        std::fs::write(&path, "canary\n").unwrap();
+        let whole = path.display();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let read = |text: &str| parse(Path::new("s.toml"), text, Some(&folder));
+        for key in [format!("'{whole}'"), format!("'{name}'")] {
+            let layer = read(&format!("[[apps]]\nsecret_file = {key}")).unwrap();
+            let mut app = App::new("", "", "");
+            layer.apps[0].settings.apply(&mut app);
+            assert_eq!(app.secret.expose(), "canary");
+            let source = layer.apps[0].settings.source("secret").to_string();
+            assert_eq!(source, format!("s.toml:2 ({whole})"));
+        }
+        for (text, message) in [
+            (
+                format!("[[apps]]\nsecret = 'canary'\nsecret_file = '{whole}'"),
+                "s.toml:3: `apps[0].secret_file`: expected only one of secret and secret_file.",
+            ),
+            (
+                format!("[[apps]]\nsecret_file = '{whole}'\nsecret = 'canary'"),
+                "s.toml:3: `apps[0].secret`: expected only one of",
+            ),
+            (
+                "[[apps]]\nsecret_file = '/nonexistent'".into(),
+                "s.toml:2 (/nonexistent): `apps[0].secret_file`: expected a readable file",
+            ),
+            (
+                "[[apps]]\nsecret_file = 1".into(),
+                "s.toml:2: `apps[0].secret_file`: expected the name of a file, in quotes.",
+            ),
+        ] {
+            let message_got = read(&text).err().unwrap().to_string();
+            assert!(message_got.starts_with(message), "{message_got}");
+            assert!(!message_got.contains("canary"), "{message_got}");
+        }
+        std::fs::remove_file(&path).unwrap();
+    }
+
     // F29: whatever is broken around it, the secret does not get into the message.
     #[test]
     fn no_message_repeats_a_secret() {
@@ -371,9 +481,9 @@ mod tests {
         let path = std::env::temp_dir().join(format!("shardcast-size-{}.toml", std::process::id()));
         let at = "#".repeat(FILE_BYTES_MAX as usize);
         std::fs::write(&path, &at).unwrap();
-        assert!(load(&path).is_ok());
+        assert!(load(&path, None).is_ok());
         std::fs::write(&path, at + "#").unwrap();
-        let message = load(&path).err().unwrap().to_string();
+        let message = load(&path, None).err().unwrap().to_string();
         std::fs::remove_file(&path).unwrap();
         assert!(message.contains("more than 4194304 bytes"), "{message}");
     }
@@ -381,7 +491,7 @@ mod tests {
     #[test]
     fn an_unreadable_file_is_blamed_on_the_flag() {
         for path in ["/nonexistent/shardcast.toml", "/"] {
-            let message = load(Path::new(path)).err().unwrap().to_string();
+            let message = load(Path::new(path), None).err().unwrap().to_string();
             let start = format!("--config: `config` cannot be {path:?}: expected a readable");
             assert!(message.starts_with(&start), "{message}");
         }

@@ -12,6 +12,7 @@ use super::cli::{self, Asked, UsageError};
 use super::environment;
 use super::file;
 use super::layers::{AppSettings, Settings};
+use super::secret_files;
 use super::server_knobs::SERVER;
 use super::settings::Config;
 use crate::error::ConfigError;
@@ -107,10 +108,12 @@ pub(super) fn gather(
 ) -> Result<Given, Halt> {
     let matches = cli::parse(arguments).map_err(Halt::Usage)?;
     let flags = cli::read(&matches)?;
+    let environment: Vec<_> = environment.into_iter().collect();
+    let credentials = secret_files::directory(&environment);
     let mut server = Settings::new(SERVER);
     let mut file_apps = Vec::new();
     if let Some(path) = &flags.file {
-        let layer = file::load(path)?;
+        let layer = file::load(path, credentials.as_deref())?;
         server.lay_over(layer.server);
         file_apps = layer.apps;
     }

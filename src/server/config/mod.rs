@@ -31,6 +31,7 @@ mod load;
 mod print;
 mod reload;
 mod request_knobs;
+mod secret_files;
 mod server_knobs;
 mod settings;
 mod suggest;

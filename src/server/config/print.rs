@@ -66,7 +66,7 @@ mod tests {
         .unwrap();
         let text = got.print_config();
 
-        let again = file::parse(Path::new("again.toml"), &text).expect("it is a valid file");
+        let again = file::parse(Path::new("again.toml"), &text, None).expect("it is a valid file");
         let mut config = Config::default();
         again.server.apply(&mut config);
         for knob in SERVER {
