@@ -7,16 +7,14 @@ mod support;
 
 use serde_json::json;
 use shardcast::server::config::Config;
-use socket2::{Domain, Socket, Type};
 use std::time::{Duration, Instant};
 use support::http::{Http, request};
-use support::pusher::{Client, Event, QUERY};
+use support::pusher::{Client, Event};
 use support::server::{TestServer, app, config, counting_app};
 use support::sign::Keys;
 use support::websocket::{
     self, CONTINUE, FIN, Incoming, PING, TEXT, Ws, frame, handshake, header, text,
 };
-use support::wire::Wire;
 
 /// A ping event that is exactly so long.
 fn ping_of(bytes: usize) -> String {
@@ -325,18 +323,6 @@ fn an_idle_connection_is_closed_in_silence() {
     client.expect_quiet();
 }
 
-/// A client whose kernel takes next to nothing from the server.
-fn narrow(server: &TestServer) -> Client {
-    let connected = || {
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
-        socket.set_recv_buffer_size(4096)?;
-        socket.connect(&server.address().into())?;
-        Ok::<_, std::io::Error>(socket)
-    };
-    let wire = Wire::over(connected().expect("the server listens").into());
-    Client::greeted(Ws::over(wire, &format!("/app/app-key{QUERY}")))
-}
-
 #[test]
 fn a_reader_that_cannot_keep_up_is_closed_with_4100_and_nobody_else() {
     // R01: told to come back after a pause
@@ -345,7 +331,7 @@ fn a_reader_that_cannot_keep_up_is_closed_with_4100_and_nobody_else() {
         outbox_bytes: 256 * 1024,
         ..config([counting_app()])
     });
-    let mut slow = narrow(&server);
+    let mut slow = Client::connect_narrow(server.address(), "app-key");
     slow.skips_counts = true;
     slow.subscribe("news");
     let mut fast = server.client_on(slow.shard());
@@ -388,7 +374,7 @@ fn a_flood_of_pings_by_a_peer_that_does_not_read_is_bounded() {
         outbox_bytes: 16 * 1024,
         ..config([app()])
     });
-    let mut flooder = narrow(&server);
+    let mut flooder = Client::connect_narrow(server.address(), "app-key");
     let pings: Vec<u8> = (0..500).flat_map(|_| frame(FIN | PING, [7; 125])).collect();
     for _ in 0..100 {
         flooder.ws.wire.send_while_open(&pings);

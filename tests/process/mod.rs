@@ -5,10 +5,12 @@
     reason = "each test program uses its own part of this module"
 )]
 
+use std::ffi::OsString;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -17,7 +19,8 @@ use rustix::process::{Pid, Signal, kill_process};
 pub struct Process {
     child: Child,
     stdout: BufReader<ChildStdout>,
-    stderr: Option<ChildStderr>,
+    /// Reads the standard error all the while: a full pipe would stop who writes to it.
+    stderr: Option<JoinHandle<String>>,
     /// What it said before it was ready.
     pub banner: String,
     /// Where it listens.
@@ -27,13 +30,18 @@ pub struct Process {
 impl Process {
     /// Starts `shardcast start --port 0` with further flags and waits until it listens.
     pub fn start(flags: &[&str]) -> Self {
-        Self::start_as(Command::new(env!("CARGO_BIN_EXE_shardcast")), flags)
+        Self::start_as(Command::new(binary()), flags)
     }
 
     /// Starts it by way of another program, such as `prlimit`.
-    pub fn start_as(mut command: Command, flags: &[&str]) -> Self {
+    pub fn start_as(command: Command, flags: &[&str]) -> Self {
+        Self::start_at(command, 0, flags)
+    }
+
+    /// Same, on a certain port.
+    pub fn start_at(mut command: Command, port: u16, flags: &[&str]) -> Self {
         let mut child = command
-            .args(["start", "--port", "0"])
+            .args(["start", "--port", &port.to_string()])
             .args(flags)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -41,7 +49,7 @@ impl Process {
             .spawn()
             .expect("the server starts");
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        let stderr = child.stderr.take();
+        let stderr = child.stderr.take().map(|pipe| thread::spawn(|| all(pipe)));
         let mut banner = String::new();
         let mut address = None;
         loop {
@@ -49,7 +57,7 @@ impl Process {
             if stdout.read_line(&mut line).unwrap() == 0 {
                 panic!(
                     "the server ended before it was ready:\n{banner}{}",
-                    all(stderr)
+                    stderr.map_or_else(String::new, |text| text.join().unwrap())
                 );
             }
             if let Some((_, rest)) = line.split_once("ws://") {
@@ -126,19 +134,42 @@ impl Process {
             .collect()
     }
 
+    /// How many files it has open.
+    pub fn open_files(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.pid()))
+            .unwrap()
+            .count()
+    }
+
+    /// Bytes of memory that it has in use now, and that it has had at most.
+    pub fn memory(&self) -> (u64, u64) {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let field = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name));
+            let kib = line.unwrap().trim().trim_end_matches(" kB");
+            kib.parse::<u64>().unwrap() * 1024
+        };
+        (field("VmRSS:"), field("VmHWM:"))
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(i32::try_from(self.pid()).unwrap()).unwrap();
+        kill_process(pid, signal).unwrap();
+    }
+
     /// Sends SIGTERM and waits; gives the exit status and all that went to the standard error.
     pub fn stop(self) -> (ExitStatus, String) {
-        let pid = Pid::from_raw(i32::try_from(self.pid()).unwrap()).unwrap();
-        kill_process(pid, Signal::TERM).unwrap();
+        self.signal(Signal::TERM);
         self.wait()
     }
 
-    /// Waits until it ends by itself; gives the same.
+    /// Waits for its end; gives the exit status and all that went to the standard error.
     pub fn wait(mut self) -> (ExitStatus, String) {
         let status = self.child.wait().unwrap();
         let mut rest = String::new();
         self.stdout.read_to_string(&mut rest).unwrap();
-        (status, all(self.stderr.take()))
+        (status, self.stderr.take().unwrap().join().unwrap())
     }
 }
 
@@ -150,9 +181,14 @@ impl Drop for Process {
     }
 }
 
-fn all(stderr: Option<ChildStderr>) -> String {
+/// The server's program: the one that is named, such as a release, or else the one built with this.
+pub fn binary() -> OsString {
+    std::env::var_os("SHARDCAST_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_shardcast").into())
+}
+
+fn all(mut stderr: ChildStderr) -> String {
     let mut text = String::new();
-    stderr.unwrap().read_to_string(&mut text).unwrap();
+    stderr.read_to_string(&mut text).unwrap();
     text
 }
 

@@ -1,16 +1,22 @@
 //! Compressed messages (permessage-deflate, RFC 7692) as a client makes and reads them.
 
 use super::server::TestServer;
-use super::websocket::{FIN, TEXT, Ws, shake};
+use super::websocket::{FIN, TEXT, Ws, shake_at};
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
+use std::net::SocketAddr;
 
 /// The bit of a message's first frame that says that it is compressed.
 pub const RSV1: u8 = 0x40;
 
 /// A client that offers compression with these parameters, which the server takes.
 pub fn squeezed(server: &TestServer, target: &str, parameters: &str) -> Ws {
+    squeezed_at(server.address(), target, parameters)
+}
+
+/// Same, of the server at an address.
+pub fn squeezed_at(address: SocketAddr, target: &str, parameters: &str) -> Ws {
     let offer = format!("Sec-WebSocket-Extensions: permessage-deflate{parameters}");
-    let (answer, ws) = shake(server, target, &[&offer]);
+    let (answer, ws) = shake_at(address, target, &[&offer]);
     assert_eq!(answer.status, 101);
     assert!(answer.header("sec-websocket-extensions").is_some());
     ws

@@ -1,9 +1,10 @@
 //! A client that speaks the Pusher protocol: frames in, frames out, nothing assumed.
 
 use super::sign::Keys;
-use super::websocket::{Incoming, Ws};
-use super::wire::on_shard;
+use super::websocket::{FIN, Incoming, PONG, Ws, frame};
+use super::wire::{Wire, on_shard};
 use serde_json::{Value, json};
+use socket2::{Domain, Socket, Type};
 use std::net::SocketAddr;
 
 /// What every SDK puts behind the key; pusher-js sends exactly this.
@@ -92,6 +93,18 @@ impl Client {
         })
     }
 
+    /// Connects so that the kernel takes next to nothing for it that it has not read.
+    pub fn connect_narrow(address: SocketAddr, key: &str) -> Self {
+        let connected = || {
+            let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+            socket.set_recv_buffer_size(4096)?;
+            socket.connect(&address.into())?;
+            Ok::<_, std::io::Error>(socket)
+        };
+        let wire = Wire::over(connected().expect("the server listens").into());
+        Self::greeted(Ws::over(wire, &format!("/app/{key}{QUERY}")))
+    }
+
     /// Reads the greeting of a connection that was opened.
     pub fn greeted(mut ws: Ws) -> Self {
         let greeting = Event::parse(&ws.expect_text());
@@ -134,6 +147,21 @@ impl Client {
         let event = self.next();
         assert_eq!(event.name, name, "{event:?}");
         event
+    }
+
+    /// Same, and control pings before it are answered.
+    pub fn expect_through_pings(&mut self, name: &str) -> Event {
+        loop {
+            match self.ws.next() {
+                Incoming::Ping(payload) => self.ws.send(frame(FIN | PONG, payload)),
+                Incoming::Text(text) => {
+                    let event = Event::parse(&text);
+                    assert_eq!(event.name, name, "{event:?}");
+                    return event;
+                }
+                other => panic!("{other:?} came where {name} should"),
+            }
+        }
     }
 
     /// The next frame, which is an error; gives its channel.

@@ -89,7 +89,12 @@ pub fn upgrade(method: &str, target: &str, fields: &[&str]) -> Vec<u8> {
 /// Sends a handshake with these further fields; the head of the answer, whatever it says, and the
 /// connection behind it.
 pub fn shake(server: &TestServer, target: &str, fields: &[&str]) -> (Response, Ws) {
-    let mut http = Http::connect(server.address());
+    shake_at(server.address(), target, fields)
+}
+
+/// Same, with the server at an address.
+pub fn shake_at(address: SocketAddr, target: &str, fields: &[&str]) -> (Response, Ws) {
+    let mut http = Http::connect(address);
     http.wire.send(upgrade("GET", target, fields));
     (http.head_response(), Ws { wire: http.wire })
 }
