@@ -79,7 +79,7 @@ bench-peers: ## The server beside the floor, and beside others: RUNS=5 LINES="..
 ## Everything that must pass
 
 .PHONY: test
-test: setup check test-rust test-autobahn bench-instructions ## Set up and run everything that must pass
+test: setup check test-rust test-autobahn test-faults bench-instructions ## Set up and run everything that must pass
 	$(call say,all passed)
 
 .PHONY: check
@@ -116,6 +116,13 @@ deny: setup-cargo-tools ## Check dependencies: bans, licences, sources, and advi
 test-rust: setup-clients ## All tests of cargo, the real clients among them
 	$(call say,tests)
 	@cargo test --locked --workspace
+
+.PHONY: test-faults
+test-faults: setup-system ## Faults and attacks against a release of the server, one after the other
+	$(call say,faults and attacks)
+	@cargo build --release --locked
+	@SHARDCAST_BIN=$(abspath $(TARGET)/release/shardcast) \
+	    cargo test --locked --test faults -- --test-threads=1 --nocapture
 
 .PHONY: test-clients
 test-clients: setup-clients ## Only the official clients and SDKs against the real server

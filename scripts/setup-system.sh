@@ -50,6 +50,10 @@ if [[ $purpose == test ]]; then
     want valgrind valgrind --version
     # The web builds of the clients run in it, without a window.
     want chromium test -x /usr/bin/chromium
+    # Lines that are cut, and clocks that are wrong, in the tests of faults.
+    want iproute2 ip -V
+    want nftables nft --version
+    want faketime faketime --version
     want python3-venv python3 -c 'import ensurepip, venv'
 fi
 

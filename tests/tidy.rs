@@ -15,6 +15,8 @@
 mod bans;
 #[path = "tidy/dependencies.rs"]
 mod dependencies;
+#[path = "tidy/faults.rs"]
+mod faults;
 #[path = "tidy/floors.rs"]
 mod floors;
 #[path = "tidy/house.rs"]
@@ -59,6 +61,16 @@ fn the_house_is_tidy() {
         "{} broken house rules:\n{report}",
         violations.len()
     );
+}
+
+#[test]
+fn every_fault_of_the_table_has_its_test() {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let tree = Tree::read(&root).expect("the source tree is readable");
+    let table = std::fs::read_to_string(root.join("docs/faults.md")).expect("readable");
+    let text = |path: &str| tree.text(path).unwrap_or_default().to_owned();
+    let found = faults::check(&table, &tree.paths("tests/"), text);
+    assert!(found.is_empty(), "{found:#?}");
 }
 
 #[test]

@@ -41,6 +41,12 @@ impl Tree {
         self.0.get(path).map(String::as_str)
     }
 
+    /// The paths of all files in a folder.
+    pub fn paths(&self, folder: &str) -> Vec<&str> {
+        let paths = self.0.keys().map(String::as_str);
+        paths.filter(|path| path.starts_with(folder)).collect()
+    }
+
     /// All violations, by file and line.
     pub fn check(&self, house: &House) -> Vec<Violation> {
         let mut found = Vec::new();

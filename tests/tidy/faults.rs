@@ -1,0 +1,163 @@
+//! The table of faults: every row has a test that stands where the table says, and every test of
+//! `tests/faults` stands in its row.
+
+/// The rows that a single server has to withstand.
+const ROWS: [std::ops::RangeInclusive<u8>; 3] = [1..=34, 38..=40, 42..=47];
+
+/// Rows that have no test yet, and why.
+const OPEN: [(u8, &str); 5] = [
+    (7, "TLS is not there yet"),
+    (19, "limits of an address are not there yet"),
+    (28, "TLS is not there yet"),
+    (42, "a server does not watch its memory yet"),
+    (46, "there is no port for figures yet"),
+];
+
+/// Takes the table apart and compares it with the tests; `text` gives a file of the tree, `files`
+/// the paths under `tests/`. Gives what is wrong.
+pub fn check(table: &str, files: &[&str], text: impl Fn(&str) -> String) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut numbers = ROWS.into_iter().flatten();
+    let mut shown = Vec::new();
+    for line in table.lines().filter(|line| line.starts_with("| R")) {
+        let cells: Vec<&str> = line.trim_matches('|').split(" | ").map(str::trim).collect();
+        let id = cells[0];
+        let Some(number) = numbers.next() else {
+            found.push(format!("{id}: no such row"));
+            continue;
+        };
+        if id != format!("R{number:02}") {
+            found.push(format!("{id} stands where R{number:02} should"));
+        }
+        let tests: Vec<&str> = line.split('`').filter(|part| part.contains("::")).collect();
+        let is_open = OPEN.iter().any(|(open, _)| *open == number);
+        if is_open != tests.is_empty() || is_open != line.contains("not yet") {
+            found.push(format!("{id}: tests {tests:?}, open {is_open}"));
+        }
+        for test in tests {
+            let (program, function) = test.split_once("::").expect("it was asked for");
+            if program == "faults" && !function.starts_with(&id.to_lowercase()) {
+                found.push(format!("{id}: {test} is of another row"));
+            }
+            let own = |path: &&&str| {
+                let path = path.trim_start_matches("tests/");
+                path == format!("{program}.rs") || path.starts_with(&format!("{program}/"))
+            };
+            let wanted = format!("#[test]\nfn {function}()");
+            if !files
+                .iter()
+                .filter(own)
+                .any(|path| text(path).contains(&wanted))
+            {
+                found.push(format!("{id}: there is no {test}"));
+            }
+            shown.push(function.to_owned());
+        }
+    }
+    found.extend(numbers.map(|number| format!("R{number:02} is missing")));
+    for path in files
+        .iter()
+        .filter(|path| path.starts_with("tests/faults/"))
+    {
+        let text = text(path);
+        for part in text.split("#[test]\nfn ").skip(1) {
+            let name = part.split('(').next().unwrap_or_default();
+            if !shown.iter().any(|shown| shown == name) {
+                found.push(format!("{path}: {name} is not in the table"));
+            }
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table() -> String {
+        let line = |number: u8| {
+            let open = OPEN.iter().any(|(open, _)| *open == number);
+            let by = if open {
+                "not yet".to_owned()
+            } else {
+                format!("`faults::r{number:02}_x`")
+            };
+            format!("| R{number:02} | fault | deed | {by} |\n")
+        };
+        ROWS.into_iter().flatten().map(line).collect()
+    }
+
+    fn tests() -> String {
+        let rows = ROWS.into_iter().flatten();
+        rows.map(|number| format!("#[test]\nfn r{number:02}_x() {{}}\n"))
+            .collect()
+    }
+
+    fn found(table: &str, tests: &str) -> Vec<String> {
+        check(table, &["tests/faults.rs"], |_| tests.to_owned())
+    }
+
+    #[test]
+    fn a_whole_table_passes() {
+        assert_eq!(found(&table(), &tests()), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_is_missing_or_strange_is_named() {
+        for (table, tests, word) in [
+            (
+                table().replace("| R47", "| R99"),
+                tests(),
+                "R99 stands where R47",
+            ),
+            (
+                table().replace("| R47 ", "| Z47 "),
+                tests(),
+                "R47 is missing",
+            ),
+            (
+                table() + "| R48 | x | y | `faults::r48_x` |\n",
+                tests(),
+                "R48: no such row",
+            ),
+            (
+                table(),
+                tests().replace("fn r05_x", "fn other"),
+                "R05: there is no",
+            ),
+            (
+                table().replace("::r05_x", "::r06_x"),
+                tests(),
+                "R05: faults::r06_x is of another",
+            ),
+            (
+                table().replace("`faults::r05_x`", "not yet"),
+                tests(),
+                "R05: tests []",
+            ),
+            (
+                table().replace("not yet", "`faults::r07_x`"),
+                tests(),
+                "R07: tests",
+            ),
+        ] {
+            let found = found(&table, &tests);
+            assert!(
+                found.iter().any(|found| found.contains(word)),
+                "{word}: {found:?}"
+            );
+        }
+        let more = check(
+            &table(),
+            &["tests/faults.rs", "tests/faults/x.rs"],
+            |path| {
+                if path == "tests/faults.rs" {
+                    tests()
+                } else {
+                    "#[test]\nfn r05_y() {}".to_owned()
+                }
+            },
+        );
+        assert_eq!(more, ["tests/faults/x.rs: r05_y is not in the table"]);
+    }
+}
