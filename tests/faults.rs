@@ -46,6 +46,8 @@ mod r13_broken_text;
 mod r14_ping_floods;
 #[path = "faults/r15_deflate_bombs.rs"]
 mod r15_deflate_bombs;
+#[path = "faults/r16_no_descriptors.rs"]
+mod r16_no_descriptors;
 #[path = "faults/r17_backlog.rs"]
 mod r17_backlog;
 #[path = "faults/r18_reconnect.rs"]

@@ -39,6 +39,22 @@ pub struct Heard {
     pub took: Duration,
 }
 
+/// How much later than it asked for the publisher was woken: nothing but the machine is to blame.
+#[derive(Clone, Copy, Debug)]
+pub struct Late {
+    /// When that was, since they began.
+    pub at: Duration,
+    /// By how much.
+    pub by: Duration,
+}
+
+/// What they saw, and their connections, which are still open.
+pub struct Seen {
+    pub heard: Vec<Heard>,
+    pub late: Vec<Late>,
+    pub streams: Vec<TcpStream>,
+}
+
 /// All that one of them heard, and its connection; or what became of it instead.
 type Listened = Result<(Vec<Heard>, TcpStream), String>;
 
@@ -46,7 +62,7 @@ type Listened = Result<(Vec<Heard>, TcpStream), String>;
 pub struct Bystanders {
     start: Instant,
     listeners: JoinHandle<Vec<Listened>>,
-    publisher: JoinHandle<u64>,
+    publisher: JoinHandle<Vec<Late>>,
     ticks: Receiver<()>,
     stop: SyncSender<()>,
 }
@@ -90,10 +106,10 @@ impl Bystanders {
         }
     }
 
-    /// Ends the publishing; gives what they heard, and their connections, which are still open.
-    pub fn end(self) -> (Vec<Heard>, Vec<TcpStream>) {
+    /// Ends the publishing.
+    pub fn end(self) -> Seen {
         self.stop.send(()).expect("the publisher waits for that");
-        let published = self.publisher.join().expect("every event was taken");
+        let late = self.publisher.join().expect("every event was taken");
         let ended = self.listeners.join().expect("every event arrived in order");
         let lost = ended.iter().filter_map(|one| one.as_ref().err());
         let lost: Vec<&String> = lost.collect();
@@ -101,11 +117,15 @@ impl Bystanders {
         let mut heard = Vec::new();
         let mut streams = Vec::new();
         for (own, stream) in ended.into_iter().flatten() {
-            assert_eq!(own.len() as u64, published, "each got every event");
+            assert_eq!(own.len(), late.len() + 1, "each got every event");
             heard.extend(own);
             streams.push(stream);
         }
-        (heard, streams)
+        Seen {
+            heard,
+            late,
+            streams,
+        }
     }
 }
 
@@ -114,16 +134,21 @@ fn publish(
     start: Instant,
     ticks: &SyncSender<()>,
     stopped: &Receiver<()>,
-) -> u64 {
+) -> Vec<Late> {
+    let mut late = Vec::new();
     for number in 0.. {
         let data = format!("{number}:{}", start.elapsed().as_nanos());
         backend.trigger(CHANNEL, "tick", &data);
         let _ = ticks.try_send(()); // nobody waits: it is not needed
+        let asleep = Instant::now();
         match stopped.recv_timeout(PACE) {
-            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Timeout) => late.push(Late {
+                at: start.elapsed(),
+                by: asleep.elapsed().saturating_sub(PACE),
+            }),
             _ => {
                 backend.trigger(CHANNEL, "end", "");
-                return number + 1;
+                return late;
             }
         }
     }

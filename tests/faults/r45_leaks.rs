@@ -1,6 +1,6 @@
 //! R45: connections that come and go in every way leave nothing: no file, no channel, no memory.
 
-use crate::scene::{Scene, row};
+use crate::scene::{Scene, open_many_files, row};
 use crate::support::http::{Http, request};
 use crate::support::pusher::Client;
 use crate::support::websocket::{CLOSE, FIN, TEXT, close_payload, frame, handshake, header};
@@ -81,5 +81,19 @@ fn r45_nothing_is_left_of_connections_however_they_end() {
         println!("r45: bytes in use after each round: {memory:?}");
         // The first rounds pay for what stays; the later ones have nothing to add.
         assert!(memory[3] < memory[1] + (1 << 20), "{memory:?}");
+    });
+}
+
+#[test]
+fn r45_a_crowd_that_leaves_at_once_blocks_nobody() {
+    const CROWD: usize = 10_000;
+    open_many_files();
+    // What the allocator keeps of ten thousand connections for the next ones.
+    row("r45-crowd").keeps(64 << 20).run(|scene| {
+        let crowd = scene.crowd(CROWD, "crowd");
+        assert_eq!(crowd.len(), CROWD);
+        drop(crowd);
+        let gone = json!({"occupied": false});
+        scene.backend().expect_soon("channels/crowd", &[], &gone);
     });
 }
