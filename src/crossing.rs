@@ -11,6 +11,7 @@ use crate::conn::Vitals;
 use crate::crossing::fresh::{Fresh, Step};
 use crate::hub::{Note, Notice};
 use crate::id::{ClientId, ShardId, Ticket};
+use crate::metrics::Totals;
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
@@ -252,6 +253,24 @@ pub enum Call {
     },
     /// What does this shard hold? The queue for the answers has room for one of each shard.
     Count(flume::Sender<Census>),
+    /// What has this shard counted? From the control thread; the queue for the answers as above.
+    Measure(flume::Sender<Measured>),
+}
+
+impl AppMeasured {
+    /// Adds what another shard has counted of the same app.
+    pub fn add(&mut self, other: &Self) {
+        self.connected += other.connected;
+        self.opened += other.opened;
+        self.ended += other.ended;
+        self.messages_read += other.messages_read;
+        self.bytes_read += other.bytes_read;
+        self.messages_sent += other.messages_sent;
+        self.bytes_sent += other.bytes_sent;
+        self.calls += other.calls;
+        self.call_bytes += other.call_bytes;
+        self.answer_bytes += other.answer_bytes;
+    }
 }
 
 impl Call {
@@ -260,9 +279,51 @@ impl Call {
     pub fn bytes(&self) -> usize {
         match self {
             Self::Broadcast { frame, .. } | Self::Send { frame, .. } => frame.len(),
-            Self::Close { .. } | Self::Count(_) => 0,
+            Self::Close { .. } | Self::Count(_) | Self::Measure(_) => 0,
         }
     }
+}
+
+/// What one shard has counted, to the control thread.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Measured {
+    /// What it holds.
+    pub census: Census,
+    /// The patterns of its handlers, by their route.
+    pub routes: Vec<Box<str>>,
+    /// Messages for other shards that these have not taken yet.
+    pub mesh_waiting: usize,
+    /// What it has counted since its start.
+    pub totals: Totals,
+    /// What it has counted of each app.
+    pub apps: Vec<AppMeasured>,
+}
+
+/// What one shard has counted of one app since its start.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AppMeasured {
+    /// The app.
+    pub id: Box<str>,
+    /// Its connections now.
+    pub connected: u32,
+    /// Connections that were opened.
+    pub opened: u64,
+    /// Of those, the ones that have ended.
+    pub ended: u64,
+    /// Messages of its clients.
+    pub messages_read: u64,
+    /// Bytes of these.
+    pub bytes_read: u64,
+    /// Messages for its clients.
+    pub messages_sent: u64,
+    /// Bytes of their frames.
+    pub bytes_sent: u64,
+    /// Requests that its backends have signed.
+    pub calls: u64,
+    /// Bytes of the bodies of these.
+    pub call_bytes: u64,
+    /// Bytes of the bodies of the answers.
+    pub answer_bytes: u64,
 }
 
 /// What one shard holds, to a server handle.

@@ -22,7 +22,7 @@
 //! 5 handler                     the public surface: Handler, Client, Endpoint, Router
 //! 4 mesh  net  control          other cores, sockets, tokio
 //! 3 crossing                    every type that changes thread
-//! 2 conn  hub  timer            state: no I/O, no clock, no executor
+//! 2 conn  hub  timer  metrics   state: no I/O, no clock, no executor
 //! 1 ws    http  protocol        bytes and values
 //! 0 id    app   limits  error   words
 //! ```
@@ -44,6 +44,7 @@ pub mod hub;
 pub mod id;
 pub mod limits;
 pub mod mesh;
+pub mod metrics;
 pub mod net;
 pub mod protocol;
 pub mod pusher;

@@ -105,6 +105,15 @@ pub const SHARD_WORK_MAX: usize = 4096;
 /// Threads for closures that block. More would only take turns on the same cores.
 pub const BLOCKING_THREADS_MAX: usize = 64;
 
+/// Connections of the admin port that are served at a time; more wait in its backlog.
+pub const ADMIN_CONNECTIONS_MAX: usize = 16;
+
+/// Milliseconds for one connection of the admin port.
+pub const ADMIN_TIMEOUT_MS: u64 = 5_000;
+
+/// Milliseconds that shards get to say what they have counted.
+pub const MEASURE_TIMEOUT_MS: u64 = 1_000;
+
 /// Shared tables of one server.
 pub const TABLES_MAX: usize = 64;
 
@@ -128,4 +137,5 @@ const _: () = assert!(JSON_DEPTH_WIRE < JSON_DEPTH_REST);
 const _: () = assert!(SHARDS_MAX <= 1 << 10);
 const _: () = assert!(HEAD_BYTES_MAX < READ_CHUNK);
 const _: () = assert!(READ_CHUNK <= WRITE_JOIN_MAX);
+const _: () = assert!(MEASURE_TIMEOUT_MS < ADMIN_TIMEOUT_MS);
 const _: () = assert!(FRAME_BYTES_KEPT.is_multiple_of(FRAME_BUFFER_MAX));

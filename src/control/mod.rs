@@ -2,9 +2,11 @@
 //! for everything that is not the data plane; kept off the shards' cores where there are spare
 //! ones.
 
+pub mod admin;
 mod bridge;
 mod calls;
 mod ending;
+pub mod machine;
 mod reload;
 mod runtime;
 mod thread;

@@ -1,5 +1,6 @@
 //! What the control thread does from start to end.
 
+use super::admin::{self, Health};
 use super::bridge::Bridge;
 use super::reload::{Reloader, Source};
 use super::watchdog::{Finding, Watchdog};
@@ -13,6 +14,7 @@ use std::future::pending;
 use std::io;
 use std::net::Shutdown;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -54,6 +56,10 @@ pub struct Control {
     pub watchdog: Watchdog,
     /// What webhooks are sent with; taken when it starts.
     pub webhooks: Option<webhook::Plan>,
+    /// What the admin port needs, if there is one.
+    pub admin: Option<admin::Plan>,
+    /// How far the server is.
+    pub health: Arc<Health>,
 }
 
 /// What happens next.
@@ -86,6 +92,9 @@ impl Control {
     async fn watch(mut self, started: impl FnOnce()) -> io::Result<Outcome> {
         let mut signals = self.signals.then(stop_signals).transpose()?;
         let mut webhooks = self.webhooks.take().map(webhook::Desk::start);
+        if let Some(plan) = self.admin.take() {
+            admin::start(plan, Arc::clone(&self.health))?;
+        }
         let stop_time = Rc::new(Cell::new(self.stop_time));
         let reloading = self.reload(webhooks.as_ref(), &stop_time)?;
         let mut starting = self.listeners.len();
@@ -109,6 +118,7 @@ impl Control {
                     if starting == 0
                         && let Some(started) = started.take()
                     {
+                        self.health.set_started();
                         started();
                     }
                 }
@@ -210,6 +220,7 @@ impl Control {
     /// under way is not gone on with.
     fn stop(&self, time: Duration, reloading: &Option<AbortHandle>) -> Instant {
         tracing::info!("stopping");
+        self.health.set_draining();
         if let Some(reloading) = reloading {
             reloading.abort();
         }

@@ -2,7 +2,7 @@
 
 use super::endpoint::{Endpoint, Local};
 use super::server_handle::ServerHandle;
-use crate::crossing::{Call, Census, ToShard};
+use crate::crossing::{AppMeasured, Call, Census, Measured, ToShard};
 use crate::id::{ClientId, ShardId};
 use crate::ws::Frame;
 use std::iter;
@@ -23,8 +23,9 @@ impl Local {
         self.tables.forget(client);
     }
 
-    /// Does what a handle has asked for. `routes` is how many handlers are mounted.
-    pub(crate) fn serve(&self, call: Call, routes: usize) {
+    /// Does what a handle has asked for. `routes` is how many handlers are mounted, and `apps`
+    /// gives what was counted of each app.
+    pub(crate) fn serve(&self, call: Call, routes: usize, apps: impl FnOnce() -> Vec<AppMeasured>) {
         match call {
             Call::Broadcast { route, frame } => {
                 for shard in (0..self.shards).map(ShardId).filter(|it| *it != self.shard) {
@@ -66,6 +67,16 @@ impl Local {
             }
             // Who has asked may have given up since.
             Call::Count(answer) => drop(answer.try_send(self.census(routes))),
+            Call::Measure(answer) => {
+                let measured = Measured {
+                    census: self.census(routes),
+                    mesh_waiting: self.mesh.waiting(),
+                    totals: self.sockets.counters().totals(),
+                    routes: self.server.route_names(),
+                    apps: apps(),
+                };
+                drop(answer.try_send(measured));
+            }
         }
     }
 

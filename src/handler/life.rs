@@ -99,6 +99,8 @@ impl<H: Handler> Life<H> {
                 self.judge(Err(panic)).await;
             }
             let close = self.how_it_closed();
+            let counters = self.seat.reader.sockets().counters();
+            counters.closed(close.code, close.by_peer);
             self.seat.reader.sockets().end(id); // from here on nothing can be sent
             let endpoint = self.client.endpoint().clone();
             let session = self.client.into_session();

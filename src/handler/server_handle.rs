@@ -228,6 +228,16 @@ impl ServerHandle {
         self.shared.routes.get().map_or(&[], |routes| routes)
     }
 
+    /// The first pattern of each handler, by the number of its route.
+    pub(super) fn route_names(&self) -> Vec<Box<str>> {
+        let routes = self.routes();
+        let first = |number| routes.iter().find(|(_, route)| *route == number);
+        (0..)
+            .map_while(first)
+            .map(|(name, _)| name.clone())
+            .collect()
+    }
+
     fn route(&self, pattern: &str) -> Result<u16, CallError> {
         let found = self.routes().iter().find(|(known, _)| **known == *pattern);
         let (_, route) = found.ok_or_else(|| CallError::NoRoute(pattern.to_owned()))?;

@@ -136,6 +136,14 @@ impl AppTable {
         self.by_key.get(key).copied()
     }
 
+    /// The slots of the apps that are served, in their order.
+    #[must_use]
+    pub fn served(&self) -> Vec<AppSlot> {
+        let mut slots: Vec<AppSlot> = self.by_id.values().copied().collect();
+        slots.sort_unstable_by_key(|slot| slot.index());
+        slots
+    }
+
     /// How many apps are served.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -117,6 +117,12 @@ impl Index {
         self.channels.get_mut(channel.0)
     }
 
+    /// The app of a channel, unless it is gone.
+    #[must_use]
+    pub fn app(&self, channel: ChannelSlot) -> Option<AppSlot> {
+        Some(self.channels.get_live(channel.0)?.name.app)
+    }
+
     /// The subscribers of a channel; nobody when it is gone.
     #[must_use]
     pub fn subscribers(&self, channel: ChannelSlot) -> &[Subscriber] {

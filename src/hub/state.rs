@@ -304,6 +304,24 @@ impl Hub {
         self.index.subscribers(channel)
     }
 
+    /// The app of a channel's subscribers, unless the channel is gone.
+    #[must_use]
+    pub fn app_of_channel(&self, channel: ChannelSlot) -> Option<AppSlot> {
+        self.index.app(channel)
+    }
+
+    /// The app of an open connection.
+    #[must_use]
+    pub fn app_of(&self, client: ClientId) -> Option<AppSlot> {
+        self.sessions.get(client).map(|session| session.app)
+    }
+
+    /// Open connections of an app on this shard.
+    #[must_use]
+    pub fn connected(&self, app: AppSlot) -> u32 {
+        self.sessions.count_of(app)
+    }
+
     /// The socket id of an open connection.
     #[must_use]
     pub fn socket_id(&self, client: ClientId) -> Option<SocketId> {

@@ -197,6 +197,17 @@ impl SharedPort {
         port.bells[port.shard.index()].is_pressed()
     }
 
+    /// Messages for other shards that these have not taken yet.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        let port = self.port.borrow();
+        let waits = |out: &Outgoing| {
+            let taken = out.ring.buffer().capacity() - out.ring.slots();
+            taken + out.overflow.len()
+        };
+        port.outgoing.iter().map(waits).sum()
+    }
+
     /// Ends a turn: what was sent is made visible and its receivers are woken, once each.
     pub fn end_turn(&self) {
         let mut port = self.port.borrow_mut();

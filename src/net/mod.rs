@@ -7,6 +7,7 @@
 
 mod census;
 pub mod clock;
+mod deadlines;
 pub mod files;
 pub mod limits;
 mod listener;

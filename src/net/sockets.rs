@@ -6,9 +6,10 @@ use super::pool::Pool;
 use super::reader::Reader;
 use super::stream::Stream;
 use super::writer::Writer;
-use crate::conn::{Connection, Overdue, PushError, Stage, Table, Timing, Turn};
+use crate::conn::{Connection, PushError, Stage, Table, Timing, Turn};
 use crate::crossing::pulse::Pulse;
 use crate::id::{ClientId, ShardId};
+use crate::metrics::{Count, Counters};
 use crate::protocol::{Code, event};
 use crate::timer::Wheel;
 use crate::ws::deflate::{Deflate, Inflater};
@@ -31,10 +32,6 @@ pub struct SocketOptions {
     pub send_ring: bool,
 }
 
-/// The code that stands for an end without a close frame (RFC 6455, section 7.1.5). It is never
-/// sent.
-const BROKEN: u16 = 1006;
-
 /// The close code for a slow reader that is no Pusher client.
 const TRY_AGAIN_LATER: u16 = 1013;
 
@@ -43,7 +40,7 @@ const TRY_AGAIN_LATER: u16 = 1013;
 pub struct Sockets {
     pub(super) table: RefCell<Table>,
     pub(super) streams: RefCell<Vec<Option<Rc<Stream>>>>,
-    wheel: RefCell<Wheel<ClientId>>,
+    pub(super) wheel: RefCell<Wheel<ClientId>>,
     pool: Rc<Pool>,
     frames: Rc<Frames>,
     turn: Rc<Turn>,
@@ -55,6 +52,7 @@ pub struct Sockets {
     pub(super) flows: RefCell<HashMap<ClientId, Flow>>,
     pub(super) stopping: Cell<bool>,
     pulse: Arc<Pulse>,
+    counters: Counters,
     /// Whose read waited last, unless one has brought something since.
     pub(super) waiting_read: Cell<Option<ClientId>>,
 }
@@ -83,6 +81,7 @@ impl Sockets {
             flows: RefCell::default(),
             stopping: Cell::new(false),
             pulse,
+            counters: Counters::default(),
             waiting_read: Cell::new(None),
         }
     }
@@ -91,6 +90,12 @@ impl Sockets {
     #[must_use]
     pub fn pulse(&self) -> &Arc<Pulse> {
         &self.pulse
+    }
+
+    /// What is counted of the shard.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.counters
     }
 
     /// The shard's clock.
@@ -122,6 +127,7 @@ impl Sockets {
         }
         streams[slot] = Some(Rc::clone(&stream));
         drop(streams);
+        self.counters.one(Count::Accepted);
         self.arm(client);
         Some((Reader::new(client, stream, Rc::clone(self)), peer))
     }
@@ -139,6 +145,7 @@ impl Sockets {
         if known {
             self.streams.borrow_mut()[client.slot() as usize] = None;
             self.table.borrow_mut().remove(client);
+            self.counters.one(Count::Ended);
         }
     }
 
@@ -370,62 +377,6 @@ impl Sockets {
         }
     }
 
-    /// Looks at the deadlines that have come up and acts on them; returns what was overdue.
-    pub fn expire(&self, timed_out: impl Fn() -> Frame) -> Vec<(ClientId, Overdue)> {
-        let now_ms = self.clock.now_ms();
-        let mut due = Vec::new();
-        self.wheel.borrow_mut().expire(now_ms, &mut due);
-        let mut overdue = Vec::new();
-        for (armed_ms, client) in due {
-            let mut table = self.table.borrow_mut();
-            let Some(connection) = table.get_mut(client) else {
-                continue;
-            };
-            if connection.life.armed_ms() != armed_ms {
-                continue; // an entry with an earlier time took its place
-            }
-            connection.life.set_armed(u64::MAX);
-            let what = connection.life.expire(now_ms, &self.timing.get());
-            drop(table);
-            if let Some(what) = what {
-                self.act(client, what, &timed_out);
-                overdue.push((client, what));
-            }
-            self.arm(client);
-        }
-        overdue
-    }
-
-    fn act(&self, client: ClientId, overdue: Overdue, timed_out: &impl Fn() -> Frame) {
-        match overdue {
-            Overdue::Request => {
-                self.table.borrow_mut().push_last(client, timed_out());
-                self.end(client);
-            }
-            Overdue::Ping => {
-                let _ = self.push(client, Frame::ping());
-            }
-            Overdue::Pong => self.give_up_silent(client),
-            Overdue::End | Overdue::Stalled => self.abort(client),
-        }
-    }
-
-    /// The client has answered no ping. One of Pusher's may still hear why (W15); another is gone
-    /// without a word, and without one it is ended.
-    fn give_up_silent(&self, client: ClientId) {
-        let mut is_pusher = false;
-        if let Some(connection) = self.table.borrow_mut().get_mut(client) {
-            is_pusher = connection.is_pusher;
-            if !is_pusher {
-                connection.close_code = Some(BROKEN);
-            }
-        }
-        match is_pusher {
-            true => self.close_with(client, Code::PongTimeout),
-            false => self.abort(client),
-        }
-    }
-
     /// Ends a connection at once; its reader sees the end of the stream.
     pub fn abort(&self, client: ClientId) {
         let now_ms = self.clock.now_ms();
@@ -448,6 +399,7 @@ impl Sockets {
     /// So many bytes came in.
     pub(super) fn heard(&self, client: ClientId, count: usize) {
         let now_ms = self.clock.now_ms();
+        self.counters.add(Count::BytesRead, count as u64);
         if let Some(connection) = self.table.borrow_mut().get_mut(client) {
             connection.life.heard(now_ms);
             connection.read(count, now_ms);
@@ -478,23 +430,11 @@ impl Sockets {
             is_pusher = connection.is_pusher;
         }
         tracing::debug!(?client, "outbox full: closing a slow reader");
+        self.counters.one(Count::Slow);
         match is_pusher {
             true => self.close_with(client, Code::OverCapacity),
             // Clients of other protocols know what RFC 6455 registers (W20 is not about them).
             false => self.close(client, TRY_AGAIN_LATER, "The client reads too slowly"),
-        }
-    }
-
-    /// Makes sure that the timer looks at the client no later than its deadline.
-    pub(super) fn arm(&self, client: ClientId) {
-        let mut table = self.table.borrow_mut();
-        let Some(connection) = table.get_mut(client) else {
-            return;
-        };
-        let due_ms = connection.life.due_ms(&self.timing.get());
-        if due_ms < connection.life.armed_ms() {
-            connection.life.set_armed(due_ms);
-            self.wheel.borrow_mut().add(due_ms, client);
         }
     }
 }

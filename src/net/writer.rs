@@ -9,6 +9,7 @@ use super::tasks;
 use crate::conn::Table;
 use crate::id::ClientId;
 use crate::limits::WRITE_JOIN_MAX;
+use crate::metrics::Count;
 use std::future::poll_fn;
 use std::io;
 use std::ops::Range;
@@ -103,14 +104,14 @@ impl Writer {
     }
 
     /// Sends the batch as far as its sockets take it at once; `again` gets those that are not done
-    /// with that.
-    fn send(&mut self, table: &mut Table, clock: &Clock) {
+    /// with that. Says how many bytes they took.
+    fn send(&mut self, table: &mut Table, clock: &Clock) -> u64 {
         self.results.clear();
         if self.batch.len() > FEW && self.ring.is_some() {
             self.join(table);
             self.send_over_ring(table);
         }
-        self.settle(table, clock);
+        self.settle(table, clock)
     }
 
     fn join(&mut self, table: &Table) {
@@ -144,19 +145,22 @@ impl Writer {
 
     /// Notes what has left. Whoever has more to send, or waits for having sent all, is looked at
     /// again: a socket that failed fails then too.
-    fn settle(&mut self, table: &mut Table, clock: &Clock) {
+    fn settle(&mut self, table: &mut Table, clock: &Clock) -> u64 {
         self.results.resize(self.batch.len(), NOT_SENT);
+        let mut sent = 0;
         for (send, result) in self.batch.iter().zip(&self.results) {
             let Some(connection) = table.get_mut(send.client) else {
                 continue;
             };
             if let Ok(count) = usize::try_from(*result) {
+                sent += count as u64;
                 connection.advance(count, || clock.now_ms());
             }
             if !connection.outbox.is_empty() || connection.waits_for_empty() {
                 self.again.push(send.client);
             }
         }
+        sent
     }
 }
 
@@ -188,7 +192,8 @@ impl Sockets {
             Some(stream.raw())
         };
         writer.fill(&mut table, socket, next);
-        writer.send(&mut table, self.clock());
+        let sent = writer.send(&mut table, self.clock());
+        self.counters().add(Count::BytesSent, sent);
         drop(table);
         let has_more = !writer.batch.is_empty();
         let mut again = std::mem::take(&mut writer.again);
@@ -229,7 +234,10 @@ impl Sockets {
             }
             match stream.poll_write(cx, bytes) {
                 Poll::Ready(Ok(0) | Err(_)) => return Written::Failed,
-                Poll::Ready(Ok(count)) => connection.advance(count, || self.clock().now_ms()),
+                Poll::Ready(Ok(count)) => {
+                    self.counters().add(Count::BytesSent, count as u64);
+                    connection.advance(count, || self.clock().now_ms());
+                }
                 Poll::Pending => {
                     if connection.outbox.bytes() < mark {
                         connection.wake();

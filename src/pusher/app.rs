@@ -106,6 +106,10 @@ impl Handler for PusherApp {
                 .close_with(client.id(), Code::UnsupportedData); // H2
             return Ok(());
         };
+        if let Session::Admitted { app, .. } = client.session() {
+            let tallies = &self.0.tallies;
+            tallies.count(*app, |tally| tally.read.add(1, text.len()));
+        }
         let now_ms = self.0.endpoint.clock().now_ms();
         let is_membership = {
             let mut parser = self.0.parser.borrow_mut();
@@ -129,13 +133,16 @@ impl Handler for PusherApp {
         Ok(())
     }
 
-    async fn on_close(&self, client: ClientId, _: Session, close: Close) {
+    async fn on_close(&self, client: ClientId, session: Session, close: Close) {
         tracing::debug!(
             ?client,
             code = close.code,
             by_peer = close.by_peer,
             "disconnected"
         );
+        if let Session::Admitted { app, .. } = session {
+            self.0.tallies.count(app, |tally| tally.ended += 1);
+        }
         self.0
             .drive(|hub, effects| hub.close(client, close.code, effects));
     }

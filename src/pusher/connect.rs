@@ -133,7 +133,12 @@ impl Pusher {
         self.endpoint.set_idle(client, idle_ms); // W15
         let mut text = Vec::new();
         event::connection_established(socket_id, timeout_s, &mut text);
-        let _ = self.endpoint.push(client, Frame::text(&text));
+        let greeting = Frame::text(&text);
+        self.tallies.count(app, |tally| {
+            tally.opened += 1;
+            tally.sent.add(1, greeting.bytes().len());
+        });
+        let _ = self.endpoint.push(client, greeting);
     }
 }
 

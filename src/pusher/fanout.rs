@@ -1,6 +1,7 @@
 //! Carrying out what the hub decides: publish is here and elsewhere, deliver is here only.
 
 use super::notices::Outlet;
+use super::tallies::Tallies;
 use crate::crossing::Notices;
 use crate::crossing::fresh::{Fresh, PusherLimits};
 use crate::handler::{Endpoint, Tickets};
@@ -28,6 +29,8 @@ pub struct Pusher {
     pub(super) nested_in: usize,
     /// Requests of each app that could not be believed.
     pub(super) failures: RefCell<Vec<Bucket>>,
+    /// What is counted of each app.
+    pub(super) tallies: Tallies,
     work: RefCell<Work>,
     outlet: Outlet,
 }
@@ -58,6 +61,7 @@ impl Pusher {
             options,
             nested_in,
             failures: RefCell::default(),
+            tallies: Tallies::default(),
             work: RefCell::default(),
             outlet: Outlet::new(notices),
         }
@@ -129,8 +133,13 @@ impl Pusher {
         for effect in effects.drain(..) {
             match effect {
                 Effect::Send { client, frame } => {
+                    let app = self.hub.borrow().app_of(client);
+                    let bytes = frame.bytes().len();
                     // Gone or full: its close is on the way and ends its subscriptions.
-                    let _ = self.endpoint.push(client, frame);
+                    let pushed = self.endpoint.push(client, frame);
+                    if let (Ok(()), Some(app)) = (pushed, app) {
+                        self.tallies.count(app, |tally| tally.sent.add(1, bytes));
+                    }
                 }
                 Effect::Fanout {
                     channel,
@@ -158,13 +167,18 @@ impl Pusher {
             .subscribers(channel)
             .iter()
             .map(|subscriber| subscriber.client);
-        match except.filter(|socket_id| socket_id.shard() == self.endpoint.shard()) {
+        let taken = match except.filter(|socket_id| socket_id.shard() == self.endpoint.shard()) {
             None => self.endpoint.push_all(subscribers, frame),
             Some(_) => {
                 let others = subscribers.filter(|client| hub.socket_id(*client) != except);
                 self.endpoint.push_all(others, frame)
             }
         };
+        if let Some(app) = hub.app_of_channel(channel) {
+            let bytes = frame.bytes().len();
+            self.tallies
+                .count(app, |tally| tally.sent.add(taken, bytes));
+        }
     }
 
     /// Asks a shard and waits for its answer.

@@ -9,6 +9,7 @@ mod app;
 mod connect;
 mod fanout;
 mod notices;
+mod tallies;
 
 pub use api::{Refused, Rules, Signed, Verified, authenticate};
 pub use app::{Options, mount};

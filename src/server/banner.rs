@@ -16,6 +16,8 @@ pub struct Banner<'a> {
     pub address: SocketAddr,
     /// The configuration in force.
     pub config: &'a Config,
+    /// Where metrics and health are answered, if anywhere.
+    pub admin: Option<SocketAddr>,
     /// Where the shards run.
     pub placement: &'a Placement,
     /// What the operator should know, one sentence each.
@@ -68,6 +70,10 @@ impl Banner<'_> {
             let port = self.address.port();
             let rest = format!("and on every other {kind} of this machine, port {port}");
             line(text, "", &rest);
+        }
+        if let Some(admin) = self.admin {
+            let admin = SocketAddr::new(near_ip(admin.ip()), admin.port());
+            line(text, "metrics", &format!("http://{admin}/metrics"));
         }
     }
 
@@ -141,12 +147,15 @@ impl Banner<'_> {
 
     /// The address as it is reached from this machine.
     fn near(&self) -> SocketAddr {
-        let ip = match self.address.ip() {
-            IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-            IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-            ip => ip,
-        };
-        SocketAddr::new(ip, self.address.port())
+        SocketAddr::new(near_ip(self.address.ip()), self.address.port())
+    }
+}
+
+fn near_ip(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
     }
 }
 
@@ -235,6 +244,7 @@ mod tests {
         Banner {
             address,
             config,
+            admin: Some("0.0.0.0:9601".parse().unwrap()),
             placement,
             warnings: &warnings,
             program: "shardcast",
@@ -248,6 +258,7 @@ mod tests {
         for part in [
             "ws://127.0.0.1:6001/app/<key>",
             "http://127.0.0.1:6001/apps/<id>/events",
+            "metrics    http://127.0.0.1:9601/metrics",
             "2 shards on cores 0-1; control thread on core 2",
             "id 1001  key app-key  secret app-secret",
             "open http://127.0.0.1:6001/ in a browser",

@@ -15,6 +15,8 @@ pub enum ServerError {
     Preflight(Refusal),
     /// The address cannot be listened on.
     Bind(SocketAddr, io::Error),
+    /// The address of the admin port cannot be listened on.
+    Admin(SocketAddr, io::Error),
     /// A thread or its runtime could not be made.
     Thread(io::Error),
     /// A shard could not start or was lost; the server is of no use without it.
@@ -31,7 +33,9 @@ impl ServerError {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Preflight(_) | Self::Bind(..) | Self::Thread(_) => Refusal::EXIT_CODE,
+            Self::Preflight(_) | Self::Bind(..) | Self::Admin(..) | Self::Thread(_) => {
+                Refusal::EXIT_CODE
+            }
             Self::Webhook(_) => ConfigError::EXIT_CODE,
             Self::Shard(_) => 70,
             Self::Cut => 1,
@@ -49,6 +53,14 @@ impl fmt::Display for ServerError {
                  another port with --port or SOKETI_PORT"
             ),
             Self::Bind(address, error) => write!(f, "cannot listen on {address}: {error}"),
+            Self::Admin(address, error) if error.kind() == io::ErrorKind::AddrInUse => write!(
+                f,
+                "cannot answer for metrics on {address}: another program listens there; choose \
+                 another port with --admin-port or SOKETI_METRICS_SERVER_PORT, or --admin off"
+            ),
+            Self::Admin(address, error) => {
+                write!(f, "cannot answer for metrics on {address}: {error}")
+            }
             Self::Thread(error) => write!(f, "cannot start a thread: {error}"),
             Self::Shard(reason) | Self::Webhook(reason) => f.write_str(reason),
             Self::Cut => f.write_str("stopped at once by a second signal"),
@@ -62,6 +74,18 @@ impl std::error::Error for ServerError {}
 pub(super) struct About {
     pub(super) placement: Placement,
     pub(super) warnings: Vec<Warning>,
+    pub(super) admin: Option<SocketAddr>,
+}
+
+impl About {
+    /// Without an admin port.
+    pub(super) fn new(placement: Placement, warnings: Vec<Warning>) -> Self {
+        Self {
+            placement,
+            warnings,
+            admin: None,
+        }
+    }
 }
 
 impl ServerHandle {
@@ -74,6 +98,12 @@ impl ServerHandle {
     #[must_use]
     pub fn placement(&self) -> &Placement {
         &self.started().placement
+    }
+
+    /// Where metrics and health are answered, with the port it really got; `None` when nowhere.
+    #[must_use]
+    pub fn admin_addr(&self) -> Option<SocketAddr> {
+        self.started().admin
     }
 
     /// What the operator should know about the machine.

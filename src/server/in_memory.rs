@@ -67,6 +67,7 @@ impl InMemory {
         let about = About {
             placement,
             warnings: Vec::new(),
+            admin: None,
         };
         let handle = ServerHandle::new(Parts {
             address: SocketAddr::new(config.host, config.port),

@@ -1,14 +1,15 @@
 //! The start itself: machine, addresses, threads.
 
 use super::builder::{Builder, Reread};
-use super::config::Config;
+use super::config::{AdminPort, Config};
 use super::handle::{About, ServerError};
 use super::live::{Slots, live, stop_time};
 use super::placement;
 use super::preflight::{self, EXECUTOR_IO_MEMORY, Verdict};
+use crate::control::machine::Memory;
 use crate::control::{
-    CallQueue, Control, Ending, Patience, Reloaded, Source, Watchdog, Worker, bridge, calls,
-    ending, runtime, webhook,
+    CallQueue, Calls, Control, Ending, Patience, Reloaded, Source, Watchdog, Worker, admin, bridge,
+    calls, ending, runtime, webhook,
 };
 use crate::crossing::fresh::Fresh;
 use crate::crossing::pulse::Pulse;
@@ -49,6 +50,7 @@ pub(super) fn start(builder: Builder) -> Result<ServerHandle, ServerError> {
     let ports = mesh(shards, config.mesh_slots);
     let hash_key = [rand::random(), rand::random()];
     let (calls, queues) = calls(placement.shards.len());
+    let admin = admin_plan(config, address, &calls, &webhooks.counts())?;
     let (ending, ended) = ending();
     // Before any shard: its handlers may need it as they start.
     let runtime = runtime().map_err(ServerError::Thread)?;
@@ -60,8 +62,8 @@ pub(super) fn start(builder: Builder) -> Result<ServerHandle, ServerError> {
         ended,
         webhooks: webhooks.counts(),
         about: Box::new(About {
-            placement,
-            warnings: verdict.warnings,
+            admin: admin.as_ref().map(|plan| plan.address),
+            ..About::new(placement, verdict.warnings)
         }),
         home: None,
     });
@@ -78,8 +80,7 @@ pub(super) fn start(builder: Builder) -> Result<ServerHandle, ServerError> {
             pulse: Arc::clone(&pulses[port.shard().index()]),
         };
         let setup = setup(config, builder.clock.clone(), port, ends, hash_key);
-        let spawned = spawn_shard(place, setup, builder.routes.clone(), reports.clone());
-        spawned.map_err(ServerError::Thread)?;
+        spawn_shard(place, setup, builder.routes.clone(), reports.clone())?;
     }
     drop(notices); // the queue ends with the shards
     let control = Control {
@@ -90,11 +91,12 @@ pub(super) fn start(builder: Builder) -> Result<ServerHandle, ServerError> {
         stop_time: stop_time(&builder.config),
         reload: (builder.reread).map(|reread| source(reread, &builder.config, shards)),
         watchdog: Watchdog::new(patience(&builder.config), pulses),
+        admin,
+        health: Arc::default(),
     };
-    let (ready, is_ready) = flume::bounded(1);
-    spawn_control((control, runtime), control_core, ready, ending).map_err(ServerError::Thread)?;
+    let is_ready = spawn_control((control, runtime), control_core, ending);
     // An error here means that the control thread has ended before it was ready, and knows why.
-    match is_ready.recv() {
+    match is_ready.map_err(ServerError::Thread)?.recv() {
         Ok(()) => Ok(handle),
         Err(_) => handle.wait().and_then(|()| Err(ServerError::Cut)),
     }
@@ -163,6 +165,49 @@ fn source(mut reread: Reread, config: &Config, shards: u16) -> Source {
             done: read.done,
         })
     })
+}
+
+/// The admin port's listener, if there is one.
+fn admin_listener(config: &Config) -> Result<Option<AdminListener>, ServerError> {
+    let address = SocketAddr::new(config.admin_host, config.admin_port);
+    let failed = |error| ServerError::Admin(address, error);
+    if config.admin == AdminPort::Off {
+        return Ok(None);
+    }
+    if config.admin_token.is_none() && !config.admin_host.to_canonical().is_loopback() {
+        let reason = "others can reach the admin port there, so it needs an admin_token";
+        return Err(failed(io::Error::new(io::ErrorKind::InvalidInput, reason)));
+    }
+    match admin::Listener::bind(address) {
+        Ok(listener) => Ok(Some((listener.local_addr().map_err(failed)?, listener))),
+        Err(error) if config.admin == AdminPort::IfFree => {
+            tracing::warn!(%address, %error, "no metrics: the admin port cannot be listened on");
+            Ok(None)
+        }
+        Err(error) => Err(failed(error)),
+    }
+}
+
+type AdminListener = (SocketAddr, admin::Listener);
+
+fn admin_plan(
+    config: &Config,
+    server: SocketAddr,
+    calls: &Calls,
+    webhooks: &webhook::Counts,
+) -> Result<Option<admin::Plan>, ServerError> {
+    let plan = |(address, listener)| admin::Plan {
+        listener,
+        address,
+        token: config.admin_token.clone(),
+        prefix: config.metrics_prefix.clone(),
+        port: server.port(),
+        calls: calls.clone(),
+        webhooks: webhooks.clone(),
+        memory: (config.memory_bytes).map_or_else(Memory::of_machine, Memory::of),
+        full_percent: config.memory_soft_percent,
+    };
+    Ok(admin_listener(config)?.map(plan))
 }
 
 /// A shard's ends of what leads to other threads, beside the mesh.
@@ -235,10 +280,10 @@ fn spawn_shard(
     setup: Setup,
     routes: Routes,
     reports: flume::Sender<ToControl>,
-) -> io::Result<()> {
+) -> Result<(), ServerError> {
     let shard = setup.port.shard();
     let thread = thread::Builder::new().name(format!("shard-{shard}"));
-    thread.spawn(move || {
+    let spawned = thread.spawn(move || {
         let started = reports.clone();
         let run = || {
             shard::run(
@@ -256,8 +301,8 @@ fn spawn_shard(
         };
         let outcome = outcome.unwrap_or_else(panicked);
         report(&reports, ToControl::Ended(shard, outcome));
-    })?;
-    Ok(())
+    });
+    spawned.map(drop).map_err(ServerError::Thread)
 }
 
 fn report(reports: &flume::Sender<ToControl>, what: ToControl) {
@@ -268,9 +313,9 @@ fn report(reports: &flume::Sender<ToControl>, what: ToControl) {
 fn spawn_control(
     (control, runtime): (Control, Runtime),
     core: Option<usize>,
-    ready: flume::Sender<()>,
     ending: Ending,
-) -> io::Result<()> {
+) -> io::Result<flume::Receiver<()>> {
+    let (ready, is_ready) = flume::bounded(1);
     thread::Builder::new()
         .name("control".into())
         .spawn(move || {
@@ -283,5 +328,5 @@ fn spawn_control(
                 let _ = ready.send(());
             }));
         })?;
-    Ok(())
+    Ok(is_ready)
 }

@@ -250,6 +250,7 @@ fn greet(program: &str, config: &Config, mut warnings: Vec<String>, handle: &Ser
     let banner = Banner {
         address,
         config,
+        admin: handle.admin_addr(),
         placement,
         warnings: &warnings,
         program,

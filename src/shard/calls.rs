@@ -16,7 +16,13 @@ pub(super) async fn take_calls(shard: Rc<Shard>, calls: CallQueue) -> Infallible
         let mut next = Some(calls.next().await);
         let mut left = BATCH;
         while let Some(call) = next {
-            shard.local.serve(call, routes);
+            let apps = || {
+                shard
+                    .pusher
+                    .as_ref()
+                    .map_or_else(Vec::new, |it| it.measured())
+            };
+            shard.local.serve(call, routes, apps);
             left -= 1;
             next = if left == 0 { None } else { calls.try_next() };
         }

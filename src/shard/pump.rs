@@ -4,6 +4,7 @@ use super::run::Shard;
 use crate::crossing::{Roll, ToShard};
 use crate::http::Response;
 use crate::id::ShardId;
+use crate::metrics::Count;
 use crate::net::{look_around, pause_ms};
 use crate::timer::wheel::TICK_MS;
 use crate::ws::Frame;
@@ -112,12 +113,16 @@ fn end_turn(shard: &Shard) -> bool {
 
 /// Looks at the deadlines that have come up.
 pub(super) async fn tick(shard: Rc<Shard>) {
+    let clock = shard.sockets.clock();
     loop {
         shard.sockets.pulse().beat();
         if let Some(pusher) = &shard.pusher {
             pusher.tick();
         }
+        let due_ms = clock.now_ms() + TICK_MS + 1; // a begun millisecond is not late
         pause_ms(TICK_MS).await;
+        let late_ms = clock.now_ms().saturating_sub(due_ms);
+        shard.sockets.counters().add(Count::LateMs, late_ms);
         for (client, overdue) in shard.sockets.expire(request_timeout) {
             tracing::debug!(?client, ?overdue, "deadline passed");
         }

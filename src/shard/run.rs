@@ -19,6 +19,7 @@ use crate::http;
 use crate::hub::{self, AppTable, Hub};
 use crate::id::ShardId;
 use crate::mesh::{Port, SharedPort};
+use crate::metrics::Count;
 use crate::net::{self, Clock, Listener, SocketOptions, Sockets, pause_ms, tasks};
 use crate::pusher::{self, Pusher};
 use futures_lite::future::or;
@@ -285,6 +286,7 @@ async fn accept(shard: Rc<Shard>, listener: Listener) {
     let mut acceptor = listener.adopt();
     let mut bucket = hub::Bucket::default();
     let on_pause = |error: &io::Error| {
+        shard.sockets.counters().one(Count::AcceptFailed);
         tracing::warn!(%error, "cannot accept; trying again shortly");
     };
     while let Ok(stream) = acceptor.accept(on_pause).await {

@@ -25,6 +25,8 @@ pub struct Process {
     pub banner: String,
     /// Where it listens.
     pub address: SocketAddr,
+    /// Where it answers for metrics.
+    pub admin: Option<SocketAddr>,
 }
 
 impl Process {
@@ -40,8 +42,14 @@ impl Process {
 
     /// Same, on a certain port.
     pub fn start_at(mut command: Command, port: u16, flags: &[&str]) -> Self {
+        let is_told = |flag: &&str| flag.starts_with("--admin");
+        let admin: &[&str] = match flags.iter().any(is_told) {
+            true => &[],
+            false => &["--admin-port", "0"],
+        };
         let mut child = command
             .args(["start", "--port", &port.to_string()])
+            .args(admin)
             .args(flags)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -51,7 +59,7 @@ impl Process {
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let stderr = child.stderr.take().map(|pipe| thread::spawn(|| all(pipe)));
         let mut banner = String::new();
-        let mut address = None;
+        let (mut address, mut admin) = (None, None);
         loop {
             let mut line = String::new();
             if stdout.read_line(&mut line).unwrap() == 0 {
@@ -63,6 +71,9 @@ impl Process {
             if let Some((_, rest)) = line.split_once("ws://") {
                 let host = rest.trim_end().split('/').next();
                 address = host.map(|text| text.parse().unwrap());
+            }
+            if let Some((_, rest)) = line.split_once("metrics    http://") {
+                admin = rest.split('/').next().map(|text| text.parse().unwrap());
             }
             banner.push_str(&line);
             if line.trim_start().starts_with("stop ") {
@@ -76,6 +87,7 @@ impl Process {
             stderr,
             banner,
             address,
+            admin,
         }
     }
 

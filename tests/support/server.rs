@@ -30,6 +30,7 @@ pub fn counting_app() -> App {
 pub fn config(apps: impl Into<Vec<App>>) -> Config {
     Config {
         port: 0,
+        admin_port: 0,
         shards: Some(2),
         apps: apps.into(),
         ..Config::default()

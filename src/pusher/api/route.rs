@@ -119,22 +119,37 @@ impl Pusher {
             Ok(caller) => caller,
             Err(response) => return *response,
         };
+        let taken = request.body().len();
+        let response = self.called(&caller, &endpoint, &mut request).await;
+        self.tallies.count(caller.app, |tally| {
+            tally.calls.add(1, taken);
+            tally.answer_bytes += response.body().len() as u64;
+        });
+        response
+    }
+
+    async fn called(
+        &self,
+        caller: &Caller,
+        endpoint: &Endpoint<'_>,
+        request: &mut Request<'_>,
+    ) -> Response {
         let query = request.query();
-        match &endpoint {
-            Endpoint::Events => self.post_event(&caller, query, request.body_mut()).await,
-            Endpoint::BatchEvents => self.post_batch(&caller, request.body_mut()).await,
+        match endpoint {
+            Endpoint::Events => self.post_event(caller, query, request.body_mut()).await,
+            Endpoint::BatchEvents => self.post_batch(caller, request.body_mut()).await,
             Endpoint::ChannelEvents(name) => {
-                self.post_channel_event(&caller, name, query, request.body())
+                self.post_channel_event(caller, name, query, request.body())
                     .await
             }
-            Endpoint::Terminate(user) => match self.pass(&caller, None).await {
+            Endpoint::Terminate(user) => match self.pass(caller, None).await {
                 Ok(_) => {
                     let body = request.body_mut();
                     self.post_terminate(caller.app, user, body).await
                 }
                 Err(response) => *response,
             },
-            _ => self.rated(&caller, &endpoint, query).await,
+            _ => self.rated(caller, endpoint, query).await,
         }
     }
 

@@ -6,7 +6,7 @@
 
 use super::apps::{BuiltApp, has_demo_credentials};
 use super::layers::Settings;
-use super::settings::Config;
+use super::settings::{AdminPort, Config};
 use crate::control::WATCHDOG_LEAST_MS;
 use crate::error::{ConfigError, Source};
 use crate::server::placement::display_cores;
@@ -26,6 +26,8 @@ pub(super) fn check(
     demo_stays_home(config, server, apps)?;
     guard_has_a_clock(config, server)?;
     watchdog_hears_beats(config, server)?;
+    admin_is_guarded(config, server)?;
+    prefix_is_a_name(config, server)?;
     let mut warnings = Vec::new();
     for built in apps {
         event_fits(config, server, built)?;
@@ -88,6 +90,37 @@ fn watchdog_hears_beats(config: &Config, server: &Settings<Config>) -> Result<()
         value: Some(ms.to_string()),
         source: server.source(key),
         reason: format!("expected 0, for never, or {WATCHDOG_LEAST_MS} and more"),
+    })
+}
+
+/// Metrics tell what goes on here, so they are not for everybody.
+fn admin_is_guarded(config: &Config, server: &Settings<Config>) -> Result<(), ConfigError> {
+    let is_off = config.admin == AdminPort::Off;
+    if is_off || config.admin_token.is_some() || config.admin_host.to_canonical().is_loopback() {
+        return Ok(());
+    }
+    Err(ConfigError {
+        key: "admin_host".to_owned(),
+        value: Some(config.admin_host.to_string()),
+        source: server.source("admin_host"),
+        reason: "others can reach this address, so the admin port needs a token there; set \
+                 SHARDCAST_ADMIN_TOKEN or admin_token to one, or let it listen on 127.0.0.1"
+            .to_owned(),
+    })
+}
+
+/// What Prometheus takes at the start of a metric's name.
+fn prefix_is_a_name(config: &Config, server: &Settings<Config>) -> Result<(), ConfigError> {
+    let prefix = &config.metrics_prefix;
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    if prefix.bytes().all(is_part) && !prefix.starts_with(|c: char| c.is_ascii_digit()) {
+        return Ok(());
+    }
+    Err(ConfigError {
+        key: "metrics_prefix".to_owned(),
+        value: Some(prefix.clone()),
+        source: server.source("metrics_prefix"),
+        reason: "expected letters, digits and underscores, no digit first".to_owned(),
     })
 }
 

@@ -252,18 +252,22 @@ fn after_help() -> String {
                 .map(move |variable| (variable, knob.key))
         })
         .map(|(variable, key)| (variable.name, format!("= {key}{}", variable.note())));
+    // Every user of the machine sees flags, so a secret has none.
+    let hidden = SERVER.iter().filter(|knob| knob.flag.is_none());
+    let hidden = hidden.map(|knob| (knob.key, help(knob)));
     format!(
-        "Apps:\n  From the file, any number, each a table [[apps]] with these keys:\n\n{}\n\n  \
-         From the environment, one:\n\n{}\n\n  A secret may stand in a file \
-         instead: of an app by secret_file = \"PATH\", of a variable by NAME_FILE=PATH, or as a \
-         credential of systemd that is called NAME.\n\n  With neither, a demo app that works on \
-         this machine only.\n\nExample of a file:\n    port = 6001\n    [[apps]]\n    \
-         id = \"1\"\n    key = \"my-key\"\n    secret = \"my-secret\"\n\n\
+        "Settings without a flag:\n\n{}\n\nApps:\n  From the file, any number, each a table \
+         [[apps]] with these keys:\n\n{}\n\n  From the environment, one:\n\n{}\n\n  A secret may \
+         stand in a file instead: of an app by secret_file = \"PATH\", of a variable by \
+         NAME_FILE=PATH, or as a credential of systemd that is called NAME.\n\n  With neither, a \
+         demo app that works on this machine only.\n\nExample of a file:\n    port = 6001\n    \
+         [[apps]]\n    id = \"1\"\n    key = \"my-key\"\n    secret = \"my-secret\"\n\n\
          What wins: a flag over a variable, a \
          variable over the file, the file over the default.\n\nSignals: SIGHUP reads file and \
          environment again (docs/operating.md), SIGTERM and SIGINT stop, a second one at once.\n\n\
          Exit codes: 64 unknown flag, 69 \
          the machine does not allow io_uring, 78 the configuration makes no sense.",
+        columns(hidden.collect()),
         columns(keys.collect()),
         columns(variables.collect()),
     )
@@ -334,7 +338,8 @@ mod tests {
     #[test]
     fn every_setting_has_a_working_flag() {
         for knob in SERVER {
-            let flag = format!("--{}", knob.flag.unwrap());
+            let Some(flag) = knob.flag else { continue };
+            let flag = format!("--{flag}");
             let default = (knob.show)(&Config::default());
             let text = match knob.accepts {
                 Accepts::Whole { least, .. } if default.is_empty() => least.to_string(),
@@ -420,8 +425,8 @@ mod tests {
             .collect::<Vec<_>>()
             .join(" ");
         for knob in SERVER {
-            let flag = format!("--{}", knob.flag.unwrap());
-            assert!(help.contains(&flag), "{flag}");
+            let flag = knob.flag.map(|flag| format!("--{flag}"));
+            assert!(flag.is_none_or(|it| help.contains(&it)), "{}", knob.key);
             assert!(
                 help.contains(&format!("[file: {}]", knob.key)),
                 "{}",

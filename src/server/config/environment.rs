@@ -18,7 +18,7 @@ use super::variable::Variable;
 use crate::app::App;
 use crate::error::{ConfigError, Source};
 
-const PREFIXES: [&str; 2] = ["SOKETI_", "REVERB_"];
+const PREFIXES: [&str; 3] = ["SOKETI_", "REVERB_", "SHARDCAST_ADMIN_"];
 
 /// Kubernetes makes variables of these names for a Service called `soketi`; they mean nothing to
 /// us.

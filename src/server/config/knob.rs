@@ -150,6 +150,14 @@ impl Value {
         }
     }
 
+    /// The address. Panics when the table is wrong.
+    pub(super) fn address(self) -> IpAddr {
+        match self {
+            Value::Address(address) => address,
+            _ => unreachable!("the table gives this setting an address"),
+        }
+    }
+
     /// The truth value. Panics when the table is wrong.
     pub(super) fn truth(self) -> bool {
         match self {

@@ -16,6 +16,7 @@
 //! core (`placement`). Invariants: nothing unknown is ignored in a file; an error names the flag,
 //! variable or line to blame; no error, help text or printed configuration contains a secret.
 
+mod admin_knobs;
 mod app_knobs;
 mod apps;
 mod check;
@@ -47,4 +48,4 @@ pub use cli::{Asked, UsageError};
 pub use environment::process_environment;
 pub use load::{Halt, Invocation, load};
 pub(super) use reload::{Reloaded, reload};
-pub use settings::{Config, DrainClose};
+pub use settings::{AdminPort, Config, DrainClose};

@@ -3,10 +3,8 @@
 //! A uniform table, so it may be long. Not the settings of an app (`app_knobs`). Invariant: every
 //! range fits the field that `put` writes to; the test at the end walks the table and proves it.
 
-use std::net::IpAddr;
-
 use super::knob::{Accepts, Knob, Unit, Value};
-use super::{compression_knobs as compression, drain_knobs as drain};
+use super::{admin_knobs as admin, compression_knobs as compression, drain_knobs as drain};
 use super::{request_knobs as request, watchdog_knobs as watchdog, webhook_knobs as webhook};
 use super::{settings::Config, variable::Variable};
 use crate::limits::{HEAD_BYTES_MAX, SHARDS_MAX};
@@ -30,7 +28,7 @@ pub(super) static SERVER: &[Knob<Config>] = &[
         group: LISTENING,
         help: "The address to listen on; 0.0.0.0 is every IPv4 address of the machine",
         elsewhere: &["address", "bind", "listen", "hostname"],
-        put: |c, v| c.host = address(v),
+        put: |c, v| c.host = v.address(),
         show: |c| format!("\"{}\"", c.host),
     },
     Knob {
@@ -444,6 +442,13 @@ pub(super) static SERVER: &[Knob<Config>] = &[
     drain::CLOSE,
     watchdog::WARN_MS,
     watchdog::END_MS,
+    admin::ADMIN_PORT,
+    admin::HOST,
+    admin::PORT,
+    admin::TOKEN,
+    admin::PREFIX,
+    admin::MEMORY_BYTES,
+    admin::SOFT_PERCENT,
     Knob {
         key: "debug",
         flag: Some("debug"),
@@ -457,13 +462,6 @@ pub(super) static SERVER: &[Knob<Config>] = &[
         show: |c| c.debug.to_string(),
     },
 ];
-
-fn address(value: Value) -> IpAddr {
-    match value {
-        Value::Address(address) => address,
-        _ => unreachable!("the table gives this setting an address"),
-    }
-}
 
 fn cores(value: Value) -> Vec<usize> {
     match value {
@@ -527,7 +525,7 @@ mod tests {
                 );
             }
         }
-        assert_eq!(numbers, 35);
+        assert_eq!(numbers, 38);
     }
 
     #[test]
@@ -536,6 +534,10 @@ mod tests {
             ("host", "::1", "\"::1\""),
             ("cores", "1,3", "[1, 3]"),
             ("debug", "1", "true"),
+            ("admin", "on", "\"on\""),
+            ("admin_host", "::1", "\"::1\""),
+            ("admin_token", "canary", "\"(hidden)\""),
+            ("metrics_prefix", "x_", "\"x_\""),
             ("path_prefix", "ws/", "\"/ws\""),
             ("rest_replay_guard", "1", "true"),
             ("websocket_compression", "1", "true"),
@@ -566,11 +568,13 @@ mod tests {
     #[test]
     fn names_are_unique_and_follow_the_rule() {
         for (i, knob) in SERVER.iter().enumerate() {
-            let flag = knob.flag.expect("every setting of the server has a flag");
             let dashed = knob.key.replace('_', "-");
+            // Flags are seen by every user of the machine, so a secret has none.
+            let expected = (!knob.accepts.is_secret()).then_some(&*dashed);
             assert!(
-                flag == dashed || knob.key == "spin_us",
-                "{flag} for {}",
+                knob.flag == expected || knob.key == "spin_us",
+                "{:?} for {}",
+                knob.flag,
                 knob.key
             );
             assert!(
@@ -580,7 +584,7 @@ mod tests {
             );
             for other in &SERVER[i + 1..] {
                 assert_ne!(knob.key, other.key);
-                assert_ne!(knob.flag, other.flag);
+                assert!(knob.flag.is_none() || knob.flag != other.flag);
             }
             if let Some(bare) = knob.bare {
                 assert!(put_and_show(knob, bare).is_ok(), "{}", knob.key);

@@ -6,7 +6,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
-use crate::app::App;
+use crate::app::{App, AppSecret};
 
 /// Everything the server needs to know before it starts.
 ///
@@ -137,12 +137,43 @@ pub struct Config {
     /// Below 500 it counts as 500; 0 is never. Default 5000.
     pub watchdog_end_ms: u64,
 
+    /// Whether metrics and health are answered on a port of their own. Default: unless another
+    /// program has that port.
+    pub admin: AdminPort,
+    /// The address of that port. Default 127.0.0.1; another one needs `admin_token`.
+    pub admin_host: IpAddr,
+    /// Its number. Default 9601; 0 takes any free one.
+    pub admin_port: u16,
+    /// What `/metrics` and `/usage` ask for, as a token of the Bearer scheme. Default `None`:
+    /// nothing.
+    pub admin_token: Option<AppSecret>,
+    /// What stands in front of the name of every metric: letters, digits and underscores, no digit
+    /// first. Default `soketi_`.
+    pub metrics_prefix: String,
+    /// How many bytes of memory the server may use. Default: what its control group allows, or
+    /// what the machine has.
+    pub memory_bytes: Option<u64>,
+    /// The percentage of that memory in use from which `/accept-traffic` answers 503. Default 85.
+    pub memory_soft_percent: u64,
+
     /// Whether to log every connection and message. Default `false`.
     pub debug: bool,
     /// Whether the published demo credentials are accepted. Never on an address others can reach.
     pub demo: bool,
     /// The apps served.
     pub apps: Vec<App>,
+}
+
+/// Whether there is an admin port.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AdminPort {
+    /// No.
+    Off,
+    /// Yes, unless another program listens there: then the server says so and goes on without.
+    #[default]
+    IfFree,
+    /// Yes; if another program listens there, the server does not start.
+    On,
 }
 
 /// When clients come back that were closed by a stop (W22).
@@ -202,6 +233,13 @@ impl Default for Config {
             drain_close: DrainClose::default(),
             watchdog_warn_ms: 1000,
             watchdog_end_ms: 5000,
+            admin: AdminPort::default(),
+            admin_host: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            admin_port: 9601,
+            admin_token: None,
+            metrics_prefix: "soketi_".to_owned(),
+            memory_bytes: None,
+            memory_soft_percent: 85,
             debug: false,
             demo: false,
             apps: Vec::new(),

@@ -1,0 +1,160 @@
+//! Asks the shards what they have counted, and puts it on the page.
+
+use super::Desk;
+use super::serve::pause;
+use crate::control::calls::Calls;
+use crate::control::machine;
+use crate::control::webhook::Totals as WebhookTotals;
+use crate::crossing::{AppMeasured, Call, Measured};
+use crate::id::ShardId;
+use crate::limits::MEASURE_TIMEOUT_MS;
+use crate::metrics::{Count, Page, Totals, names as n};
+use std::time::{Duration, Instant};
+
+/// What a shard has counted, and how long it took to say so; nothing if it did not.
+type Answered = Vec<Option<(Measured, Duration)>>;
+
+/// All values of this moment.
+pub(super) async fn page(desk: &Desk) -> Page {
+    let shards = ask(&desk.plan.calls).await;
+    let mut page = Page::new(&desk.plan.prefix);
+    let found = shards.iter().flatten();
+    apps(&mut page, desk.plan.port, found.map(|(it, _)| &*it.apps));
+    page.add(&n::BUILD_INFO, &[env!("CARGO_PKG_VERSION")], 1_u64);
+    page.add(&n::DRAINING, &[], desk.health.is_draining());
+    for (shard, answered) in shards.iter().enumerate() {
+        let shard = shard.to_string();
+        page.add(&n::SHARD_UP, &[&shard], answered.is_some());
+        if let Some((measured, took)) = answered {
+            page.add(&n::SHARD_ANSWER, &[&shard], took.as_secs_f64());
+            holds(&mut page, &shard, measured);
+            counted(&mut page, &shard, &measured.totals);
+        }
+    }
+    webhooks(&mut page, &desk.plan.webhooks.totals());
+    process(&mut page, desk);
+    page
+}
+
+/// Asks all shards at once. One that does not answer in time is left out.
+async fn ask(calls: &Calls) -> Answered {
+    let shards = calls.shards();
+    let (answer, answers) = flume::bounded(shards.into());
+    let asked = Instant::now();
+    for shard in (0..shards).map(ShardId) {
+        // One that takes no calls has not answered either.
+        let _ = calls.leave(shard, Call::Measure(answer.clone()));
+    }
+    drop(answer);
+    let mut found: Answered = vec![None; shards.into()];
+    let late = pause(Duration::from_millis(MEASURE_TIMEOUT_MS));
+    let all = async {
+        while let Ok(measured) = answers.recv_async().await {
+            let shard = usize::from(measured.census.shard);
+            found[shard] = Some((measured, asked.elapsed()));
+        }
+    };
+    futures_lite::future::or(all, late).await;
+    found
+}
+
+/// What soketi tells of each app: summed over the shards.
+fn apps<'a>(page: &mut Page, port: u16, shards: impl Iterator<Item = &'a [AppMeasured]>) {
+    let mut sums: Vec<AppMeasured> = Vec::new();
+    for app in shards.flatten() {
+        match sums.iter_mut().find(|sum| sum.id == app.id) {
+            Some(sum) => sum.add(app),
+            None => sums.push(app.clone()),
+        }
+    }
+    let port = port.to_string();
+    for app in &sums {
+        let labels = &[&*app.id, &*port];
+        page.add(&n::CONNECTED, labels, app.connected);
+        page.add(&n::NEW_CONNECTIONS, labels, app.opened);
+        page.add(&n::NEW_DISCONNECTIONS, labels, app.ended);
+        page.add(&n::SOCKET_RECEIVED, labels, app.bytes_read);
+        page.add(&n::SOCKET_TRANSMITTED, labels, app.bytes_sent);
+        page.add(&n::WS_RECEIVED, labels, app.messages_read);
+        page.add(&n::WS_SENT, labels, app.messages_sent);
+        page.add(&n::HTTP_RECEIVED, labels, app.call_bytes);
+        page.add(&n::HTTP_TRANSMITTED, labels, app.answer_bytes);
+        page.add(&n::HTTP_CALLS, labels, app.calls);
+    }
+}
+
+/// What a shard holds just now.
+fn holds(page: &mut Page, shard: &str, measured: &Measured) {
+    let census = &measured.census;
+    page.add(&n::MESH_WAITING, &[shard], measured.mesh_waiting);
+    page.add(&n::CONNECTIONS, &[shard], census.connections);
+    for (route, clients) in measured.routes.iter().zip(&census.clients) {
+        page.add(&n::CLIENTS, &[shard, route], *clients);
+    }
+    page.add(&n::OUTBOX_BYTES, &[shard], census.waiting_bytes);
+    page.add(&n::TASKS, &[shard], census.tasks);
+    for (table, rows) in &census.rows {
+        page.add(&n::TABLE_ROWS, &[shard, table], *rows);
+    }
+}
+
+/// What it has counted.
+fn counted(page: &mut Page, shard: &str, totals: &Totals) {
+    let late_s = totals.get(Count::LateMs) as f64 / 1000.0;
+    page.add(&n::SHARD_LATE, &[shard], late_s);
+    let of_shard = [
+        (&n::ACCEPTED, Count::Accepted),
+        (&n::ENDED, Count::Ended),
+        (&n::ACCEPT_FAILED, Count::AcceptFailed),
+        (&n::RECEIVED_BYTES, Count::BytesRead),
+        (&n::SENT_BYTES, Count::BytesSent),
+        (&n::SLOW_CONSUMERS, Count::Slow),
+        (&n::WRITE_STALLS, Count::Stalled),
+    ];
+    for (name, count) in of_shard {
+        page.add(name, &[shard], totals.get(count));
+    }
+    let timeouts = [
+        ("request", Count::RequestLate),
+        ("pong", Count::Silent),
+        ("end", Count::EndLate),
+    ];
+    for (of, count) in timeouts {
+        page.add(&n::TIMEOUTS, &[shard, of], totals.get(count));
+    }
+    for (closed, count) in &totals.closed {
+        let code = match closed.code {
+            0 => "other".to_owned(),
+            code => code.to_string(),
+        };
+        let by = if closed.by_peer { "client" } else { "server" };
+        page.add(&n::CLOSES, &[shard, &code, by], *count);
+    }
+}
+
+fn webhooks(page: &mut Page, totals: &WebhookTotals) {
+    let outcomes = [
+        ("delivered", totals.delivered),
+        ("given_up", totals.given_up),
+        ("dropped_by_shard", totals.dropped_by_shards),
+        ("dropped_by_queue", totals.dropped_by_full_queues),
+        ("dropped_at_stop", totals.dropped_at_stop),
+    ];
+    for (outcome, count) in outcomes {
+        page.add(&n::WEBHOOK_EVENTS, &[outcome], count);
+    }
+    page.add(&n::WEBHOOK_FAILURES, &[], totals.failed_requests);
+}
+
+fn process(page: &mut Page, desk: &Desk) {
+    let memory = &desk.plan.memory;
+    page.add(&n::MEMORY_USED, &[], memory.used());
+    page.add(&n::MEMORY_LIMIT, &[], memory.limit());
+    page.add(&n::RESIDENT, &[], machine::resident());
+    page.add(&n::CPU, &[], machine::cpu_s());
+    page.add(&n::OPEN_FDS, &[], machine::open_fds());
+    if let Some(most) = machine::max_fds() {
+        page.add(&n::MAX_FDS, &[], most);
+    }
+    page.add(&n::START_TIME, &[], desk.started_s);
+}

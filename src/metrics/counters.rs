@@ -1,0 +1,141 @@
+//! The counters of one shard: plain cells, written by its own thread.
+
+use std::cell::{Cell, RefCell};
+
+/// What a shard counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Count {
+    /// Connections that were accepted and are served.
+    Accepted,
+    /// Of those, the ones that have ended.
+    Ended,
+    /// Accepts that failed, such as for want of descriptors.
+    AcceptFailed,
+    /// Bytes that were read from connections.
+    BytesRead,
+    /// Bytes that the kernel has taken for connections.
+    BytesSent,
+    /// Clients closed because their outbox was full: they read too slowly.
+    Slow,
+    /// Connections ended because no byte moved for `write_stall_ms`.
+    Stalled,
+    /// Requests whose head or body was not there in time.
+    RequestLate,
+    /// Clients that did not answer a ping in time.
+    Silent,
+    /// Connections that did not end in time after a close.
+    EndLate,
+    /// Milliseconds by which the shard came too late to its own timer.
+    LateMs,
+}
+
+const COUNTS: usize = Count::LateMs as usize + 1;
+
+/// How a WebSocket ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Closed {
+    /// The close code; 0 stands for all codes that are in no standard, for a peer may send any.
+    pub code: u16,
+    /// Whether the peer's close frame came first.
+    pub by_peer: bool,
+}
+
+/// Codes that are told apart: those of RFC 6455 and its registry, and those of Pusher.
+fn is_known(code: u16) -> bool {
+    matches!(code, 1000..=1015 | 4000..=4009 | 4100 | 4200..=4202 | 4300..=4302)
+}
+
+/// The counters of one shard.
+#[derive(Debug, Default)]
+pub struct Counters {
+    counts: [Cell<u64>; COUNTS],
+    closed: RefCell<Vec<(Closed, u64)>>,
+}
+
+/// What the counters said at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    counts: [u64; COUNTS],
+    /// How WebSockets ended, and how many did so.
+    pub closed: Vec<(Closed, u64)>,
+}
+
+impl Counters {
+    /// Counts one.
+    pub fn one(&self, what: Count) {
+        self.add(what, 1);
+    }
+
+    /// Counts so many.
+    pub fn add(&self, what: Count, number: u64) {
+        let cell = &self.counts[what as usize];
+        cell.set(cell.get().wrapping_add(number));
+    }
+
+    /// Counts the end of a WebSocket.
+    pub fn closed(&self, code: u16, by_peer: bool) {
+        let code = if is_known(code) { code } else { 0 };
+        let closed = Closed { code, by_peer };
+        let mut all = self.closed.borrow_mut();
+        match all.iter_mut().find(|(known, _)| *known == closed) {
+            Some((_, count)) => *count += 1,
+            None => all.push((closed, 1)),
+        }
+    }
+
+    /// What they say now.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        Totals {
+            counts: std::array::from_fn(|at| self.counts[at].get()),
+            closed: self.closed.borrow().clone(),
+        }
+    }
+}
+
+impl Totals {
+    /// How often something was counted.
+    #[must_use]
+    pub fn get(&self, what: Count) -> u64 {
+        self.counts[what as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counters_start_at_zero_and_add_up() {
+        let counters = Counters::default();
+        assert_eq!(counters.totals(), Totals::default());
+        counters.one(Count::Accepted);
+        counters.add(Count::BytesSent, 10);
+        counters.add(Count::BytesSent, 5);
+        let totals = counters.totals();
+        assert_eq!(
+            (totals.get(Count::Accepted), totals.get(Count::BytesSent)),
+            (1, 15)
+        );
+        assert_eq!(totals.get(Count::BytesRead), 0);
+    }
+
+    #[test]
+    fn peers_cannot_make_up_codes_without_end() {
+        let counters = Counters::default();
+        for code in 0..=u16::MAX {
+            counters.closed(code, true);
+            counters.closed(code, false);
+        }
+        let closed = counters.totals().closed;
+        assert_eq!(closed.len(), 2 * (16 + 10 + 1 + 3 + 3 + 1));
+        let of = |code, by_peer| {
+            let found = closed
+                .iter()
+                .find(|(it, _)| *it == Closed { code, by_peer });
+            found.map(|(_, count)| *count)
+        };
+        assert_eq!((of(1000, true), of(4100, false)), (Some(1), Some(1)));
+        assert_eq!(of(0, true), Some(65_536 - 33));
+    }
+}
