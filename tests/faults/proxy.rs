@@ -130,7 +130,7 @@ async fn carry(client: TcpStream, server: SocketAddr, line: Receiver<Line>) {
             }
         };
         let whole = pump(&upstream, &client, &mut down);
-        let _ = tokio::join!(half, whole); // whoever broke off knows that it did
+        let _ = tokio::try_join!(half, whole); // where one breaks off, the other hears of it
     };
     let reset = async {
         let _ = watched.wait_for(|line| line.end == End::Reset).await;

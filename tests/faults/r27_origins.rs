@@ -2,7 +2,7 @@
 
 use crate::scene::row;
 use crate::support::http::{Http, request};
-use crate::support::pusher::{Client, QUERY, expect_told_and_closed};
+use crate::support::pusher::{Client, Event, QUERY};
 use crate::support::websocket::{NONCE, Ws};
 use std::net::SocketAddr;
 
@@ -66,8 +66,11 @@ fn r27_only_pages_of_listed_hosts_connect() {
             Client::greeted(from(scene.address(), origin)).expect_quiet();
         }
         for origin in REFUSED {
-            println!("r27: {origin:?} is refused");
-            expect_told_and_closed(&mut from(scene.address(), origin), 4009);
+            let mut ws = from(scene.address(), origin);
+            let told = Event::parse(&ws.expect_text());
+            assert_eq!(told.name, "pusher:error", "{origin:?} is let in");
+            assert_eq!(told.error().0, Some(4009), "{origin:?}");
+            ws.expect_close(4009);
         }
     });
 }
