@@ -98,6 +98,8 @@ fmt: ## Format the code
 lint: ## Clippy on everything, warnings are errors
 	$(call say,lints)
 	@cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
+	@# Not among all targets, for it is no part of a plain `cargo test`.
+	@cargo clippy --locked --all-features --test faults -- -D warnings
 
 .PHONY: doc
 doc: ## Build the documentation, warnings are errors, with and without private items
