@@ -42,8 +42,8 @@ impl Served {
         let file = std::env::temp_dir().join(name);
         fs::write(&file, text).expect("temporary files can be written");
         let mut command = Command::new(env!("CARGO_BIN_EXE_shardcast"));
-        command.args(["start", "--port", "0", "--shards", "2", "--config"]);
-        command.arg(&file).stdin(Stdio::null());
+        command.args(["start", "--port", "0", "--admin-port", "0", "--shards", "2"]);
+        command.arg("--config").arg(&file).stdin(Stdio::null());
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = change(&mut command).spawn().expect("the server starts");
         let (to, log) = sync_channel(LINES_MAX);

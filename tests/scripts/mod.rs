@@ -37,7 +37,8 @@ pub fn with_program_set(
     settings: &[&str],
     check: impl FnOnce(u16),
 ) -> String {
-    command.args(["start", "--port", "0", "--shards", SHARDS]);
+    command.args(["start", "--port", "0", "--admin-port", "0"]);
+    command.args(["--shards", SHARDS]);
     command.args(settings);
     // Settings of whoever runs the tests are not the settings under test.
     for (name, _) in std::env::vars_os() {
