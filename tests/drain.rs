@@ -61,9 +61,16 @@ fn a_thousand_clients_are_closed_evenly_and_what_is_under_way_is_delivered() {
     // A publish whose body has begun.
     let body = json!({"name": "late", "channel": "news", "data": ""}).to_string();
     let target = keys().target("POST", "/apps/1/events", &[], body.as_bytes());
-    let whole = request("POST", &target, &[], body.as_bytes());
+    let whole = request("POST", &target, &["Expect: 100-continue"], body.as_bytes());
+    let (head, body) = whole.split_at(whole.len() - body.len());
     let mut backend = Http::connect(served.address);
-    backend.wire.send(&whole[..whole.len() - 1]);
+    backend.wire.send(head);
+    assert_eq!(
+        backend.head_response().status,
+        100,
+        "its body is waited for"
+    );
+    backend.wire.send(&body[..body.len() - 1]);
     let start = Instant::now();
     served.signal(Signal::TERM);
     served.log_to(&["stopping"]);
@@ -77,7 +84,7 @@ fn a_thousand_clients_are_closed_evenly_and_what_is_under_way_is_delivered() {
             TcpStream::connect(served.address).is_err(),
             "nobody is let in"
         );
-        backend.wire.send(&whole[whole.len() - 1..]);
+        backend.wire.send(&body[body.len() - 1..]);
         let response = backend.response();
         assert_eq!(response.status, 200, "{}", response.text());
         let all = readers

@@ -219,12 +219,12 @@ impl Control {
     /// Nobody is accepted any more, and every shard is told to end; says by when. A reload that is
     /// under way is not gone on with.
     fn stop(&self, time: Duration, reloading: &Option<AbortHandle>) -> Instant {
+        self.shut_listeners();
         tracing::info!("stopping");
         self.health.set_draining();
         if let Some(reloading) = reloading {
             reloading.abort();
         }
-        self.shut_listeners();
         self.bridge.stop_all();
         Instant::now() + time
     }
