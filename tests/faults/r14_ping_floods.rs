@@ -3,6 +3,9 @@
 use crate::scene::row;
 use crate::support::pusher::{Client, Event};
 use crate::support::websocket::{FIN, Incoming, PING, PONG, frame};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
 const FLOODERS: usize = 20;
 
@@ -47,5 +50,36 @@ fn r14_pongs_that_nobody_asked_for_are_passed_over() {
             flooder.ws.send(&pongs);
             flooder.expect_quiet();
         }
+    });
+}
+
+#[test]
+fn r14_who_floods_a_shard_does_not_have_it_to_itself() {
+    const ASKED: usize = 300;
+    row("r14-shard").run(|scene| {
+        let pongs = frame(FIN | PONG, [7; 125]).repeat(1_000);
+        let mut flooder = Client::connect_on(scene.address(), "app-key", 0);
+        let mut probe = Client::connect_on(scene.address(), "app-key", 0);
+        let over = AtomicBool::new(false);
+        let mut took: Vec<Duration> = thread::scope(|scope| {
+            scope.spawn(|| {
+                while !over.load(Ordering::Relaxed) {
+                    flooder.ws.send(&pongs);
+                }
+            });
+            let asked = (0..ASKED).map(|_| {
+                let start = Instant::now();
+                probe.expect_quiet();
+                start.elapsed()
+            });
+            let took = asked.collect();
+            over.store(true, Ordering::Relaxed);
+            took
+        });
+        took.sort_unstable();
+        let (half, most) = (took[ASKED / 2], took[ASKED - 1]);
+        println!("r14: beside a flood a ping takes {half:.1?}, at most {most:.1?}");
+        // A tenth of a second is what the executor gives a task that never waits.
+        assert!(half < Duration::from_millis(30), "{half:?}");
     });
 }
