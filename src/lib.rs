@@ -22,7 +22,8 @@
 //! 5 handler                     the public surface: Handler, Client, Endpoint, Router
 //! 4 mesh  net  control          other cores, sockets, tokio
 //! 3 crossing                    every type that changes thread
-//! 2 conn  hub  timer  metrics   state: no I/O, no clock, no executor
+//! 2 conn  hub  timer  tls       state: no I/O, no clock, no executor
+//!   metrics
 //! 1 ws    http  protocol        bytes and values
 //! 0 id    app   limits  error   words
 //! ```
@@ -53,4 +54,5 @@ pub mod shard;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod timer;
+pub mod tls;
 pub mod ws;

@@ -68,6 +68,16 @@ pub const STREAMED_BODY_RATE_MIN: u64 = 500;
 /// Bytes of a file that are read at once, while it is sent.
 pub const FILE_CHUNK: usize = 64 * 1024;
 
+/// Bytes that are encrypted for a connection before its socket has taken them. What its peer does
+/// not read waits in the outbox, which is bounded and counted.
+pub const TLS_AHEAD_MAX: usize = 32 * 1024;
+
+/// Certificates of one server, each for names of its own.
+pub const TLS_PAIRS_MAX: usize = 64;
+
+/// Bytes of a file with certificates or a key: a chain has a few thousand.
+pub const TLS_FILE_MAX: u64 = 1 << 20;
+
 /// Size of a pooled read buffer: what one read takes from a socket at most.
 pub const READ_CHUNK: usize = 16 * 1024;
 

@@ -46,6 +46,7 @@ impl Line {
         Self {
             life,
             timing: Timing {
+                agree_ms: config.head_timeout_ms,
                 head_ms: config.head_timeout_ms,
                 body_ms: config.body_timeout_ms,
                 keep_alive_ms: config.keep_alive_ms,

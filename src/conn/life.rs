@@ -4,6 +4,8 @@
 /// Where a connection is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
+    /// Keys are agreed on, where TLS is spoken.
+    Agreeing,
     /// A request's head is arriving; the deadline counts from its first byte, or from accept.
     Head,
     /// A request's body is arriving.
@@ -23,6 +25,8 @@ pub enum Stage {
 /// How long each stage may last, in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timing {
+    /// To agree on keys, from accept.
+    pub agree_ms: u64,
     /// A whole head, from the first byte.
     pub head_ms: u64,
     /// A whole body.
@@ -142,6 +146,7 @@ impl Life {
         let stage = match self.stage {
             // Bytes still move, or the stall timer ends it.
             Stage::KeepAlive | Stage::Closing if self.is_blocked() => NEVER,
+            Stage::Agreeing => self.since_ms.saturating_add(timing.agree_ms),
             Stage::Head => self.since_ms.saturating_add(timing.head_ms),
             Stage::Body => self.since_ms.saturating_add(timing.body_ms),
             Stage::KeepAlive => self.since_ms.saturating_add(timing.keep_alive_ms),
@@ -169,7 +174,7 @@ impl Life {
         }
         match self.stage {
             Stage::Head | Stage::Body => Some(Overdue::Request),
-            Stage::KeepAlive | Stage::Closing => Some(Overdue::End),
+            Stage::Agreeing | Stage::KeepAlive | Stage::Closing => Some(Overdue::End),
             Stage::Busy => None,
             Stage::Open => {
                 self.enter(Stage::Pinged, now_ms);
@@ -196,6 +201,7 @@ mod tests {
     use super::*;
 
     const TIMING: Timing = Timing {
+        agree_ms: 5_000,
         head_ms: 5_000,
         body_ms: 10_000,
         keep_alive_ms: 75_000,
@@ -218,6 +224,18 @@ mod tests {
         life.heard(4_999);
         assert_eq!(life.expire(4_999, &TIMING), None);
         assert_eq!(life.expire(5_000, &TIMING), Some(Overdue::Request));
+    }
+
+    #[test]
+    fn keys_are_agreed_on_in_time_or_not_at_all() {
+        // R07
+        let mut life = Life::new(0);
+        life.enter(Stage::Agreeing, 0);
+        life.heard(4_999);
+        assert_eq!(life.expire(4_999, &TIMING), None);
+        assert_eq!(life.expire(5_000, &TIMING), Some(Overdue::End));
+        life.enter(Stage::Head, 4_999);
+        assert_eq!(life.due_ms(&TIMING), 9_999, "a head has its own time");
     }
 
     #[test]

@@ -17,6 +17,7 @@ pub struct Request<'a> {
     body: Body<'a>,
     pattern: &'a str,
     peer: Option<SocketAddr>,
+    is_tls: bool,
     clock: &'a Clock,
     /// The methods that the router says may be used.
     allow: &'a str,
@@ -28,7 +29,7 @@ impl<'a> Request<'a> {
         head: &'a Head<'a>,
         body: Body<'a>,
         pattern: &'a str,
-        peer: Option<SocketAddr>,
+        (peer, is_tls): (Option<SocketAddr>, bool),
         clock: &'a Clock,
     ) -> Self {
         Self {
@@ -36,6 +37,7 @@ impl<'a> Request<'a> {
             body,
             pattern,
             peer,
+            is_tls,
             clock,
             allow: "",
             extensions: Extensions::default(),
@@ -223,6 +225,13 @@ impl<'a> Request<'a> {
         self.peer
     }
 
+    /// Whether it came over TLS that ends here. Behind a proxy that speaks TLS in this server's
+    /// place it did not.
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        self.is_tls
+    }
+
     /// The body; empty as long as it was not read. Handlers and function routes that take bodies
     /// whole have it from the start, middleware and whoever takes them while they arrive after
     /// [`Request::read_body`].
@@ -327,7 +336,7 @@ mod tests {
         let mut body = body.as_bytes().to_vec();
         let clock = Clock::system();
         let body = Body::in_hand(&mut body);
-        let mut request = Request::new(&head, body, "/room/{id}", None, &clock);
+        let mut request = Request::new(&head, body, "/room/{id}", (None, false), &clock);
         assert!(request.body().is_empty(), "it was not asked for");
         #[expect(
             clippy::disallowed_methods,

@@ -11,6 +11,10 @@ pub enum Count {
     Ended,
     /// Accepts that failed, such as for want of descriptors.
     AcceptFailed,
+    /// TLS handshakes that came to their end.
+    Agreed,
+    /// Those that did not: refused, given up, or too late.
+    Disagreed,
     /// Bytes that were read from connections.
     BytesRead,
     /// Bytes that the kernel has taken for connections.

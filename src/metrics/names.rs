@@ -114,6 +114,13 @@ names! {
         SHARD,
         "Accepts that failed, such as for want of descriptors."
     );
+    TLS_HANDSHAKES =
+        counter("tls_handshakes_total", SHARD, "TLS handshakes that came to their end.");
+    TLS_FAILURES = counter(
+        "tls_handshake_errors_total",
+        SHARD,
+        "TLS handshakes that did not: refused, given up, or too late."
+    );
     RECEIVED_BYTES = counter("received_bytes_total", SHARD, "Bytes read from connections.");
     SENT_BYTES = counter("sent_bytes_total", SHARD, "Bytes the kernel took for connections.");
     CLOSES = counter(

@@ -10,12 +10,14 @@
     reason = "glommio takes over a listener only by its number: ADR 0002"
 )]
 
+use crate::tls::Store;
 use glommio::net::{TcpListener, TcpStream};
 use glommio::timer::sleep;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Ends a connection with a reset: its peer cannot take the end for one that was meant.
@@ -27,6 +29,15 @@ pub(super) fn reset(stream: &TcpStream) -> io::Result<()> {
     // borrow lasts.
     let socket = unsafe { BorrowedFd::borrow_raw(stream.as_raw_fd()) };
     Ok(rustix::net::connect_unspec(socket)?)
+}
+
+/// A listener, and what is shown to who connects there over TLS; without that it is in clear.
+#[derive(Debug)]
+pub struct Entrance {
+    /// Where connections come from.
+    pub listener: Listener,
+    /// Certificates and keys.
+    pub tls: Option<Arc<Store>>,
 }
 
 /// How listeners are made.

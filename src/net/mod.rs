@@ -20,12 +20,13 @@ mod send_ring;
 pub mod sockets;
 pub mod stream;
 pub mod tasks;
+mod tls;
 mod ways_out;
 mod writer;
 
 pub use census::Counted;
 pub use clock::Clock;
-pub use listener::{Listener, ListenerOptions};
+pub use listener::{Entrance, Listener, ListenerOptions};
 pub use outflow::Outflow;
 pub use pool::Buffer;
 pub use reader::Reader;

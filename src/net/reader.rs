@@ -6,6 +6,7 @@ use super::stream::Stream;
 use super::tasks::pause_ms;
 use crate::id::ClientId;
 use crate::limits::READ_CHUNK;
+use crate::metrics::Count;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::pin;
@@ -40,6 +41,26 @@ impl Reader {
     #[must_use]
     pub fn sockets(&self) -> &Rc<Sockets> {
         &self.sockets
+    }
+
+    /// Whether what is read was sent encrypted.
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        self.stream.is_tls()
+    }
+
+    /// Agrees on keys with a client of TLS, once, before anything is read.
+    ///
+    /// # Errors
+    /// When it does not come to that: the peer went away, took too long, or nothing that both
+    /// sides speak was found.
+    pub async fn agree(&self) -> io::Result<()> {
+        let agreed = poll_fn(|cx| self.stream.poll_agree(cx)).await;
+        self.sockets.counters().one(match agreed {
+            Ok(()) => Count::Agreed,
+            Err(_) => Count::Disagreed,
+        });
+        agreed
     }
 
     /// Waits until something can be read, without a buffer, then reads it. `None` is the end of

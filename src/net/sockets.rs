@@ -16,7 +16,7 @@ use crate::ws::deflate::{Deflate, Inflater};
 use crate::ws::{Frame, Frames};
 use hashbrown::HashMap;
 use std::cell::{Cell, RefCell};
-use std::net::{Shutdown, SocketAddr};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -119,6 +119,9 @@ impl Sockets {
         let now_ms = self.clock.now_ms();
         let peer = stream.peer_addr();
         let client = self.table.borrow_mut().insert(now_ms)?;
+        if stream.is_tls() {
+            self.enter(client, Stage::Agreeing);
+        }
         let stream = Rc::new(stream);
         let mut streams = self.streams.borrow_mut();
         let slot = client.slot() as usize;
@@ -143,7 +146,8 @@ impl Sockets {
     pub fn remove(&self, client: ClientId) {
         let known = self.table.borrow().get(client).is_some();
         if known {
-            self.streams.borrow_mut()[client.slot() as usize] = None;
+            let stream = self.streams.borrow_mut()[client.slot() as usize].take();
+            stream.inspect(|stream| stream.say_end());
             self.table.borrow_mut().remove(client);
             self.counters.one(Count::Ended);
         }
@@ -324,20 +328,6 @@ impl Sockets {
             .is_none_or(|connection| connection.life.stage() == Stage::Closing)
     }
 
-    /// Waits until everything of a client has left, or it was given up.
-    pub async fn drained(&self, client: ClientId) {
-        let _ = self.all_left(client).await; // either way there is nothing to wait for
-    }
-
-    /// Bytes that wait for a client.
-    #[must_use]
-    pub fn backlog(&self, client: ClientId) -> usize {
-        self.table
-            .borrow()
-            .get(client)
-            .map_or(0, |connection| connection.outbox.bytes())
-    }
-
     /// Live connections, whatever they speak.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -353,7 +343,7 @@ impl Sockets {
     /// Ends the connections that wait for a request.
     pub fn end_idle_requests(&self) {
         let table = self.table.borrow();
-        let idle = |stage| matches!(stage, Stage::KeepAlive | Stage::Head);
+        let idle = |stage| matches!(stage, Stage::KeepAlive | Stage::Head | Stage::Agreeing);
         let found = table.iter().filter(|(_, c)| idle(c.life.stage()));
         let clients: Vec<_> = found
             .map(|(client, c)| (client, c.outbox.is_empty()))
@@ -373,7 +363,7 @@ impl Sockets {
             self.abort(client);
         }
         for stream in self.streams.borrow().iter().flatten() {
-            stream.shutdown(Shutdown::Both);
+            stream.shutdown();
         }
     }
 
@@ -392,7 +382,7 @@ impl Sockets {
             if ends_body && let Err(error) = stream.reset() {
                 tracing::debug!(?client, %error, "a connection could not be reset");
             }
-            stream.shutdown(Shutdown::Both);
+            stream.shutdown();
         }
     }
 
@@ -413,12 +403,6 @@ impl Sockets {
     pub(super) fn stream(&self, client: ClientId) -> Option<Rc<Stream>> {
         self.table.borrow().get(client)?;
         self.streams.borrow().get(client.slot() as usize)?.clone()
-    }
-
-    pub(super) fn end_sending(&self, client: ClientId) {
-        if let Some(stream) = self.stream(client) {
-            stream.shutdown(Shutdown::Write);
-        }
     }
 
     /// A reader that cannot keep up: what has not begun to leave is dropped, and it is told to

@@ -77,6 +77,20 @@ impl Sockets {
         }
     }
 
+    /// Waits until everything of a client has left, or it was given up.
+    pub async fn drained(&self, client: ClientId) {
+        let _ = self.all_left(client).await; // either way there is nothing to wait for
+    }
+
+    /// Bytes that wait for a client.
+    #[must_use]
+    pub fn backlog(&self, client: ClientId) -> usize {
+        self.table
+            .borrow()
+            .get(client)
+            .map_or(0, |connection| connection.outbox.bytes())
+    }
+
     /// A message to the client begins to leave in pieces; false when another one does already.
     ///
     /// # Errors

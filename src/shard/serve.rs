@@ -109,6 +109,9 @@ impl Requests {
     async fn run(self) -> Option<Boxed<'static, ()>> {
         let sockets = &self.shard.sockets;
         let client = self.reader.client();
+        if self.reader.is_tls() && !self.agree().await {
+            return None;
+        }
         let mut kept = Vec::new();
         loop {
             let waits = kept.is_empty();
@@ -160,6 +163,20 @@ impl Requests {
                 sockets.enter(client, Stage::Head);
             }
         }
+    }
+
+    /// Agrees on keys; says whether it came to that.
+    async fn agree(&self) -> bool {
+        let (sockets, client) = (&self.shard.sockets, self.reader.client());
+        match Box::pin(self.reader.agree()).await {
+            Ok(()) => sockets.enter(client, Stage::Head),
+            Err(error) => {
+                tracing::debug!(?client, peer = ?self.peer, %error, "no TLS with a client");
+                sockets.end(client);
+                return false;
+            }
+        }
+        true
     }
 
     /// Serves the request at the start of `bytes`; says how many of them it used. What a body's
@@ -216,7 +233,8 @@ impl Requests {
         sockets.enter(client, Stage::Busy);
         let mut stream = BodyStream::new(reader, decoder, head.expect_continue);
         let body = Body::arriving(&mut stream, early);
-        let request = Request::new(head, body, found.pattern, self.peer, sockets.clock());
+        let from = (self.peer, self.reader.is_tls());
+        let request = Request::new(head, body, found.pattern, from, sockets.clock());
         // A handshake has no body.
         let response = self.answered(found, request, &Upgraded::default()).await;
         let may_go_on = stream.may_go_on(early);
@@ -235,7 +253,8 @@ impl Requests {
         let upgraded = Upgraded::default();
         let clock = self.shard.sockets.clock();
         let body = Body::in_hand(body);
-        let request = Request::new(head, body, found.pattern, self.peer, clock);
+        let from = (self.peer, self.reader.is_tls());
+        let request = Request::new(head, body, found.pattern, from, clock);
         let response = self.answered(found, request, &upgraded).await;
         let serve = upgraded.take().filter(|_| response.status() == 101);
         // Nobody asks for a page where a WebSocket was refused: the connection is not kept.

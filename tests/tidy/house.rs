@@ -83,6 +83,7 @@ pub const HOUSE: House = House {
         ("conn", 2),
         ("hub", 2),
         ("timer", 2),
+        ("tls", 2),
         ("metrics", 2),
         ("ws", 1),
         ("http", 1),

@@ -106,6 +106,8 @@ fn counted(page: &mut Page, shard: &str, totals: &Totals) {
         (&n::ACCEPTED, Count::Accepted),
         (&n::ENDED, Count::Ended),
         (&n::ACCEPT_FAILED, Count::AcceptFailed),
+        (&n::TLS_HANDSHAKES, Count::Agreed),
+        (&n::TLS_FAILURES, Count::Disagreed),
         (&n::RECEIVED_BYTES, Count::BytesRead),
         (&n::SENT_BYTES, Count::BytesSent),
         (&n::SLOW_CONSUMERS, Count::Slow),
