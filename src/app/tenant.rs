@@ -20,6 +20,9 @@ pub struct App {
     /// Whether the app accepts anybody. Default `true`; when `false`, clients get 4003 and backends
     /// 403.
     pub enabled: bool,
+    /// Whether clients have to connect over TLS; others are closed with 4000 (H7), and pusher-js
+    /// comes back over TLS by itself. Backends may do as they like. Default `false`.
+    pub tls_only: bool,
     /// Whether clients may trigger `client-` events. Default `false`.
     pub client_events: bool,
     /// Most connections at the same time, over all shards. Default `None`: unlimited.
@@ -111,6 +114,7 @@ impl App {
             key: key.into(),
             secret: secret.into(),
             enabled: true,
+            tls_only: false,
             client_events: false,
             max_connections: None,
             activity_timeout_s: 120,

@@ -42,6 +42,11 @@ impl Bridge {
         self.orders.clone()
     }
 
+    /// How many shards there are.
+    pub(super) fn shards(&self) -> usize {
+        self.orders.len()
+    }
+
     /// Orders every shard to stop. One that has ended already does not hear it.
     pub(super) fn stop_all(&self) {
         self.order_all(|| ToShard::Stop);

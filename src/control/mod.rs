@@ -5,6 +5,7 @@
 pub mod admin;
 mod bridge;
 mod calls;
+mod certificates;
 mod ending;
 pub mod machine;
 mod reload;
@@ -15,6 +16,9 @@ pub mod webhook;
 
 pub use bridge::{Bridge, bridge};
 pub use calls::{CallError, CallQueue, Calls, calls};
+pub use certificates::{
+    Certificate, CertificateError, CertificateFiles, Certificates, ReadCertificates, Reload,
+};
 pub use ending::{Ended, Ending, ending};
 pub use reload::{Reloaded, Source};
 pub use runtime::{Work, WorkError, Worker, runtime};

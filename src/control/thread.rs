@@ -2,6 +2,7 @@
 
 use super::admin::{self, Health};
 use super::bridge::Bridge;
+use super::certificates::Certificates;
 use super::reload::{Reloader, Source};
 use super::watchdog::{Finding, Watchdog};
 use super::webhook;
@@ -44,6 +45,8 @@ const WEBHOOKS_TIMEOUT: Duration = Duration::from_secs(2);
 pub struct Control {
     /// Its ends of the bridge.
     pub bridge: Bridge,
+    /// What clients of TLS are shown, if it is spoken.
+    pub certificates: Option<Arc<Certificates>>,
     /// Second handles on all listeners, to end accepting at once.
     pub listeners: Vec<Socket>,
     /// Whether SIGINT and SIGTERM stop the server.
@@ -97,9 +100,12 @@ impl Control {
         }
         let stop_time = Rc::new(Cell::new(self.stop_time));
         let reloading = self.reload(webhooks.as_ref(), &stop_time)?;
-        let mut starting = self.listeners.len();
-        let mut serving = self.listeners.len();
-        let mut running = self.listeners.len();
+        if let Some(certificates) = self.certificates.take() {
+            let hangup = self.signals.then(|| signal(SignalKind::hangup()));
+            tokio::task::spawn_local(certificates.watch(hangup.transpose()?));
+        }
+        let shards = self.bridge.shards();
+        let (mut starting, mut serving, mut running) = (shards, shards, shards);
         let mut started = Some(started);
         let mut stopping = None;
         let mut looked = Instant::now();

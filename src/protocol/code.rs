@@ -23,6 +23,8 @@ pub enum Code {
     TooBig,
     /// 1011: a handler failed.
     InternalError,
+    /// 4000: the app is served over TLS only.
+    TlsOnly,
     /// 4001: no app has this key.
     UnknownApp,
     /// 4003: the app is switched off.
@@ -49,7 +51,7 @@ pub enum Code {
 
 impl Code {
     /// Every code.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Normal,
         Self::GoingAway,
         Self::ProtocolError,
@@ -58,6 +60,7 @@ impl Code {
         Self::PolicyViolation,
         Self::TooBig,
         Self::InternalError,
+        Self::TlsOnly,
         Self::UnknownApp,
         Self::AppDisabled,
         Self::OverQuota,
@@ -83,6 +86,7 @@ impl Code {
             Self::PolicyViolation => 1008,
             Self::TooBig => 1009,
             Self::InternalError => 1011,
+            Self::TlsOnly => 4000,
             Self::UnknownApp => 4001,
             Self::AppDisabled => 4003,
             Self::OverQuota => 4004,
@@ -109,6 +113,7 @@ impl Code {
             Self::PolicyViolation => "Too many refused messages",
             Self::TooBig => "Message too big",
             Self::InternalError => "Internal error",
+            Self::TlsOnly => "The app takes clients over TLS only: connect with wss://",
             Self::UnknownApp => {
                 "App key not in this cluster. Did you forget to specify the cluster?"
             }

@@ -105,6 +105,9 @@ impl Pusher {
         if !values.enabled {
             return Err(Session::Refused(Code::AppDisabled));
         }
+        if values.tls_only && !request.is_tls() {
+            return Err(Session::Refused(Code::TlsOnly)); // H7
+        }
         if !origin::is_allowed(&values.allowed_origins, request.header("origin")) {
             return Err(Session::Origin);
         }

@@ -14,6 +14,8 @@ use super::placement::{Placement, display_cores};
 pub struct Banner<'a> {
     /// Where the server listens, with the port it really got.
     pub address: SocketAddr,
+    /// Where TLS is spoken, which may be the same.
+    pub tls_address: Option<SocketAddr>,
     /// The configuration in force.
     pub config: &'a Config,
     /// Where metrics and health are answered, if anywhere.
@@ -49,16 +51,21 @@ impl Banner<'_> {
     }
 
     fn listening(&self, text: &mut String, paint: &Paint) {
-        let (near, prefix) = (self.near(), &self.config.path_prefix);
-        let addresses = match self.config.apps.is_empty() {
-            true => [format!("ws://{near}"), format!("http://{near}")],
-            false => [
-                format!("ws://{near}{prefix}/app/<key>"),
-                format!("http://{near}{prefix}/apps/<id>/events"),
-            ],
-        };
-        for (label, address) in ["listening", ""].into_iter().zip(addresses) {
-            line(text, label, &paint.bold(&address));
+        let clear = (self.tls_address != Some(self.address)).then_some((self.address, ""));
+        let encrypted = self.tls_address.map(|address| (address, "s"));
+        let mut label = "listening";
+        for (address, s) in clear.into_iter().chain(encrypted) {
+            let (near, prefix) = (near(address), &self.config.path_prefix);
+            let addresses = match self.config.apps.is_empty() {
+                true => [format!("ws{s}://{near}"), format!("http{s}://{near}")],
+                false => [
+                    format!("ws{s}://{near}{prefix}/app/<key>"),
+                    format!("http{s}://{near}{prefix}/apps/<id>/events"),
+                ],
+            };
+            for address in addresses {
+                line(text, std::mem::take(&mut label), &paint.bold(&address));
+            }
         }
         if self.address.ip().is_unspecified() {
             // Whether `::` takes IPv4 too is up to the system.
@@ -68,7 +75,11 @@ impl Banner<'_> {
                 "address"
             };
             let port = self.address.port();
-            let rest = format!("and on every other {kind} of this machine, port {port}");
+            let ports = match self.tls_address {
+                Some(tls) if tls != self.address => format!("ports {port} and {}", tls.port()),
+                _ => format!("port {port}"),
+            };
+            let rest = format!("and on every other {kind} of this machine, {ports}");
             line(text, "", &rest);
         }
         if let Some(admin) = self.admin {
@@ -112,9 +123,13 @@ impl Banner<'_> {
 
     /// What to do now: something a newcomer can do in one step, then the next two.
     fn next(&self, text: &mut String, paint: &Paint) {
-        let near = self.near();
         if self.config.demo {
-            let page = paint.bold(&format!("http://{near}/"));
+            let s = if self.tls_address == Some(self.address) {
+                "s"
+            } else {
+                ""
+            };
+            let page = paint.bold(&format!("http{s}://{}/", near(self.address)));
             line(text, "try it", &format!("open {page} in a browser"));
         }
         if let Some(app) = self.config.apps.first() {
@@ -137,18 +152,21 @@ impl Banner<'_> {
             "" => String::new(),
             prefix => format!("wsPath: {prefix:?}, "),
         };
+        let (port, tls) = match self.tls_address {
+            Some(address) => (format!("wssPort: {}", address.port()), true),
+            None => (format!("wsPort: {}", self.address.port()), false),
+        };
         format!(
-            "new Pusher({key:?}, {{ wsHost: {:?}, wsPort: {}, {path}forceTLS: false, \
+            "new Pusher({key:?}, {{ wsHost: {:?}, {port}, {path}forceTLS: {tls}, \
              cluster: \"\", enabledTransports: [\"ws\"] }})",
             near_host(self.address.ip()),
-            self.address.port(),
         )
     }
+}
 
-    /// The address as it is reached from this machine.
-    fn near(&self) -> SocketAddr {
-        SocketAddr::new(near_ip(self.address.ip()), self.address.port())
-    }
+/// The address as it is reached from this machine.
+fn near(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(near_ip(address.ip()), address.port())
 }
 
 fn near_ip(ip: IpAddr) -> IpAddr {
@@ -243,6 +261,7 @@ mod tests {
         let warnings = ["few files".to_owned(), "slow cores".to_owned()];
         Banner {
             address,
+            tls_address: None,
             config,
             admin: Some("0.0.0.0:9601".parse().unwrap()),
             placement,
@@ -250,6 +269,42 @@ mod tests {
             program: "shardcast",
         }
         .render(colour)
+    }
+
+    #[test]
+    fn tls_is_told_where_it_is_spoken() {
+        let config = demo();
+        let render = |tls: &str| {
+            Banner {
+                address: "127.0.0.1:6001".parse().unwrap(),
+                tls_address: Some(tls.parse().unwrap()),
+                config: &config,
+                admin: None,
+                placement: &placement(),
+                warnings: &[],
+                program: "shardcast",
+            }
+            .render(false)
+        };
+        let both = render("127.0.0.1:6002");
+        for part in [
+            "listening  ws://127.0.0.1:6001/app/<key>",
+            "wss://127.0.0.1:6002/app/<key>",
+            "https://127.0.0.1:6002/apps/<id>/events",
+            "open http://127.0.0.1:6001/ in",
+            "wssPort: 6002, forceTLS: true",
+        ] {
+            assert!(both.contains(part), "{both}");
+        }
+        let alone = render("127.0.0.1:6001");
+        assert!(
+            !alone.contains(" ws://") && !alone.contains(" http://"),
+            "{alone}"
+        );
+        assert!(
+            alone.contains("listening  wss://127.0.0.1:6001/app/<key>"),
+            "{alone}"
+        );
     }
 
     #[test]

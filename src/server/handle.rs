@@ -2,10 +2,11 @@
 
 use super::placement::Placement;
 use super::preflight::{Refusal, Warning};
-use crate::control::Outcome;
+use crate::control::{Certificates, Outcome};
 use crate::error::ConfigError;
 use crate::handler::ServerHandle;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::{fmt, io};
 
 /// Why a server did not start, or how it ended when that was not asked for.
@@ -21,6 +22,8 @@ pub enum ServerError {
     Thread(io::Error),
     /// A shard could not start or was lost; the server is of no use without it.
     Shard(String),
+    /// A certificate or its key cannot be used.
+    Tls(String),
     /// A webhook's endpoint cannot be used.
     Webhook(String),
     /// A second signal cut the stop short.
@@ -29,14 +32,14 @@ pub enum ServerError {
 
 impl ServerError {
     /// What the process exits with, in the words of sysexits: 69 when the machine or an address
-    /// refuses, 70 when a shard was lost, 78 when a webhook makes no sense.
+    /// refuses, 70 when a shard was lost, 78 when a webhook or a certificate makes no sense.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Preflight(_) | Self::Bind(..) | Self::Admin(..) | Self::Thread(_) => {
                 Refusal::EXIT_CODE
             }
-            Self::Webhook(_) => ConfigError::EXIT_CODE,
+            Self::Tls(_) | Self::Webhook(_) => ConfigError::EXIT_CODE,
             Self::Shard(_) => 70,
             Self::Cut => 1,
         }
@@ -50,7 +53,7 @@ impl fmt::Display for ServerError {
             Self::Bind(address, error) if error.kind() == io::ErrorKind::AddrInUse => write!(
                 f,
                 "cannot listen on {address}: another program does already; stop it, or choose \
-                 another port with --port or SOKETI_PORT"
+                 another port with --port, SOKETI_PORT or --tls-port"
             ),
             Self::Bind(address, error) => write!(f, "cannot listen on {address}: {error}"),
             Self::Admin(address, error) if error.kind() == io::ErrorKind::AddrInUse => write!(
@@ -61,6 +64,7 @@ impl fmt::Display for ServerError {
             Self::Admin(address, error) => {
                 write!(f, "cannot answer for metrics on {address}: {error}")
             }
+            Self::Tls(reason) => write!(f, "TLS cannot be spoken: {reason}"),
             Self::Thread(error) => write!(f, "cannot start a thread: {error}"),
             Self::Shard(reason) | Self::Webhook(reason) => f.write_str(reason),
             Self::Cut => f.write_str("stopped at once by a second signal"),
@@ -75,15 +79,19 @@ pub(super) struct About {
     pub(super) placement: Placement,
     pub(super) warnings: Vec<Warning>,
     pub(super) admin: Option<SocketAddr>,
+    pub(super) tls_address: Option<SocketAddr>,
+    pub(super) certificates: Option<Arc<Certificates>>,
 }
 
 impl About {
-    /// Without an admin port.
+    /// Without an admin port, and without TLS.
     pub(super) fn new(placement: Placement, warnings: Vec<Warning>) -> Self {
         Self {
             placement,
             warnings,
             admin: None,
+            tls_address: None,
+            certificates: None,
         }
     }
 }
@@ -104,6 +112,19 @@ impl ServerHandle {
     #[must_use]
     pub fn admin_addr(&self) -> Option<SocketAddr> {
         self.started().admin
+    }
+
+    /// Where TLS is spoken: where [`local_addr`](Self::local_addr) is, or at a port of its own.
+    /// `None` when the server has no certificate.
+    #[must_use]
+    pub fn tls_addr(&self) -> Option<SocketAddr> {
+        self.started().tls_address
+    }
+
+    /// The certificates that clients are shown. `None` when TLS is not spoken.
+    #[must_use]
+    pub fn certificates(&self) -> Option<&Arc<Certificates>> {
+        self.started().certificates.as_ref()
     }
 
     /// What the operator should know about the machine.

@@ -68,6 +68,8 @@ impl InMemory {
             placement,
             warnings: Vec::new(),
             admin: None,
+            tls_address: None,
+            certificates: None,
         };
         let handle = ServerHandle::new(Parts {
             address: SocketAddr::new(config.host, config.port),

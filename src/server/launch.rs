@@ -2,6 +2,7 @@
 
 use super::builder::{Builder, Reread};
 use super::config::{AdminPort, Config};
+use super::doors;
 use super::handle::{About, ServerError};
 use super::live::{Slots, live, stop_time};
 use super::placement;
@@ -19,12 +20,11 @@ use crate::handler::{Parts, ServerHandle, mark_own_thread};
 use crate::hub;
 use crate::limits::NOTICE_BATCHES;
 use crate::mesh::{Port, mesh};
-use crate::net::{Clock, Listener, ListenerOptions};
+use crate::net::{Clock, Entrance};
 use crate::pusher;
 use crate::shard::{self, Place, Routes, Setup};
 use std::any::Any;
 use std::io;
-use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
@@ -38,12 +38,7 @@ pub(super) fn start(builder: Builder) -> Result<ServerHandle, ServerError> {
     let placement = placement::place(&cores, &config.cores, config.shards);
     let verdict = preflight::run(placement.shards.len(), config.ring_depth);
     let verdict: Verdict = verdict.map_err(ServerError::Preflight)?;
-    let address = SocketAddr::new(config.host, config.port);
-    let refused = |error| ServerError::Bind(address, error);
-    let listeners = listen(address, placement.shards.len(), config).map_err(refused)?;
-    let address = listeners[0].local_addr().map_err(refused)?;
-    let handles = (listeners.iter().map(Listener::handle)).collect::<io::Result<Vec<_>>>();
-    let handles = handles.map_err(|error| ServerError::Bind(address, error))?;
+    let doors = doors::open(config, placement.shards.len())?;
 
     let shards = placement.shards.len() as u16;
     let (bridge, orders, reports) = bridge(placement.shards.len());
@@ -56,21 +51,25 @@ pub(super) fn start(builder: Builder) -> Result<ServerHandle, ServerError> {
     let runtime = runtime().map_err(ServerError::Thread)?;
     let (cores, control_core) = (placement.shards.clone(), placement.control);
     let handle = ServerHandle::new(Parts {
-        address,
+        address: doors.address,
         calls,
         reports: reports.clone(),
         ended,
         webhooks: webhooks.counts(),
         about: Box::new(About {
             admin: admin.as_ref().map(|plan| plan.address),
+            tls_address: doors.tls_address,
+            certificates: doors.certificates.clone(),
             ..About::new(placement, verdict.warnings)
         }),
         home: None,
     });
     let pulses: Vec<Arc<Pulse>> = (0..shards).map(|_| Arc::default()).collect();
-    let parts = ports.into_iter().zip(listeners).zip(orders).zip(queues);
-    for (core, (((port, listener), orders), calls)) in cores.into_iter().zip(parts) {
-        let place = place(config, core, verdict.ring_depth, listener);
+    let parts = (ports.into_iter().zip(doors.entrances))
+        .zip(orders)
+        .zip(queues);
+    for (core, (((port, entrances), orders), calls)) in cores.into_iter().zip(parts) {
+        let place = place(config, core, verdict.ring_depth, entrances);
         let ends = Ends {
             orders,
             calls,
@@ -86,7 +85,8 @@ pub(super) fn start(builder: Builder) -> Result<ServerHandle, ServerError> {
     let control = Control {
         bridge,
         webhooks: Some(webhooks),
-        listeners: handles,
+        listeners: doors.handles,
+        certificates: doors.certificates,
         signals: builder.signals,
         stop_time: stop_time(&builder.config),
         reload: (builder.reread).map(|reread| source(reread, &builder.config, shards)),
@@ -102,13 +102,13 @@ pub(super) fn start(builder: Builder) -> Result<ServerHandle, ServerError> {
     }
 }
 
-fn place(config: &Config, core: usize, ring_depth: usize, listener: Listener) -> Place {
+fn place(config: &Config, core: usize, ring_depth: usize, entrances: Vec<Entrance>) -> Place {
     Place {
         core,
         ring_depth,
         io_memory: EXECUTOR_IO_MEMORY,
         spin: Duration::from_micros(config.spin_us),
-        listener,
+        entrances,
     }
 }
 
@@ -218,23 +218,6 @@ pub(super) struct Ends {
     pub(super) server: ServerHandle,
     pub(super) worker: Worker,
     pub(super) pulse: Arc<Pulse>,
-}
-
-/// One listener a shard. The first one takes the port for itself for a moment, so that a port
-/// another server shares is told from a free one.
-fn listen(address: SocketAddr, shards: usize, config: &Config) -> io::Result<Vec<Listener>> {
-    let options = ListenerOptions {
-        backlog: config.backlog,
-        ..ListenerOptions::default()
-    };
-    Listener::probe(address)?;
-    let first = Listener::bind(address, &options)?;
-    let address = first.local_addr()?;
-    let mut listeners = vec![first];
-    for _ in 1..shards {
-        listeners.push(Listener::bind(address, &options)?);
-    }
-    Ok(listeners)
 }
 
 /// A shard of this server.

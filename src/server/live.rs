@@ -26,7 +26,7 @@ pub(super) fn live(config: &Config, shards: u16) -> Live {
     Live {
         outbox_bytes: config.outbox_bytes,
         timing: Timing {
-            agree_ms: config.head_timeout_ms,
+            agree_ms: config.tls_handshake_timeout_ms,
             head_ms: config.head_timeout_ms,
             body_ms: config.body_timeout_ms,
             keep_alive_ms: config.keep_alive_ms,

@@ -8,6 +8,7 @@
 pub mod banner;
 mod builder;
 pub mod config;
+mod doors;
 mod handle;
 #[cfg(feature = "testing")]
 mod in_memory;

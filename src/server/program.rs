@@ -6,8 +6,10 @@
 use super::banner::{Banner, wants_colour};
 use super::builder::{Read, Reread, Server};
 use super::config::{self, Asked, Config, Halt, Invocation, Unconfigured};
+use super::doors;
 use super::placement;
 use super::preflight::{self, Refusal};
+use crate::control::Certificates;
 use crate::handler::{Router, ServerHandle};
 use crate::shard::Routes;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -224,6 +226,13 @@ fn halted(halt: &Halt) -> ExitCode {
 
 fn check(asked: &Invocation, cores: &placement::Cores) -> ExitCode {
     let placement = placement::place(cores, &asked.config.cores, asked.config.shards);
+    let certificates = match doors::certificates(&asked.config) {
+        Ok(certificates) => certificates,
+        Err(error) => {
+            complain(&format!("shardcast: {error}\n"));
+            return ExitCode::from(error.exit_code());
+        }
+    };
     match preflight::run(placement.shards.len(), asked.config.ring_depth) {
         Err(refusal) => {
             complain(&format!("shardcast: {refusal}\n"));
@@ -232,7 +241,8 @@ fn check(asked: &Invocation, cores: &placement::Cores) -> ExitCode {
         Ok(found) => {
             let own = asked.warnings.iter().cloned().chain(placement.warning);
             let found = found.warnings.iter().map(ToString::to_string);
-            for warning in own.chain(found) {
+            let shown = certificates.iter().flat_map(Certificates::warnings);
+            for warning in own.chain(found).chain(shown) {
                 say(&format!("warning: {warning}\n"));
             }
             say("The configuration is good, and this machine can run it.\n");
@@ -244,11 +254,18 @@ fn check(asked: &Invocation, cores: &placement::Cores) -> ExitCode {
 fn greet(program: &str, config: &Config, mut warnings: Vec<String>, handle: &ServerHandle) {
     warnings.extend(handle.placement().warning.clone());
     warnings.extend(handle.warnings().iter().map(ToString::to_string));
+    warnings.extend(
+        handle
+            .certificates()
+            .into_iter()
+            .flat_map(|it| it.warnings()),
+    );
     let (address, placement) = (handle.local_addr(), handle.placement());
     let no_color = std::env::var("NO_COLOR").ok();
     let colour = wants_colour(std::io::stdout().is_terminal(), no_color.as_deref());
     let banner = Banner {
         address,
+        tls_address: handle.tls_addr(),
         config,
         admin: handle.admin_addr(),
         placement,

@@ -20,11 +20,11 @@ use crate::hub::{self, AppTable, Hub};
 use crate::id::ShardId;
 use crate::mesh::{Port, SharedPort};
 use crate::metrics::Count;
-use crate::net::{self, Clock, Listener, SocketOptions, Sockets, pause_ms, tasks};
+use crate::net::{self, Clock, Entrance, SocketOptions, Sockets, Stream, pause_ms, tasks};
 use crate::pusher::{self, Pusher};
 use futures_lite::future::or;
 use glommio::{LocalExecutor, LocalExecutorBuilder, Placement};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -43,8 +43,8 @@ pub struct Place {
     pub io_memory: usize,
     /// How long it polls before it sleeps; zero sleeps at once.
     pub spin: Duration,
-    /// Its own listener.
-    pub listener: Listener,
+    /// Its own listeners.
+    pub entrances: Vec<Entrance>,
 }
 
 /// Everything a shard is made of, wherever it runs.
@@ -116,9 +116,12 @@ pub fn run(
     mark_own_thread();
     let executor =
         executor(&place, setup.port.shard()).map_err(|error| format!("no executor: {error}"))?;
-    let listener = place.listener;
+    let entrances = place.entrances;
     let open = |shard: &Rc<Shard>| {
-        net::spawn(accept(Rc::clone(shard), listener));
+        let pace = Rc::default();
+        for entrance in entrances {
+            net::spawn(accept(Rc::clone(shard), entrance, Rc::clone(&pace)));
+        }
         started();
     };
     executor.run(live(setup, &**routes, open, stopped))
@@ -280,11 +283,12 @@ impl Shard {
     }
 }
 
-/// Accepts until the listener is shut down or the shard stops.
-async fn accept(shard: Rc<Shard>, listener: Listener) {
+/// Accepts until the listener is shut down or the shard stops. All listeners of a shard keep one
+/// pace.
+async fn accept(shard: Rc<Shard>, entrance: Entrance, pace: Rc<RefCell<hub::Bucket>>) {
     const WAIT_MS: u64 = 5;
+    let Entrance { listener, tls } = entrance;
     let mut acceptor = listener.adopt();
-    let mut bucket = hub::Bucket::default();
     let on_pause = |error: &io::Error| {
         shard.sockets.counters().one(Count::AcceptFailed);
         tracing::warn!(%error, "cannot accept; trying again shortly");
@@ -293,9 +297,17 @@ async fn accept(shard: Rc<Shard>, listener: Listener) {
         if shard.stopping.get() {
             return;
         }
-        serve::spawn(Rc::clone(&shard), stream.into());
-        let pace = || shard.live.get().accept_per_second;
-        while pace().is_some_and(|pace| !bucket.take(shard.sockets.clock().now_ms(), pace)) {
+        let stream = Stream::from(stream);
+        match tls.as_ref().map(|store| store.config()) {
+            None => serve::spawn(Rc::clone(&shard), stream),
+            Some(config) => match stream.with_tls(config) {
+                Ok(stream) => serve::spawn(Rc::clone(&shard), stream),
+                Err(error) => tracing::error!(%error, "no TLS with anybody"),
+            },
+        }
+        let now_ms = || shard.sockets.clock().now_ms();
+        let wanted = || shard.live.get().accept_per_second;
+        while wanted().is_some_and(|wanted| !pace.borrow_mut().take(now_ms(), wanted)) {
             pause_ms(WAIT_MS).await;
         }
     }

@@ -1,7 +1,11 @@
-//! A TCP connection whose reads end: with bytes, with the peer's end, or with a failed test.
+//! A TCP connection, in clear or encrypted, whose reads end: with bytes, with the peer's end, or
+//! with a failed test.
 
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a test waits for something that must come.
@@ -20,6 +24,7 @@ pub fn on_shard<C>(mut open: impl FnMut() -> Option<C>) -> C {
 #[derive(Debug)]
 pub struct Wire {
     stream: TcpStream,
+    tls: Option<Box<ClientConnection>>,
     kept: Vec<u8>,
 }
 
@@ -35,8 +40,52 @@ impl Wire {
         set(stream.set_nodelay(true));
         set(stream.set_read_timeout(Some(PATIENCE)));
         set(stream.set_write_timeout(Some(PATIENCE)));
-        let kept = Vec::new();
-        Self { stream, kept }
+        Self {
+            stream,
+            tls: None,
+            kept: Vec::new(),
+        }
+    }
+
+    /// Connects and speaks TLS, to a server of this name. Nothing is sent yet.
+    pub fn encrypted(address: SocketAddr, config: &Arc<ClientConfig>, name: &str) -> Self {
+        let mut wire = Self::connect(address);
+        let name = ServerName::try_from(name.to_owned()).expect("it is a name");
+        let tls = ClientConnection::new(Arc::clone(config), name).expect("TLS can be spoken");
+        wire.tls = Some(Box::new(tls));
+        wire
+    }
+
+    /// Agrees on keys; an error says why it does not come to that.
+    pub fn agree(&mut self) -> io::Result<()> {
+        let tls = self.tls.as_mut().expect("it is encrypted");
+        while tls.is_handshaking() {
+            tls.complete_io(&mut self.stream)?;
+        }
+        Ok(())
+    }
+
+    /// What is known of an encrypted connection.
+    pub fn tls(&mut self) -> &mut ClientConnection {
+        self.tls.as_mut().expect("it is encrypted")
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match &mut self.tls {
+            None => self.stream.write_all(bytes),
+            Some(tls) => {
+                let mut stream = rustls::Stream::new(&mut **tls, &mut self.stream);
+                stream.write_all(bytes)?;
+                stream.flush()
+            }
+        }
+    }
+
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        match &mut self.tls {
+            None => self.stream.read(into),
+            Some(tls) => rustls::Stream::new(&mut **tls, &mut self.stream).read(into),
+        }
     }
 
     /// The socket, before anything was read from it too early.
@@ -52,14 +101,13 @@ impl Wire {
 
     /// Sends all of it.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
-        self.stream
-            .write_all(bytes.as_ref())
+        self.write_all(bytes.as_ref())
             .expect("the server takes bytes");
     }
 
     /// Sends as much as the server takes before it ends the connection.
     pub fn send_while_open(&mut self, bytes: &[u8]) {
-        match self.stream.write_all(bytes) {
+        match self.write_all(bytes) {
             Ok(()) => {}
             Err(error) => assert!(
                 matches!(
@@ -72,7 +120,13 @@ impl Wire {
     }
 
     /// Ends the sending side and leaves the other one open.
-    pub fn end_sending(&self) {
+    pub fn end_sending(&mut self) {
+        if let Some(tls) = &mut self.tls {
+            tls.send_close_notify();
+            while tls.wants_write() {
+                tls.write_tls(&mut self.stream).expect("it is open");
+            }
+        }
         self.stream.shutdown(Shutdown::Write).expect("it is open");
     }
 
@@ -127,7 +181,7 @@ impl Wire {
     pub fn ends_somehow(&mut self) -> bool {
         let mut sink = [0; 1024];
         loop {
-            match self.stream.read(&mut sink) {
+            match self.read(&mut sink) {
                 Ok(0) => return true,
                 Ok(_) => {}
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -165,7 +219,7 @@ impl Wire {
     fn more(&mut self) -> bool {
         let mut chunk = [0; 16 * 1024];
         let count = loop {
-            match self.stream.read(&mut chunk) {
+            match self.read(&mut chunk) {
                 Ok(count) => break count,
                 // The executors of the server send signals to threads of this process.
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}

@@ -80,6 +80,18 @@ pub(super) static APPS: &[Knob<App>] = &[
         show: |a| a.enabled.to_string(),
     },
     Knob {
+        key: "tls_only",
+        flag: None,
+        variables: &[],
+        bare: None,
+        accepts: Accepts::Truth,
+        group: APP,
+        help: "Whether clients have to connect over TLS",
+        elsewhere: &["force_tls", "forceTLS", "require_tls", "encrypted"],
+        put: |a, v| a.tls_only = v.truth(),
+        show: |a| a.tls_only.to_string(),
+    },
+    Knob {
         key: "client_events",
         flag: None,
         variables: &[

@@ -28,9 +28,11 @@ pub(super) fn check(
     watchdog_hears_beats(config, server)?;
     admin_is_guarded(config, server)?;
     prefix_is_a_name(config, server)?;
+    tls_is_whole(config, server)?;
     let mut warnings = Vec::new();
     for built in apps {
         event_fits(config, server, built)?;
+        tls_is_spoken(config, built)?;
         warnings.extend(presence_fits(config, built));
         warnings.extend(rate_fits(built));
     }
@@ -71,6 +73,48 @@ fn demo_stays_home(
                  or give --config a file with [[apps]]"
             .to_owned(),
     })
+}
+
+/// A certificate is of no use without its key, and the rest of no use without a certificate.
+fn tls_is_whole(config: &Config, server: &Settings<Config>) -> Result<(), ConfigError> {
+    let wrong = |key: &str, value: Option<String>, reason: &str| {
+        Err(ConfigError {
+            key: key.to_owned(),
+            value,
+            source: server.source(key),
+            reason: reason.to_owned(),
+        })
+    };
+    let is_own = config
+        .tls_port
+        .is_some_and(|port| port == 0 || port != config.port);
+    match (&config.tls_cert, &config.tls_key) {
+        (Some(_), None) => wrong("tls_cert", None, "it needs its key: set tls_key too"),
+        (None, Some(_)) => wrong(
+            "tls_key",
+            None,
+            "it needs its certificate: set tls_cert too",
+        ),
+        (None, None) => match config.tls_port {
+            _ if !config.tls_certificates.is_empty() => {
+                let reason = "they are beside the one for all other clients: set tls_cert too";
+                wrong("tls_certificates", None, reason)
+            }
+            Some(port) => {
+                let reason = "nothing can be spoken there without tls_cert and tls_key";
+                wrong("tls_port", Some(port.to_string()), reason)
+            }
+            None => Ok(()),
+        },
+        (Some(_), Some(_)) => match config.tls_port {
+            Some(port) if !is_own => {
+                let reason = "it is the port that is not encrypted; expected another, or none for \
+                              TLS on the only port";
+                wrong("tls_port", Some(port.to_string()), reason)
+            }
+            _ => Ok(()),
+        },
+    }
 }
 
 /// Between two beats of a shard that turns nothing can be said.
@@ -168,6 +212,21 @@ fn event_fits(
             "an event of that size would not get through; expected at most {limit}, which is the \
              server's {name} ({origin}), or a larger {name}"
         ),
+    })
+}
+
+/// An app whose clients have to speak TLS is of no use where it is not spoken.
+fn tls_is_spoken(config: &Config, built: &BuiltApp) -> Result<(), ConfigError> {
+    if !built.app.tls_only || config.tls_cert.is_some() {
+        return Ok(());
+    }
+    Err(ConfigError {
+        key: format!("{}.tls_only", built.from.label),
+        value: Some("true".to_owned()),
+        source: built.from.settings.source("tls_only"),
+        reason: "no client could connect, for this server speaks no TLS; expected false, or a \
+                 tls_cert and its tls_key"
+            .to_owned(),
     })
 }
 

@@ -210,6 +210,7 @@ fn value_name(accepts: &Accepts) -> &'static str {
         Accepts::Origins => "HOSTS",
         Accepts::Prefix => "PATH",
         Accepts::Path => "FILE",
+        Accepts::Certificates => "CERT:KEY",
     }
 }
 
@@ -343,6 +344,7 @@ mod tests {
             let default = (knob.show)(&Config::default());
             let text = match knob.accepts {
                 Accepts::Whole { least, .. } if default.is_empty() => least.to_string(),
+                Accepts::Certificates => "a.crt:a.key".to_owned(),
                 _ if default.is_empty() => "1".to_owned(),
                 _ => default.trim_matches('"').to_owned(),
             };

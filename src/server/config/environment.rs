@@ -24,6 +24,20 @@ const PREFIXES: [&str; 3] = ["SOKETI_", "REVERB_", "SHARDCAST_ADMIN_"];
 /// us.
 const MADE_BY_KUBERNETES: [&str; 2] = ["SOKETI_SERVICE_", "SOKETI_PORT_"];
 
+/// Variables of soketi that would change what is safe, and why they cannot be honoured.
+const REFUSED: [(&str, &str); 2] = [
+    (
+        "SOKETI_SSL_PASS",
+        "a key that is encrypted is not supported; write it in clear, as `openssl pkey -in FILE \
+         -out NEW` does, let only the server read it, and unset this",
+    ),
+    (
+        "SOKETI_SSL_CA",
+        "certificates of clients are not asked for; put the chain of the server's own into the \
+         file of SOKETI_SSL_CERT, behind it, and unset this",
+    ),
+];
+
 /// What the environment says.
 pub(super) struct EnvironmentLayer {
     /// The settings of the server.
@@ -63,6 +77,15 @@ pub(super) fn read(
         .filter(|(name, value)| is_ours(name) && !value.is_empty())
         .map(|(name, value)| (name, Given { value, used: false }))
         .collect();
+    let refused = (REFUSED.into_iter()).find(|(name, _)| given.contains_key(*name));
+    if let Some((name, reason)) = refused {
+        return Err(ConfigError {
+            key: "tls_key".to_owned(),
+            value: None,
+            source: Source::Variable(name),
+            reason: reason.to_owned(),
+        });
+    }
     let credentials = credentials.as_deref();
     let server = take(SERVER, "", false, &mut given, credentials)?;
     let app = take(APPS, "apps.", false, &mut given, credentials)?;
@@ -317,6 +340,30 @@ mod tests {
         assert_eq!((app.max_connections, app.activity_timeout_s), (Some(9), 30));
         assert_eq!(app.event_data_bytes, 15_000);
         assert!(layer.ignored.is_empty());
+    }
+
+    #[test]
+    fn files_of_soketis_tls_are_known_and_what_cannot_be_done_is_refused() {
+        let layer = layer(&[
+            ("SOKETI_SSL_CERT", "/tls/a.pem"),
+            ("SOKETI_SSL_KEY", "/tls/a.key"),
+            ("SOKETI_SSL_PASS", ""),
+        ]);
+        let layer = layer.unwrap();
+        let mut config = Config::default();
+        layer.server.apply(&mut config);
+        assert_eq!(config.tls_cert, Some("/tls/a.pem".into()));
+        assert_eq!(config.tls_key, Some("/tls/a.key".into()));
+        assert!(layer.ignored.is_empty());
+        for (name, reason) in [
+            ("SOKETI_SSL_PASS", "is encrypted is not supported"),
+            ("SOKETI_SSL_CA", "certificates of clients are not asked for"),
+        ] {
+            let error = self::layer(&[(name, "canary")]).err().unwrap();
+            let told = error.to_string();
+            assert!(told.starts_with(name) && told.contains(reason), "{told}");
+            assert!(!format!("{told} {error:?}").contains("canary"), "{told}"); // F29
+        }
     }
 
     #[test]

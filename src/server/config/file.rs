@@ -18,7 +18,7 @@ use super::layers::{AppSettings, Settings, refused};
 use super::secret_files;
 use super::server_knobs::SERVER;
 use super::settings::Config;
-use super::webhooks;
+use super::{tls_files, webhooks};
 use crate::app::App;
 use crate::error::{ConfigError, Source};
 
@@ -143,8 +143,15 @@ impl Document<'_> {
                 source: source.clone(),
                 reason,
             })?;
-        if matches!(table[place].accepts, Accepts::Webhooks) {
-            let read = webhooks::read_toml(value.get_ref()).map_err(|mistake| ConfigError {
+        let list = match table[place].accepts {
+            Accepts::Webhooks => Some(webhooks::read_toml(value.get_ref()).map(Value::Webhooks)),
+            Accepts::Certificates => {
+                Some(tls_files::read_toml(value.get_ref()).map(Value::Certificates))
+            }
+            _ => None,
+        };
+        if let Some(read) = list {
+            let read = read.map_err(|mistake| ConfigError {
                 key: full + &mistake.key,
                 value: None,
                 source: mistake
@@ -152,7 +159,7 @@ impl Document<'_> {
                     .map_or_else(|| source.clone(), |byte| self.at(byte)),
                 reason: mistake.reason,
             })?;
-            settings.give(place, Value::Webhooks(read), source);
+            settings.give(place, read, source);
             return Ok(());
         }
         let read = table[place].accepts.read_toml(value.get_ref());

@@ -13,8 +13,9 @@ use std::net::{IpAddr, Ipv4Addr};
 use toml::de::DeValue;
 
 use super::variable::Variable;
-use super::{cpu_list, webhooks};
+use super::{cpu_list, tls_files, webhooks};
 use crate::app::{AppSecret, Webhook};
+use crate::control::CertificateFiles;
 
 /// Most characters in an app's id or key.
 pub(super) const NAME_CHARS_MAX: usize = 128;
@@ -75,6 +76,8 @@ pub(super) enum Accepts {
     Path,
     /// An app's webhooks.
     Webhooks,
+    /// Certificates with their keys.
+    Certificates,
 }
 
 /// What a number counts.
@@ -106,6 +109,7 @@ pub(super) enum Value {
     Word(usize),
     Origins(Vec<String>),
     Webhooks(Vec<Webhook>),
+    Certificates(Vec<CertificateFiles>),
 }
 
 impl PartialEq for Value {
@@ -122,6 +126,7 @@ impl PartialEq for Value {
             (V::Word(a), V::Word(b)) => a == b,
             (V::Origins(a), V::Origins(b)) => a == b,
             (V::Webhooks(a), V::Webhooks(b)) => a == b,
+            (V::Certificates(a), V::Certificates(b)) => a == b,
             _ => false,
         }
     }
@@ -190,6 +195,14 @@ impl Value {
         }
     }
 
+    /// The certificates. Panics when the table is wrong.
+    pub(super) fn certificates(self) -> Vec<CertificateFiles> {
+        match self {
+            Value::Certificates(files) => files,
+            _ => unreachable!("the table gives this setting certificates"),
+        }
+    }
+
     /// The id, key, prefix or path. Panics when the table is wrong.
     pub(super) fn name(self) -> String {
         match self {
@@ -239,6 +252,9 @@ impl Accepts {
             Accepts::Webhooks => webhooks::read_json(text)
                 .map(Value::Webhooks)
                 .map_err(|mistake| mistake.to_string()),
+            Accepts::Certificates => tls_files::read_text(text)
+                .map(Value::Certificates)
+                .ok_or_else(|| self.expected()),
         }
     }
 
@@ -279,6 +295,9 @@ impl Accepts {
             }
             (A::Webhooks, value) => webhooks::read_toml(value)
                 .map(Value::Webhooks)
+                .map_err(|mistake| mistake.to_string()),
+            (A::Certificates, value) => tls_files::read_toml(value)
+                .map(Value::Certificates)
                 .map_err(|mistake| mistake.to_string()),
             (A::Cores, V::Array(items)) => {
                 let number = |item: &toml::Spanned<DeValue<'_>>| match item.get_ref() {
@@ -346,6 +365,7 @@ impl Accepts {
             ),
             Accepts::Path => "expected the name of a file".to_owned(),
             Accepts::Webhooks => "expected a list of webhooks, each with a url".to_owned(),
+            Accepts::Certificates => tls_files::EXPECTED.to_owned(),
         }
     }
 }

@@ -366,6 +366,54 @@ mod tests {
     }
 
     #[test]
+    fn tls_is_whole_or_refused() {
+        let pair = ["--tls-cert=a", "--tls-key=b"];
+        let with = |more: &[&'static str]| [&pair[..], more].concat();
+        assert!(loaded(&pair, &[]).is_ok());
+        assert!(loaded(&with(&["--tls-port=0", "--port=0"]), &[]).is_ok());
+        assert!(loaded(&with(&["--tls-certificates=c:d"]), &[]).is_ok());
+        for (arguments, told) in [
+            (
+                pair[..1].to_vec(),
+                "--tls-cert: `tls_cert`: it needs its key",
+            ),
+            (
+                pair[1..].to_vec(),
+                "--tls-key: `tls_key`: it needs its certificate",
+            ),
+            (
+                vec!["--tls-port=1"],
+                "--tls-port: `tls_port` cannot be \"1\": nothing can",
+            ),
+            (
+                vec!["--tls-certificates=c:d"],
+                "--tls-certificates: `tls_certificates`: they are",
+            ),
+            (
+                with(&["--tls-port=6001"]),
+                "--tls-port: `tls_port` cannot be \"6001\": it is the",
+            ),
+        ] {
+            let error = error(&arguments, &[]);
+            assert!(error.starts_with(&format!("shardcast: {told}")), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_app_for_tls_alone_needs_tls() {
+        let app = "[[apps]]\nid='1'\nkey='k'\nsecret='s'\ntls_only = true\n";
+        let file = ConfigFile::new("tls-only", app);
+        let pair = ["--tls-cert=a", "--tls-key=b"];
+        let got = loaded(&[&file.flag(), pair[0], pair[1]], &[]).unwrap();
+        assert!(got.config.apps[0].tls_only);
+        let error = error(&[&file.flag()], &[]);
+        assert!(
+            error.contains(":5: `apps[0].tls_only` cannot be \"true\": no client"),
+            "{error}"
+        );
+    }
+
+    #[test]
     fn a_guard_without_a_clock_is_refused() {
         let guard = "--rest-replay-guard";
         assert!(loaded(&[guard], &[]).is_ok_and(|got| got.config.rest_replay_guard));

@@ -28,6 +28,7 @@ mod environment;
 mod file;
 mod knob;
 mod layers;
+mod listening_knobs;
 mod load;
 mod print;
 mod reload;
@@ -36,11 +37,14 @@ mod secret_files;
 mod server_knobs;
 mod settings;
 mod suggest;
+mod tls_files;
+mod tls_knobs;
 mod variable;
 mod watchdog_knobs;
 mod webhook_knobs;
 mod webhooks;
 
+pub use crate::control::CertificateFiles;
 pub use apps::{DEMO_APP_ID, DEMO_APP_KEY, DEMO_APP_SECRET, Unconfigured};
 #[cfg(feature = "loadtest")]
 pub use cli::LOADTEST;

@@ -4,12 +4,14 @@
 //! range fits the field that `put` writes to; the test at the end walks the table and proves it.
 
 use super::knob::{Accepts, Knob, Unit, Value};
+use super::webhook_knobs as webhook;
 use super::{admin_knobs as admin, compression_knobs as compression, drain_knobs as drain};
-use super::{request_knobs as request, watchdog_knobs as watchdog, webhook_knobs as webhook};
+use super::{listening_knobs as listening, request_knobs as request};
 use super::{settings::Config, variable::Variable};
+use super::{tls_knobs as tls, watchdog_knobs as watchdog};
 use crate::limits::{HEAD_BYTES_MAX, SHARDS_MAX};
+use listening::LISTENING;
 
-const LISTENING: &str = "Listening";
 const SHARDS: &str = "Shards";
 const LIMITS: &str = "Limits and deadlines";
 const OPERATION: &str = "Operation";
@@ -65,39 +67,13 @@ pub(super) static SERVER: &[Knob<Config>] = &[
         put: |c, v| c.path_prefix = v.name(),
         show: |c| format!("\"{}\"", c.path_prefix),
     },
-    Knob {
-        key: "backlog",
-        flag: Some("backlog"),
-        variables: &[],
-        bare: None,
-        accepts: Accepts::Whole {
-            least: 1,
-            most: 65_535,
-            unit: Unit::Things,
-        },
-        group: LISTENING,
-        help: "Connections that may wait to be accepted, for each shard; the \
-               kernel caps it at net.core.somaxconn",
-        elsewhere: &[],
-        put: |c, v| c.backlog = v.whole(),
-        show: |c| c.backlog.to_string(),
-    },
-    Knob {
-        key: "accept_per_second",
-        flag: Some("accept-per-second"),
-        variables: &[],
-        bare: None,
-        accepts: Accepts::WholeOrOff {
-            least: 1,
-            most: 1_000_000,
-            unit: Unit::Things,
-        },
-        group: LISTENING,
-        help: "Connections one shard accepts a second; the rest wait in the backlog",
-        elsewhere: &["accept_rate"],
-        put: |c, v| c.accept_per_second = v.whole_or_off(),
-        show: |c| or_off(c.accept_per_second),
-    },
+    listening::BACKLOG,
+    listening::ACCEPT_PER_SECOND,
+    tls::CERT,
+    tls::KEY,
+    tls::CERTIFICATES,
+    tls::PORT,
+    tls::HANDSHAKE_TIMEOUT_MS,
     Knob {
         key: "shards",
         flag: Some("shards"),
@@ -478,7 +454,7 @@ fn core_array(cores: &[usize]) -> String {
     }
 }
 
-fn or_off(limit: Option<u32>) -> String {
+pub(super) fn or_off(limit: Option<u32>) -> String {
     limit.map_or_else(|| "-1".to_owned(), |n| n.to_string())
 }
 
@@ -525,7 +501,7 @@ mod tests {
                 );
             }
         }
-        assert_eq!(numbers, 38);
+        assert_eq!(numbers, 40);
     }
 
     #[test]
@@ -542,6 +518,13 @@ mod tests {
             ("rest_replay_guard", "1", "true"),
             ("websocket_compression", "1", "true"),
             ("webhook_batching", "1", "true"),
+            (
+                "tls_certificates",
+                "a.crt:a.key",
+                r#"[{ cert = "a.crt", key = "a.key" }]"#,
+            ),
+            ("tls_cert", "/etc/tls/a.pem", "\"/etc/tls/a.pem\""),
+            ("tls_key", "/etc/tls/a.key", "\"/etc/tls/a.key\""),
             (
                 "webhook_ca_file",
                 "/etc/ca \"own\".pem",

@@ -7,6 +7,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
 use crate::app::{App, AppSecret};
+use crate::control::CertificateFiles;
 
 /// Everything the server needs to know before it starts.
 ///
@@ -23,6 +24,20 @@ pub struct Config {
     /// Most connections a shard accepts in one second; the rest wait in the backlog. Default
     /// `None`: no limit.
     pub accept_per_second: Option<u32>,
+
+    /// The certificate, with its chain, that TLS is spoken with, a PEM file. Default `None`: no
+    /// TLS. It is read again when it or its key has changed, and at SIGHUP.
+    pub tls_cert: Option<PathBuf>,
+    /// The private key to it, a PEM file that is not encrypted. Default `None`.
+    pub tls_key: Option<PathBuf>,
+    /// Further certificates, each for clients that ask for a name in it (SNI); the first one is for
+    /// all others. At most 63. Default empty.
+    pub tls_certificates: Vec<CertificateFiles>,
+    /// The port that TLS is spoken on, while none is on the other; 0 takes any free one. Default
+    /// `None`: with a certificate, TLS is all that is spoken.
+    pub tls_port: Option<u16>,
+    /// Within how many milliseconds TLS must have been agreed on. Default 5000.
+    pub tls_handshake_timeout_ms: u64,
 
     /// How many shards. Default `None`: one per core in use.
     pub shards: Option<usize>,
@@ -193,6 +208,11 @@ impl Default for Config {
             port: 6001,
             backlog: 4096,
             accept_per_second: None,
+            tls_cert: None,
+            tls_key: None,
+            tls_certificates: Vec::new(),
+            tls_port: None,
+            tls_handshake_timeout_ms: 5000,
             shards: None,
             cores: Vec::new(),
             spin_us: 0,

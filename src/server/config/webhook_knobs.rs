@@ -125,7 +125,8 @@ pub(super) const CA_FILE: Knob<Config> = Knob {
     show: |c| shown_path(c.webhook_ca_file.as_deref()),
 };
 
-fn shown_path(path: Option<&Path>) -> String {
+/// A path as TOML; nothing when there is none.
+pub(super) fn shown_path(path: Option<&Path>) -> String {
     // A JSON string without control characters is one of TOML too.
     let text = |path: &Path| serde_json::Value::from(path.to_string_lossy()).to_string();
     path.map_or_else(String::new, text)

@@ -1,0 +1,19 @@
+//! TLS on the shards: what is spoken, what is shown, what is refused, and how it ends.
+
+mod process;
+mod support;
+
+#[path = "tls/closing.rs"]
+mod closing;
+#[path = "tls/hello.rs"]
+mod hello;
+#[path = "tls/only.rs"]
+mod only;
+#[path = "tls/operation.rs"]
+mod operation;
+#[path = "tls/pki.rs"]
+mod pki;
+#[path = "tls/reload.rs"]
+mod reload;
+#[path = "tls/speech.rs"]
+mod speech;
