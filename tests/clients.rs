@@ -11,12 +11,62 @@
 
 mod scripts;
 
-use scripts::{run_node, run_python, scripts_folder, with_program};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use scripts::{
+    listening_port, run_node, run_node_over_tls, run_python, scripts_folder, with_program,
+    with_program_that,
+};
+use std::path::Path;
 use std::process::Command;
 
 #[test]
 fn pusher_js() {
     with_server(Some("apps.toml"), |port| run_node(port, "pusher-js"));
+}
+
+/// The same over TLS, with the backend's SDK over TLS too.
+#[test]
+fn pusher_js_over_tls() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("clients-tls");
+    std::fs::create_dir_all(&folder).expect("a folder can be made");
+    let file = |name: &str, text: String| {
+        let path = folder.join(name);
+        std::fs::write(&path, text).expect("a file can be written");
+        path
+    };
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    // Or OpenSSL would take what it signs for signed by itself.
+    let name = &mut params.distinguished_name;
+    name.push(DnType::CommonName, "authority of the tests");
+    let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let params = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+    let cert = params.signed_by(&key, &authority).unwrap();
+    let trusted = file("authority.pem", authority.pem());
+    let (cert, key) = (
+        file("cert.pem", cert.pem()),
+        file("key.pem", key.serialize_pem()),
+    );
+    let server = |config: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_shardcast"));
+        let config = scripts_folder().join(config);
+        command.arg("--config").arg(config);
+        command.arg("--tls-cert").arg(&cert);
+        command.arg("--tls-key").arg(&key);
+        command
+    };
+    let names = ["cache", "client-events", "presence", "private", "public"];
+    let files = names.map(|name| format!("pusher-js/{name}.test.js"));
+    let files = files.each_ref().map(|name| &name[..]);
+    with_program_that(server("apps.toml"), &[], "wss", |port, _| {
+        run_node_over_tls(port, port, &trusted, &files);
+    });
+    let both = server("tls.toml");
+    with_program_that(both, &["--tls-port=0"], "wss", |tls_port, banner| {
+        let port = listening_port(banner, "ws").expect("there is a port in clear");
+        run_node_over_tls(port, tls_port, &trusted, &["tls/only.test.js"]);
+    });
 }
 
 /// Conformance item 1.

@@ -32,10 +32,16 @@ pub fn with_program(command: Command, check: impl FnOnce(u16)) -> String {
 }
 
 /// Same, with more settings.
-pub fn with_program_set(
+pub fn with_program_set(command: Command, settings: &[&str], check: impl FnOnce(u16)) -> String {
+    with_program_that(command, settings, "ws", |port, _| check(port))
+}
+
+/// Same, with the port whose address in the banner has a scheme, and the banner up to there.
+pub fn with_program_that(
     mut command: Command,
     settings: &[&str],
-    check: impl FnOnce(u16),
+    scheme: &str,
+    check: impl FnOnce(u16, &str),
 ) -> String {
     command.args(["start", "--port", "0", "--admin-port", "0"]);
     command.args(["--shards", SHARDS]);
@@ -53,7 +59,7 @@ pub fn with_program_set(
         match server.lines.recv_timeout(START_DEADLINE) {
             Ok(line) => {
                 output.push_str(&line);
-                if let Some(port) = listening_port(&line) {
+                if let Some(port) = listening_port(&line, scheme) {
                     break port;
                 }
             }
@@ -61,7 +67,7 @@ pub fn with_program_set(
         }
     };
 
-    check(port);
+    check(port, &output);
 
     server.terminate();
     let status = server.wait(STOP_DEADLINE);
@@ -74,9 +80,9 @@ pub fn with_program_set(
     output
 }
 
-/// The port in the line of the banner that holds `ws://127.0.0.1:PORT`.
-fn listening_port(line: &str) -> Option<u16> {
-    let (_, rest) = line.split_once("ws://127.0.0.1:")?;
+/// The port in what the banner says that holds `ws://127.0.0.1:PORT`, or another scheme.
+pub fn listening_port(line: &str, scheme: &str) -> Option<u16> {
+    let (_, rest) = line.split_once(&format!("{scheme}://127.0.0.1:"))?;
     let digits = rest.split(|c: char| !c.is_ascii_digit()).next()?;
     digits.parse().ok()
 }
@@ -86,12 +92,26 @@ pub fn run_node(port: u16, folder: &str) {
     run_node_files(port, folder, &test_files(folder));
 }
 
+/// Runs test files over TLS, with a server that an authority in this file vouches for.
+pub fn run_node_over_tls(port: u16, tls_port: u16, authority: &Path, files: &[&str]) {
+    let files: Vec<PathBuf> = files.iter().map(|it| scripts_folder().join(it)).collect();
+    let mut command = node(&files);
+    command.env("SHARDCAST_TEST_TLS_PORT", tls_port.to_string());
+    command.env("NODE_EXTRA_CA_CERTS", authority);
+    run_tests(port, "over TLS", command);
+}
+
 /// Runs one test file, named from the scripts' folder.
 pub fn run_node_file(port: u16, file: &str) {
     run_node_files(port, file, &[scripts_folder().join(file)]);
 }
 
 fn run_node_files(port: u16, name: &str, files: &[PathBuf]) {
+    run_tests(port, name, node(files));
+}
+
+/// What runs test files.
+fn node(files: &[PathBuf]) -> Command {
     let packages = scripts_folder().join("node_modules");
     assert!(
         packages.is_dir(),
@@ -100,6 +120,10 @@ fn run_node_files(port: u16, name: &str, files: &[PathBuf]) {
     );
     let mut command = Command::new("node");
     command.args(["--test", "--test-reporter=spec"]).args(files);
+    command
+}
+
+fn run_tests(port: u16, name: &str, command: Command) {
     let output = run_scripts(port, command);
     let passed = total_of(&output, "pass");
     assert!(passed > 0, "no test ran:\n{output}");

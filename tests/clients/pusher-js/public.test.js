@@ -1,12 +1,13 @@
 // Public channels: the official server SDK triggers, pusher-js clients on both shards receive.
 
 import assert from 'node:assert/strict';
-import { Agent } from 'node:http';
+import http from 'node:http';
+import https from 'node:https';
 import { test } from 'node:test';
 import { answer, backend } from '../support/backend.js';
 import { open, openOnEach } from '../support/client.js';
 import { next } from '../support/deadline.js';
-import { quietApp, unique } from '../support/target.js';
+import { quietApp, tlsPort, unique } from '../support/target.js';
 
 test('an event reaches the subscribers on both shards, once each', async (t) => {
   const clients = await openOnEach(t);
@@ -75,6 +76,7 @@ test('events triggered one after the other arrive in that order on both shards',
 
   // A customer's pool of kept connections, so that requests in a row are handled by different shards.
   const sdks = Array.from({ length: 16 }, () => {
+    const { Agent } = tlsPort ? https : http;
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
     t.after(() => agent.destroy());
     return backend({ agent });

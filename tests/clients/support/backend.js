@@ -2,11 +2,12 @@
 
 import { createServer } from 'node:http';
 import Pusher from 'pusher';
-import { app, host, port } from './target.js';
+import { app, host, port, tlsPort } from './target.js';
 
 /** The SDK, set up as a customer sets it up. `overrides` replaces credentials or adds options. */
 export function backend(overrides = {}) {
-  return new Pusher({ ...app, host, port: String(port), useTLS: false, ...overrides });
+  const place = tlsPort ? { port: String(tlsPort), useTLS: true } : { port: String(port), useTLS: false };
+  return new Pusher({ ...app, host, ...place, ...overrides });
 }
 
 /** What an authorisation endpoint answers, signed by the SDK. `member` makes it a presence member. */

@@ -6,7 +6,7 @@
 import Pusher from 'pusher-js';
 import { Journal, next, within } from './deadline.js';
 import { authorise, backend } from './backend.js';
-import { app, host, port, shardOf, shards } from './target.js';
+import { app, host, port, shardOf, shards, tlsPort } from './target.js';
 
 const TRIES_FOR_A_SHARD = 200;
 
@@ -26,7 +26,10 @@ export const clientOptions = {
   cluster: '',
   wsHost: host,
   wsPort: port,
-  forceTLS: false,
+  ...(tlsPort
+    ? { wssPort: tlsPort, forceTLS: true }
+    : { forceTLS: false }),
+  // With forceTLS this transport speaks TLS; `wss` is what is tried beside one in clear.
   enabledTransports: ['ws'],
 };
 

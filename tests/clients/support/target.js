@@ -13,6 +13,8 @@ function fromEnvironment(name) {
 
 export const host = '127.0.0.1';
 export const port = Number(fromEnvironment('SHARDCAST_TEST_PORT'));
+/** The port that TLS is spoken on, when the scripts are to speak it; Node was told whom to trust. */
+export const tlsPort = Number(process.env.SHARDCAST_TEST_TLS_PORT ?? '0');
 export const shards = Number(process.env.SHARDCAST_TEST_SHARDS ?? '2');
 
 /** Client events on. The master key never reaches the server: backends encrypt with it (E2). */
