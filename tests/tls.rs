@@ -1,5 +1,7 @@
 //! TLS on the shards: what is spoken, what is shown, what is refused, and how it ends.
 
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
 mod process;
 mod support;
 

@@ -100,10 +100,7 @@ impl Control {
         }
         let stop_time = Rc::new(Cell::new(self.stop_time));
         let reloading = self.reload(webhooks.as_ref(), &stop_time)?;
-        if let Some(certificates) = self.certificates.take() {
-            let hangup = self.signals.then(|| signal(SignalKind::hangup()));
-            tokio::task::spawn_local(certificates.watch(hangup.transpose()?));
-        }
+        self.watch_certificates()?;
         let shards = self.bridge.shards();
         let (mut starting, mut serving, mut running) = (shards, shards, shards);
         let mut started = Some(started);
@@ -163,6 +160,15 @@ impl Control {
                 }
             }
         }
+    }
+
+    /// Certificates are read again when their files change, and at SIGHUP.
+    fn watch_certificates(&mut self) -> io::Result<()> {
+        if let Some(certificates) = self.certificates.take() {
+            let hangup = self.signals.then(|| signal(SignalKind::hangup()));
+            tokio::task::spawn_local(certificates.watch(hangup.transpose()?));
+        }
+        Ok(())
     }
 
     async fn next(

@@ -25,6 +25,7 @@ use crate::pusher;
 use crate::shard::{self, Place, Routes, Setup};
 use std::any::Any;
 use std::io;
+use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
@@ -45,7 +46,7 @@ pub(super) fn start(builder: Builder) -> Result<ServerHandle, ServerError> {
     let ports = mesh(shards, config.mesh_slots);
     let hash_key = [rand::random(), rand::random()];
     let (calls, queues) = calls(placement.shards.len());
-    let admin = admin_plan(config, address, &calls, &webhooks.counts())?;
+    let admin = admin_plan(config, doors.address, &calls, &webhooks.counts())?;
     let (ending, ended) = ending();
     // Before any shard: its handlers may need it as they start.
     let runtime = runtime().map_err(ServerError::Thread)?;

@@ -4,6 +4,7 @@
     dead_code,
     reason = "each test program uses its own part of this module"
 )]
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
 use std::ffi::OsString;
 use std::fs;

@@ -85,7 +85,7 @@ fn a_bad_certificate_leaves_the_old_one_in_force() {
             format!("{key}: it holds no private key in PEM"),
         ),
         (
-            (good.0.clone(), other.1.clone()),
+            (good.0.clone(), other.1),
             format!("{key}: its key is not the key of the (first) certificate"),
         ),
         (run_out, format!("{cert}: it has run out")),

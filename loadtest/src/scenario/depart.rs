@@ -11,7 +11,7 @@ use crate::outcome::{Figure, Outcome, Unit};
 use crate::progress::Progress;
 use clap::Args;
 use std::io;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 use std::time::Duration;
 
@@ -49,8 +49,8 @@ pub struct Options {
 /// # Errors
 /// When not all come, or the crowd does not leave.
 pub fn run(options: &Options, progress: &mut Progress) -> io::Result<Outcome> {
-    let (told, tells) = channel();
-    let (leave, wait) = channel();
+    let (told, tells) = sync_channel(1);
+    let (leave, wait) = sync_channel(1);
     thread::scope(|scope| {
         let crowd = scope.spawn(move || crowd(options, &told, &wait));
         if tells.recv().is_err() {
@@ -68,7 +68,7 @@ pub fn run(options: &Options, progress: &mut Progress) -> io::Result<Outcome> {
 }
 
 /// Comes, says so, and breaks off in the middle of the time after it was told to.
-fn crowd(options: &Options, told: &Sender<()>, wait: &Receiver<()>) -> io::Result<()> {
+fn crowd(options: &Options, told: &SyncSender<()>, wait: &Receiver<()>) -> io::Result<()> {
     let server = &options.server;
     let visits = Visits {
         connections: options.connections,
