@@ -6,8 +6,9 @@
 //! `SHARDCAST_SIM_SEED=N` is the same as `--seed N`; `--seed N --fault DropDeliver` shows a run
 //! with a fault in it. Flags of the usual test harness do no harm.
 //!
-//! What it is not: a test of sockets, rings or threads. The wires here are perfect unless a fault
-//! is put into them, and after the seeds each fault is, to show that the oracles see it.
+//! What it is not: a test of sockets, rings or threads. The wires here have little room (often for
+//! a single note), but are perfect unless a fault is put into them, and after the seeds each fault
+//! is, to show that the oracles see it.
 
 #[path = "sim/client.rs"]
 mod client;
@@ -35,6 +36,8 @@ mod script;
 mod setup;
 #[path = "sim/speech.rs"]
 mod speech;
+#[path = "sim/storm.rs"]
+mod storm;
 #[path = "sim/table.rs"]
 mod table;
 #[path = "sim/tally.rs"]

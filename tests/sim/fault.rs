@@ -109,7 +109,7 @@ pub const ALL: [(Kind, &[Oracle], usize); 20] = [
     (Kind::DropWatch, &[Oracle::Reply, Oracle::Leak], 20),
     (Kind::DropUnwatch, &[Oracle::Leak], 20),
     (Kind::DropStatus, &[Oracle::Reply, Oracle::View], 8),
-    (Kind::DropTerminate, &[Oracle::Reply], 15),
+    (Kind::DropTerminate, &[Oracle::Reply], 10),
 ];
 
 /// The fault of that name.

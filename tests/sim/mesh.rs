@@ -1,4 +1,5 @@
-//! The wires between shards: first in, first out for each ordered pair, each with its own delays.
+//! The wires between shards: first in, first out for each ordered pair, each with its own delays,
+//! and with room for so many notes. What finds none waits at its sender, in order, as in `mesh`.
 //!
 //! Time is virtual. A note arrives at its link's pace, never before an earlier note of its link;
 //! links do not wait for each other. A hub's notes to itself are not delayed: the world keeps them
@@ -64,6 +65,11 @@ pub struct Mesh {
     own: Vec<VecDeque<Parcel>>,
     sent: u64,
     fault: Fault,
+    /// How many notes of one link can be on their way.
+    slots: usize,
+    /// What waits for room, for each link.
+    overflows: Vec<VecDeque<Parcel>>,
+    overflowed: u64,
 }
 
 /// One direction between two shards.
@@ -77,11 +83,13 @@ struct Link {
     stalls: u64,
     /// When the last note arrives.
     last_us: u64,
+    /// How many notes are on their way.
+    under_way: usize,
 }
 
 impl Mesh {
-    /// Links with a pace of their own each.
-    pub fn new(shards: u16, rng: &mut Rng, fault: Fault) -> Self {
+    /// Links with a pace of their own each, and room for `slots` notes.
+    pub fn new(shards: u16, slots: usize, rng: &mut Rng, fault: Fault) -> Self {
         let shards = usize::from(shards);
         let jitter_us = *rng.pick(&[0, 100, 1_000, 20_000]);
         let stalls = *rng.pick(&[0, 0, 2, 10]);
@@ -92,9 +100,11 @@ impl Mesh {
                 jitter_us,
                 stalls,
                 last_us: 0,
+                under_way: 0,
             }
         };
         let links = (0..shards * shards).map(|_| link()).collect();
+        let overflows = (0..shards * shards).map(|_| VecDeque::new()).collect();
         let own = (0..shards).map(|_| VecDeque::new()).collect();
         Self {
             shards,
@@ -103,6 +113,9 @@ impl Mesh {
             own,
             sent: 0,
             fault,
+            slots,
+            overflows,
+            overflowed: 0,
         }
     }
 
@@ -119,7 +132,20 @@ impl Mesh {
             self.own[to].push_back(parcel);
             return;
         }
-        let link = &mut self.links[from * self.shards + to];
+        let at = from * self.shards + to;
+        let link = &self.links[at];
+        if link.under_way >= self.slots || !self.overflows[at].is_empty() {
+            self.overflowed += 1;
+            self.overflows[at].push_back(parcel);
+            return;
+        }
+        self.depart(at, parcel, now_us, rng);
+    }
+
+    /// Puts a note on its way.
+    fn depart(&mut self, at: usize, parcel: Parcel, now_us: u64, rng: &mut Rng) {
+        let link = &mut self.links[at];
+        link.under_way += 1;
         let mut takes_us = link.base_us + rng.between(0, link.jitter_us);
         if rng.chance(link.stalls) {
             takes_us = (takes_us + 100) * 20;
@@ -135,10 +161,24 @@ impl Mesh {
     }
 
     /// The next note to arrive until `until_us`, with its time.
-    pub fn next_until(&mut self, until_us: u64) -> Option<(u64, Parcel)> {
+    pub fn next_until(&mut self, until_us: u64, rng: &mut Rng) -> Option<(u64, Parcel)> {
         let entry = self.under_way.first_entry()?;
         let (at_us, _) = *entry.key();
-        (at_us <= until_us).then(|| (at_us, entry.remove()))
+        if at_us > until_us {
+            return None;
+        }
+        let parcel = entry.remove();
+        let at = parcel.from.index() * self.shards + parcel.to.index();
+        self.links[at].under_way -= 1;
+        if let Some(next) = self.overflows[at].pop_front() {
+            self.depart(at, next, at_us, rng);
+        }
+        Some((at_us, parcel))
+    }
+
+    /// How many notes have waited for room.
+    pub fn overflowed(&self) -> u64 {
+        self.overflowed
     }
 
     /// Whether nothing is on its way.

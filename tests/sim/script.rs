@@ -30,6 +30,8 @@ pub fn play(seed: u64, fault: Fault, trace: Trace) -> (Tally, bool) {
     }
     world.empty();
     let struck = world.mesh.fault().struck();
+    let overflowed = world.mesh.overflowed();
+    world.tally.add_many(Count::Overflowed, overflowed);
     (world.tally, struck)
 }
 
@@ -47,6 +49,8 @@ enum Action {
     EndTurn,
     SignIn,
     Terminate,
+    Storm,
+    Crash,
 }
 
 impl World {
@@ -78,6 +82,8 @@ impl World {
             end,
             sign_in,
             terminate,
+            storm,
+            crash,
         ] = self.setup.mood;
         // A crowd that is large enough mostly goes, one that is too small mostly comes.
         let (connect, leave) = match self.clients.len() {
@@ -97,6 +103,8 @@ impl World {
             (end, Action::EndTurn),
             (sign_in, Action::SignIn),
             (terminate, Action::Terminate),
+            (storm, Action::Storm),
+            (crash, Action::Crash),
         ]);
         match (action, self.somebody()) {
             (Action::Leave, Some(id)) => self.close(id),
@@ -108,6 +116,8 @@ impl World {
             (Action::Publish, _) => self.publish_somewhere(),
             (Action::Ask, _) => self.ask_in_passing(),
             (Action::Terminate, _) => self.terminate(),
+            (Action::Storm, Some(_)) => self.storm(),
+            (Action::Crash, Some(id)) => self.crash(id.shard()),
             (Action::EndTurn, _) => {
                 let shard = self.shard();
                 self.end_turn(shard);
@@ -120,7 +130,7 @@ impl World {
         ShardId(self.rng.below(u64::from(self.setup.shards)) as u16)
     }
 
-    fn somebody(&mut self) -> Option<ClientId> {
+    pub fn somebody(&mut self) -> Option<ClientId> {
         let count = self.clients.len() as u64;
         let at = if count == 0 {
             return None;

@@ -62,9 +62,13 @@ pub struct Setup {
     pub actions: u64,
     /// The first generation of every slot.
     pub generation: u32,
+    /// Notes that one link between two shards has room for.
+    pub slots: usize,
+    /// After how many of a hundred notes somebody is cut off.
+    pub cuts: u64,
     /// Weights of the actions: connect, leave, subscribe, unsubscribe, publish, say, ask, something
-    /// odd, end a turn, sign in, terminate.
-    pub mood: [u64; 11],
+    /// odd, end a turn, sign in, terminate, a storm of joins and leaves, all of a shard gone.
+    pub mood: [u64; 13],
 }
 
 impl Setup {
@@ -78,7 +82,7 @@ impl Setup {
         }
         names.sort_unstable();
         names.dedup();
-        let mut mood = [10, 8, 60, 20, 24, 12, 2, 3, 12, 12, 1];
+        let mut mood = [10, 8, 60, 20, 24, 12, 2, 3, 12, 12, 1, 1, 1];
         for weight in &mut mood {
             *weight = *weight * rng.between(1, 4) / 2;
         }
@@ -98,6 +102,8 @@ impl Setup {
             rounds: rng.between(2, 3),
             actions: rng.between(40, 200),
             generation: *rng.pick(&[0, shardcast::id::ClientId::generation_mask() - 1]),
+            slots: *rng.pick(&[1, 1, 2, 4, 512]),
+            cuts: *rng.pick(&[0, 0, 1, 5]),
             mood,
         }
     }

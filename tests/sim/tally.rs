@@ -54,6 +54,14 @@ pub enum Count {
     OwnEvents,
     /// A connection was ended for its user's sake.
     Terminated,
+    /// A note found no room in its ring.
+    Overflowed,
+    /// A connection was cut off between two notes.
+    Cut,
+    /// A crowd joined and left one channel, all at once.
+    Storms,
+    /// All connections of a shard went at once.
+    Crashes,
 }
 
 impl Count {
@@ -82,10 +90,14 @@ impl Count {
         Self::Watched,
         Self::OwnEvents,
         Self::Terminated,
+        Self::Overflowed,
+        Self::Cut,
+        Self::Storms,
+        Self::Crashes,
     ];
 }
 
-const COUNTS: usize = 23;
+const COUNTS: usize = 27;
 
 /// Counts of one run, or of many together. Two runs of one seed have the same.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -95,6 +107,11 @@ impl Tally {
     /// It happened once more.
     pub fn add(&mut self, count: Count) {
         self.0[count as usize] += 1;
+    }
+
+    /// It happened so many times more.
+    pub fn add_many(&mut self, count: Count, times: u64) {
+        self.0[count as usize] += times;
     }
 
     /// How often it happened.

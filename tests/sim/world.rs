@@ -87,7 +87,7 @@ impl World {
         let setup = Setup::draw(&mut rng);
         trace.step(0, || format!("{setup:?}"));
         let apps = setup.app_table(&mut rng);
-        let mesh = Mesh::new(setup.shards, &mut rng, fault);
+        let mesh = Mesh::new(setup.shards, setup.slots, &mut rng, fault);
         let table = || Table::new(setup.generation);
         Self {
             now_us: 1_000_000,
@@ -152,11 +152,9 @@ impl World {
     /// Time goes on, and what arrives meanwhile arrives.
     pub fn wait(&mut self, for_us: u64) {
         let until_us = self.now_us + for_us;
-        while let Some((at_us, parcel)) = self.mesh.next_until(until_us) {
-            self.now_us = self.now_us.max(at_us);
-            let shard = parcel.to;
-            self.receive(parcel);
-            self.after_input(shard);
+        while let Some((at_us, parcel)) = self.mesh.next_until(until_us, &mut self.rng) {
+            self.arrive(at_us, parcel);
+            self.perhaps_cut();
         }
         self.now_us = until_us;
         self.tick();
@@ -173,11 +171,8 @@ impl World {
     /// Waits until nothing moves: no note on its way, no turn's work left.
     pub fn settle(&mut self) {
         for _ in 0..1_000 {
-            while let Some((at_us, parcel)) = self.mesh.next_until(u64::MAX) {
-                self.now_us = self.now_us.max(at_us);
-                let shard = parcel.to;
-                self.receive(parcel);
-                self.after_input(shard);
+            while let Some((at_us, parcel)) = self.mesh.next_until(u64::MAX, &mut self.rng) {
+                self.arrive(at_us, parcel);
             }
             for shard in 0..self.setup.shards {
                 self.end_turn(ShardId(shard));
@@ -257,7 +252,7 @@ impl World {
         }
     }
 
-    fn receive(&mut self, parcel: Parcel) {
+    pub fn receive(&mut self, parcel: Parcel) {
         self.trace.step(self.now_us, || parcel.to_string());
         let Parcel {
             from,
