@@ -3,9 +3,8 @@
 use crate::conn::Stage;
 use crate::http::{self, BodyDecoder, BodyError};
 use crate::limits::{STREAMED_BODY_RATE_MIN, UNREAD_BODY_MAX};
-use crate::net::{Buffer, Reader};
+use crate::net::{Buffer, Reader, look_around};
 use crate::ws::Frame;
-use futures_lite::future::yield_now;
 
 /// How a route wants the bodies of its requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -289,7 +288,7 @@ impl BodyStream {
         }
         let more_waits = self.buffer.take().is_some_and(|buffer| buffer.is_full());
         if more_waits {
-            yield_now().await; // one busy client does not keep the shard to itself
+            Box::pin(look_around()).await; // one busy client does not keep the shard to itself
         }
         let since_ms = sockets.clock().now_ms();
         let read = self.reader.read().await;

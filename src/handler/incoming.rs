@@ -1,11 +1,10 @@
 //! A message that is taken while it arrives.
 
 use super::message::Message;
-use crate::net::{Buffer, Reader};
+use crate::net::{Buffer, Reader, look_around};
 use crate::protocol::Code;
 use crate::ws::Frame;
 use crate::ws::codec::{CodecError, Decoder, Kind, Piece};
-use futures_lite::future::yield_now;
 use std::fmt;
 use std::ops::Range;
 
@@ -284,7 +283,7 @@ impl Flow {
         let more_waits = matches!(&self.input, Input::Read(buffer) if buffer.is_full());
         (self.input, self.at) = (Input::Nothing, 0);
         if more_waits {
-            yield_now().await; // one busy client does not keep the shard to itself
+            Box::pin(look_around()).await; // one busy client does not keep the shard to itself
         }
         reader.keep_pace().await;
         match reader.read().await {

@@ -8,13 +8,12 @@ use super::mount::Boxed;
 use super::running::{Closed, Failure, Open, Seat, Stream, WholeMessage};
 use crate::crossing::pulse::Callback;
 use crate::error::panic_text;
-use crate::net::Reader;
+use crate::net::{Reader, look_around};
 use crate::protocol::Code;
 use crate::ws::Frame;
 use crate::ws::codec::{Decoder, Received};
 use crate::ws::deflate::Deflate;
 use futures_lite::FutureExt;
-use futures_lite::future::yield_now;
 use std::any::Any;
 use std::cell::Cell;
 use std::panic::AssertUnwindSafe;
@@ -162,7 +161,7 @@ impl<H: Handler> Life<H> {
             let more_waits = buffer.is_full();
             drop(buffer);
             if more_waits {
-                yield_now().await; // one busy client does not keep the shard to itself
+                Box::pin(look_around()).await; // one busy client does not keep the shard to itself
             }
         }
     }

@@ -8,10 +8,9 @@ use crate::handler::{Body, BodyStream, Boxed, Found, Request, Serve, Upgraded};
 use crate::http::{self, BodyDecoder, BodyError, BodyKind, Head, HeadScan, Response};
 use crate::id::ClientId;
 use crate::limits::WRITE_JOIN_MAX;
-use crate::net::{self, Reader, Stream};
+use crate::net::{self, Reader, Stream, look_around};
 use crate::ws::Frame;
 use futures_lite::FutureExt;
-use futures_lite::future::yield_now;
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
@@ -82,7 +81,7 @@ async fn linger(reader: &Reader) {
         let more_waits = buffer.is_full();
         drop(buffer);
         if more_waits {
-            yield_now().await;
+            Box::pin(look_around()).await;
         }
     }
 }
@@ -154,7 +153,7 @@ impl Requests {
             let more_waits = buffer.is_full();
             drop(buffer);
             if more_waits {
-                yield_now().await; // one busy backend does not keep the shard to itself
+                Box::pin(look_around()).await; // one busy backend does not keep the shard to itself
             }
             if kept.is_empty() {
                 sockets.enter(client, Stage::KeepAlive);

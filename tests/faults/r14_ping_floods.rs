@@ -57,16 +57,18 @@ fn r14_pongs_that_nobody_asked_for_are_passed_over() {
 fn r14_who_floods_a_shard_does_not_have_it_to_itself() {
     const ASKED: usize = 300;
     row("r14-shard").run(|scene| {
-        let pongs = frame(FIN | PONG, [7; 125]).repeat(1_000);
-        let mut flooder = Client::connect_on(scene.address(), "app-key", 0);
+        let pongs = frame(FIN | PONG, [7; 125]).repeat(50_000);
+        let mut flooders = [(); 4].map(|()| Client::connect_on(scene.address(), "app-key", 0));
         let mut probe = Client::connect_on(scene.address(), "app-key", 0);
         let over = AtomicBool::new(false);
         let mut took: Vec<Duration> = thread::scope(|scope| {
-            scope.spawn(|| {
-                while !over.load(Ordering::Relaxed) {
-                    flooder.ws.send(&pongs);
-                }
-            });
+            for flooder in &mut flooders {
+                scope.spawn(|| {
+                    while !over.load(Ordering::Relaxed) {
+                        flooder.ws.send(&pongs);
+                    }
+                });
+            }
             let asked = (0..ASKED).map(|_| {
                 let start = Instant::now();
                 probe.expect_quiet();
