@@ -121,6 +121,11 @@ names! {
         SHARD,
         "TLS handshakes that did not: refused, given up, or too late."
     );
+    CERTIFICATE_EXPIRY = gauge(
+        "tls_certificate_expiry_timestamp_seconds",
+        &["file"],
+        "When a certificate that clients are shown runs out, in seconds since 1970."
+    );
     RECEIVED_BYTES = counter("received_bytes_total", SHARD, "Bytes read from connections.");
     SENT_BYTES = counter("sent_bytes_total", SHARD, "Bytes the kernel took for connections.");
     CLOSES = counter(

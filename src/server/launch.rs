@@ -2,7 +2,7 @@
 
 use super::builder::{Builder, Reread};
 use super::config::{AdminPort, Config};
-use super::doors;
+use super::doors::{self, Doors};
 use super::handle::{About, ServerError};
 use super::live::{Slots, live, stop_time};
 use super::placement;
@@ -46,7 +46,7 @@ pub(super) fn start(builder: Builder) -> Result<ServerHandle, ServerError> {
     let ports = mesh(shards, config.mesh_slots);
     let hash_key = [rand::random(), rand::random()];
     let (calls, queues) = calls(placement.shards.len());
-    let admin = admin_plan(config, doors.address, &calls, &webhooks.counts())?;
+    let admin = admin_plan(config, &doors, &calls, &webhooks.counts())?;
     let (ending, ended) = ending();
     // Before any shard: its handlers may need it as they start.
     let runtime = runtime().map_err(ServerError::Thread)?;
@@ -193,7 +193,7 @@ type AdminListener = (SocketAddr, admin::Listener);
 
 fn admin_plan(
     config: &Config,
-    server: SocketAddr,
+    doors: &Doors,
     calls: &Calls,
     webhooks: &webhook::Counts,
 ) -> Result<Option<admin::Plan>, ServerError> {
@@ -202,7 +202,8 @@ fn admin_plan(
         address,
         token: config.admin_token.clone(),
         prefix: config.metrics_prefix.clone(),
-        port: server.port(),
+        port: doors.address.port(),
+        certificates: doors.certificates.clone(),
         calls: calls.clone(),
         webhooks: webhooks.clone(),
         memory: (config.memory_bytes).map_or_else(Memory::of_machine, Memory::of),

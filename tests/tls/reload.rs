@@ -1,6 +1,7 @@
 //! Which certificate is shown, and how another takes its place (R28).
 
 use crate::pki::{Pki, der};
+use crate::support::http::Http;
 use crate::support::pusher::Client;
 use crate::support::server::TestServer;
 use crate::support::wire::{PATIENCE, Wire};
@@ -10,6 +11,27 @@ use shardcast::server::{Server, ServerError};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::time::Instant;
+
+#[test]
+fn metrics_tell_when_a_certificate_runs_out() {
+    let pki = Pki::new("expiry");
+    let server = TestServer::start(pki.config());
+    let handle = server.handle();
+    let line = || {
+        let admin = handle.admin_addr().expect("it has an admin port");
+        let page = Http::connect(admin).ask("GET", "/metrics", b"");
+        let name = "soketi_tls_certificate_expiry_timestamp_seconds{";
+        let mut lines = page.text().lines().filter(|line| line.starts_with(name));
+        let line = lines.next().expect("it is told").to_owned();
+        assert_eq!(lines.next(), None);
+        assert!(line.contains("main.crt"), "{line}");
+        line
+    };
+    assert!(line().ends_with(" 4102444800"), "{}", line());
+    pki.put("main", &pki.pem(&["localhost"], 2101));
+    assert_eq!(handle.certificates().unwrap().reload(), Ok(Reload::Changed));
+    assert!(line().ends_with(" 4133980800"), "{}", line());
+}
 
 #[test]
 fn the_certificate_is_the_one_for_the_name_that_is_asked_for() {

@@ -32,6 +32,11 @@ pub(super) async fn page(desk: &Desk) -> Page {
         }
     }
     webhooks(&mut page, &desk.plan.webhooks.totals());
+    for shown in (desk.plan.certificates.iter()).flat_map(|certificates| certificates.shown()) {
+        let file = shown.files.cert.display().to_string();
+        let expiry_s = shown.validity.not_after as f64;
+        page.add(&n::CERTIFICATE_EXPIRY, &[&file], expiry_s);
+    }
     process(&mut page, desk);
     page
 }

@@ -11,6 +11,7 @@ pub use health::Health;
 pub(super) use serve::start;
 
 use super::calls::Calls;
+use super::certificates::Certificates;
 use super::machine::Memory;
 use super::webhook;
 use crate::app::AppSecret;
@@ -35,6 +36,8 @@ pub struct Plan {
     pub calls: Calls,
     /// What becomes of webhooks.
     pub webhooks: webhook::Counts,
+    /// What is shown to clients of TLS, if it is spoken.
+    pub certificates: Option<Arc<Certificates>>,
     /// How much memory there is.
     pub memory: Memory,
     /// From how many percent of it on no more traffic is wanted.
