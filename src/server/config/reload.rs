@@ -56,11 +56,11 @@ pub(crate) struct Reloaded {
     pub(crate) kept: Vec<String>,
 }
 
-/// Reads all sources again, as [`load`](super::load) does, while `running` is in force.
+/// Reads all sources again, as [`load`](super::load()) does, while `running` is in force.
 ///
 /// # Errors
-/// As [`load`](super::load); and when nothing but the demo app would be left, for nobody takes away
-/// all apps to serve that.
+/// As [`load`](super::load()); and when nothing but the demo app would be left, for nobody takes
+/// away all apps to serve that.
 pub(crate) fn reload(
     arguments: impl IntoIterator<Item = OsString>,
     environment: impl IntoIterator<Item = (String, String)>,
