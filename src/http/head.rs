@@ -290,8 +290,12 @@ pub fn parse<'a>(buf: &'a [u8], limits: &Limits) -> Result<Option<(Head<'a>, usi
         Ok(Status::Partial) if has_lone_lf(seen) => Err(HeadError::LineEnd),
         Ok(Status::Partial) if seen.len() == room => Err(HeadError::HeadTooLarge),
         Ok(Status::Partial) => Ok(None),
-        Err(_) if target_so_far(line) > limits.target_bytes => Err(HeadError::TargetTooLong),
-        Err(error) => Err(refusal(error, line)),
+        Err(error) => match lone_lf(seen) {
+            // How much of it came with one read does not change what is told of a bad head.
+            Some(at) if at + 1 < seen.len() => parse(&seen[..=at], limits),
+            _ if target_so_far(line) > limits.target_bytes => Err(HeadError::TargetTooLong),
+            _ => Err(refusal(error, line)),
+        },
     }
 }
 
@@ -394,6 +398,11 @@ pub(super) fn is_token(byte: u8) -> bool {
 fn has_lone_lf(bytes: &[u8]) -> bool {
     let pairs = bytes.iter().zip(bytes.iter().skip(1));
     pairs.fold(false, |lone, (a, b)| lone | ((*b == b'\n') & (*a != b'\r')))
+}
+
+/// Where the first LF without a CR before it stands, at which [`HeadScan`] stops.
+fn lone_lf(bytes: &[u8]) -> Option<usize> {
+    memchr_iter(b'\n', bytes).find(|&at| at == 0 || bytes[at - 1] != b'\r')
 }
 
 /// Length of the request target in a request line that may be incomplete or malformed.
@@ -1055,6 +1064,33 @@ mod tests {
         }
     }
 
+    // F09. Found by fuzzing: what came behind the bad line with the same read was judged before it.
+    #[test]
+    fn what_came_with_the_same_read_does_not_change_the_refusal() {
+        let limits = Limits {
+            headers: 1,
+            target_bytes: 8,
+            ..Limits::default()
+        };
+        for (refused, behind, error) in [
+            ("G\n", "777777777\r\n\r\n", HeadError::RequestLine),
+            (
+                "GET / HTTP/1.1\r\nA: b\n",
+                "C: d\r\n\r\n",
+                HeadError::LineEnd,
+            ),
+            ("GET / HTTP/1.1\n", "A\r\n\r\n", HeadError::LineEnd),
+            ("GET /23456789\n", "A\r\n\r\n", HeadError::TargetTooLong),
+        ] {
+            let mut scan = HeadScan::new(&limits);
+            assert!(scan.complete(refused.as_bytes()), "{refused:?}");
+            let text = format!("{refused}{behind}");
+            for bytes in [refused, &text] {
+                assert_eq!(parse(bytes.as_bytes(), &limits).unwrap_err(), error);
+            }
+        }
+    }
+
     /// Pieces that, put together at random, come close to heads.
     fn noise() -> impl Strategy<Value = Vec<u8>> {
         let piece = prop_oneof![
@@ -1083,14 +1119,19 @@ mod tests {
     }
 
     /// Checks on all prefixes of any bytes: scan and parse agree on when there is an outcome; an
-    /// outcome stays; and nothing behind the head takes part in it.
+    /// outcome stays; and nothing behind the head takes part in it, nor in why it is refused.
     fn outcomes_agree(bytes: &[u8], limits: &Limits) -> Result<(), TestCaseError> {
         let mut scan = HeadScan::new(limits);
         let mut found: Option<usize> = None;
         let mut refused = false;
+        let mut why = None;
         for end in 0..=bytes.len() {
             let complete = scan.complete(&bytes[..end]);
-            match parse(&bytes[..end], limits) {
+            let outcome = parse(&bytes[..end], limits);
+            if complete && let Err(error) = &outcome {
+                prop_assert_eq!(why.get_or_insert(*error), error);
+            }
+            match outcome {
                 Ok(None) => prop_assert!(!complete && found.is_none() && !refused),
                 Ok(Some((head, length))) => {
                     prop_assert!(complete && !refused);
