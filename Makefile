@@ -17,6 +17,10 @@ BASELINE := benches/instructions.baseline
 # Arguments for the server of `make run`, such as ARGS="--shards 2".
 ARGS ?=
 
+# For `make fuzz`: how long each target runs, and which (all unless set).
+SECONDS ?= 300
+TARGETS ?=
+
 # For `make bench-peers`: rounds, loads (all unless set), and more flags such as other servers.
 RUNS ?= 5
 LINES ?=
@@ -79,7 +83,7 @@ bench-peers: ## The server beside the floor, and beside others: RUNS=5 LINES="..
 ## Everything that must pass
 
 .PHONY: test
-test: setup check test-rust test-autobahn test-faults bench-instructions ## Set up and run everything that must pass
+test: setup check test-rust test-autobahn test-fuzz test-faults bench-instructions ## Set up and run everything that must pass
 	$(call say,all passed)
 
 .PHONY: check
@@ -89,10 +93,12 @@ check: fmt-check lint doc deny ## The checks that run nothing: format, lints, do
 fmt-check: ## Is the code formatted?
 	$(call say,format)
 	@cargo fmt --all --check
+	@cargo fmt --manifest-path fuzz/Cargo.toml --check
 
 .PHONY: fmt
 fmt: ## Format the code
 	@cargo fmt --all
+	@cargo fmt --manifest-path fuzz/Cargo.toml
 
 .PHONY: lint
 lint: ## Clippy on everything, warnings are errors
@@ -137,10 +143,20 @@ test-autobahn: setup-autobahn ## Only Autobahn|Testsuite: every case of it, agai
 	@cargo build --quiet --locked --example echo
 	@cargo test --locked --test autobahn -- --ignored --nocapture
 
+.PHONY: test-fuzz
+test-fuzz: setup-fuzz ## Only fuzzing: 30 s of each target, from the inputs on record
+	$(call say,fuzzing)
+	@scripts/fuzz.sh 30
+
+.PHONY: fuzz
+fuzz: setup-fuzz ## Fuzz for longer: SECONDS=300 TARGETS="http_head inflate"
+	$(call say,fuzzing)
+	@scripts/fuzz.sh $(SECONDS) $(TARGETS)
+
 ## Setting up
 
 .PHONY: setup
-setup: setup-system setup-clients setup-autobahn setup-cargo-tools ## Install what is missing for all of the above
+setup: setup-system setup-clients setup-autobahn setup-fuzz setup-cargo-tools ## Install what is missing for all of the above
 
 .PHONY: setup-system
 setup-system:
@@ -156,6 +172,11 @@ setup-clients: setup-system
 setup-autobahn: setup-system
 	$(call say,Autobahn)
 	@scripts/setup-autobahn.sh
+
+.PHONY: setup-fuzz
+setup-fuzz: setup-system
+	$(call say,fuzzing)
+	@scripts/setup-fuzz.sh
 
 .PHONY: setup-cargo-tools
 setup-cargo-tools: setup-system

@@ -48,6 +48,8 @@ if [[ $purpose == test ]]; then
     want npm npm --version
     want python3 python3 --version
     want valgrind valgrind --version
+    # libFuzzer is C++.
+    want g++ c++ --version
     # The web builds of the clients run in it, without a window.
     want chromium test -x /usr/bin/chromium
     # Lines that are cut, and clocks that are wrong, in the tests of faults.
