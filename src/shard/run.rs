@@ -181,10 +181,6 @@ async fn obey(shard: &Rc<Shard>, orders: &flume::Receiver<ToShard>, stopped: imp
     end(shard).await;
 }
 
-/// How often at least the executor looks at its rings while tasks are ready. By its own default of
-/// 100 ms a crowd that leaves at once would keep everybody else waiting until it is gone.
-const LOOK_EVERY: Duration = Duration::from_millis(2);
-
 /// Makes the executor; memory for its rings may be given back late by one that has just ended.
 fn executor(place: &Place, shard: ShardId) -> Result<LocalExecutor, String> {
     const TRIES: u32 = 20;
@@ -194,7 +190,6 @@ fn executor(place: &Place, shard: ShardId) -> Result<LocalExecutor, String> {
             .name(&format!("shard-{shard}"))
             .ring_depth(place.ring_depth)
             .io_memory(place.io_memory)
-            .preempt_timer(LOOK_EVERY)
             .spin_before_park(place.spin);
         match builder.make() {
             Ok(executor) => return Ok(executor),
