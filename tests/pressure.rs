@@ -95,13 +95,9 @@ fn stop_shard_one(server: &TestServer, barrier: &Barrier) -> Ws {
 
 /// A backend whose connection was accepted by shard 0.
 fn backend_on_zero(server: &TestServer) -> Rest {
-    loop {
-        let mut http = Http::connect(server.address());
-        if http.ask("GET", "/gate", b"").text() == "0" {
-            let keys = Keys::of(&unlimited());
-            return Rest { keys, http };
-        }
-    }
+    let http = Http::connect_on(server.address(), "/gate", |it| it.text() == "0");
+    let keys = Keys::of(&unlimited());
+    Rest { keys, http }
 }
 
 #[test]
@@ -116,25 +112,10 @@ fn client_events_are_refused_while_the_other_shard_stands_still() {
     for number in 0..EVENTS {
         sender.trigger("private-room", "client-e", &json!(number.to_string()));
     }
-    sender.send(&json!({"event": "pusher:ping"}));
-    let mut refused = 0;
-    loop {
-        let event = sender.next();
-        if event.name == "pusher:pong" {
-            break;
-        }
-        assert_eq!(event.error().0, Some(4301), "{event:?}");
-        refused += 1;
-    }
+    let refused = sender.count_refused();
     assert!(refused > 0, "rings of {SLOTS} took {EVENTS} events");
     barrier.wait();
-    let mut last = None;
-    for _ in 0..EVENTS - refused {
-        let number: usize = listener.expect("client-e").text().parse().unwrap();
-        assert!(last.is_none_or(|last| last < number), "in order, each once");
-        last = Some(number);
-    }
-    listener.expect_quiet();
+    listener.expect_rising("client-e", EVENTS - refused);
 }
 
 #[test]

@@ -178,6 +178,31 @@ impl Client {
         assert_eq!(pong.name, "pusher:pong", "{pong:?}");
     }
 
+    /// Counts the client events that are refused with 4301 before the answer to a ping.
+    pub fn count_refused(&mut self) -> usize {
+        self.send(&json!({"event": "pusher:ping"}));
+        let mut refused = 0;
+        loop {
+            let event = self.next();
+            if event.name == "pusher:pong" {
+                return refused;
+            }
+            assert_eq!(event.error().0, Some(4301), "{event:?}");
+            refused += 1;
+        }
+    }
+
+    /// Reads so many client events whose data are rising numbers, and nothing behind them.
+    pub fn expect_rising(&mut self, name: &str, count: usize) {
+        let mut last = None;
+        for _ in 0..count {
+            let number: usize = self.expect(name).text().parse().expect("a number");
+            assert!(last.is_none_or(|last| last < number), "in order, each once");
+            last = Some(number);
+        }
+        self.expect_quiet();
+    }
+
     /// Asks for a public channel.
     pub fn ask(&mut self, channel: &str) {
         self.send(&json!({"event": "pusher:subscribe", "data": {"channel": channel}}));
