@@ -4,10 +4,11 @@
 //! arrives first. Nothing that is in it is ever dropped: what does not fit into the ring waits
 //! in an overflow at the sender, and publishers are held back before that grows (see `mesh`).
 
+pub mod admission;
 pub mod fresh;
 pub mod pulse;
 
-use crate::conn::Vitals;
+use crate::conn::{Origin, Vitals};
 use crate::crossing::fresh::{Fresh, Step};
 use crate::hub::{Note, Notice};
 use crate::id::{ClientId, ShardId, Ticket};
@@ -102,6 +103,8 @@ pub enum ToShard {
     /// A shared table's business. Full ring: waits in the overflow; before that, operations wait
     /// at the shard that begins them. Ends of clients never wait.
     Table(TableNote),
+    /// How many connections an address has. Full ring: waits in the overflow.
+    Address(AddressNote),
     /// Stop: from the control thread only. Its queue has room for it at all times, since there
     /// only ever is one step of a reload, a stop and an end in it.
     Stop,
@@ -117,6 +120,27 @@ pub enum ToShard {
     },
     /// End: from the control thread only, once every shard has stopped. As for room, see `Stop`.
     End,
+}
+
+/// What shards say to each other about the connections of an address.
+#[derive(Debug)]
+pub enum AddressNote {
+    /// To its home: room for one more?
+    Take {
+        /// Given back with the answer.
+        ticket: Ticket,
+        /// The address.
+        origin: Origin,
+    },
+    /// The answer.
+    Taken {
+        /// That of the question.
+        ticket: Ticket,
+        /// Whether there was room, which is taken now.
+        admitted: bool,
+    },
+    /// To its home: a connection is gone.
+    Release(Origin),
 }
 
 /// What shards say to each other about shared tables.
@@ -295,8 +319,17 @@ pub struct Measured {
     pub mesh_waiting: usize,
     /// What it has counted since its start.
     pub totals: Totals,
-    /// What it has counted of each app.
+    /// What its Pusher application has counted.
+    pub hub: HubMeasured,
+}
+
+/// What the Pusher application of one shard has counted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HubMeasured {
+    /// Of each app.
     pub apps: Vec<AppMeasured>,
+    /// Bytes of cached events.
+    pub cache_bytes: usize,
 }
 
 /// What one shard has counted of one app since its start.

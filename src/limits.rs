@@ -3,6 +3,8 @@
 //! Bounds that a user may set live in the options of the module that enforces them; what
 //! stands here can only be changed by changing the code.
 
+pub mod window;
+
 /// Shards in one process. Ids carry the shard in ten bits, but the mesh has a ring for every
 /// ordered pair of shards, and its memory grows with their square.
 pub const SHARDS_MAX: usize = 256;
@@ -123,6 +125,30 @@ pub const ADMIN_TIMEOUT_MS: u64 = 5_000;
 
 /// Milliseconds that shards get to say what they have counted.
 pub const MEASURE_TIMEOUT_MS: u64 = 1_000;
+
+/// Milliseconds between two looks at the memory in use.
+pub const MEMORY_LOOK_MS: u64 = 250;
+
+/// Bytes that have to wait for a client before it is closed for want of memory: of others there
+/// would be little to gain.
+pub const FAT_BYTES: usize = 16 * 1024;
+
+/// Connections of a shard that are told at a time that they are not let in; more wait in the
+/// backlog.
+pub const TURNED_AWAY_MAX: usize = 8;
+
+/// Milliseconds that one of them gets to hear so.
+pub const TURN_AWAY_MS: u64 = 1_000;
+
+/// Seconds after which who is not let in may ask again.
+pub const RETRY_AFTER_S: u64 = 5;
+
+/// Connections of a shard that wait to hear whether their address may have one more.
+pub const ASKING_MAX: usize = 1024;
+
+/// Clients or addresses of a shard whose pings, or wrong signatures, are counted at a time; past
+/// them all are forgotten and counted anew.
+pub const COUNTED_MAX: usize = 1 << 16;
 
 /// Shared tables of one server.
 pub const TABLES_MAX: usize = 64;

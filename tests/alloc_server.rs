@@ -66,6 +66,7 @@ fn start(shards: usize) -> ServerHandle {
         port: 0,
         shards: Some(shards),
         apps: vec![app],
+        pings_per_second: None,
         ..Config::default()
     };
     let builder = Server::builder().config(config).routes(|router| {

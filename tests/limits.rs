@@ -9,6 +9,7 @@ use serde_json::json;
 use shardcast::server::config::Config;
 use std::time::{Duration, Instant};
 use support::http::{Http, request};
+use support::metrics::Values;
 use support::pusher::{Client, Event};
 use support::server::{TestServer, app, config, counting_app};
 use support::sign::Keys;
@@ -361,6 +362,10 @@ fn a_reader_that_cannot_keep_up_is_closed_with_4100_and_nobody_else() {
     }
     assert!((1..PUBLISHED).contains(&got), "{got}");
     slow.ws.expect_close(4100);
+    let values = Values::of(server.handle().admin_addr().unwrap());
+    let shard = format!("shard=\"{}\"", slow.shard());
+    assert_eq!(values.sum("ws_slow_consumers_total", &[&shard]), 1.0);
+    assert_eq!(values.sum("ws_slow_consumers_total", &[]), 1.0);
     let gone = json!({"occupied": true, "subscription_count": 1});
     rest.expect_soon("channels/news", &[("info", "subscription_count")], &gone);
     rest.trigger("news", "mark", "");

@@ -145,14 +145,14 @@ fn the_accept_rate_is_kept_per_shard() {
     );
 }
 
-/// F16: without a pause the failing accept burns a whole core.
+/// F16: a failing accept comes back at once and for ever; so it does not come to that.
 #[test]
 fn running_out_of_descriptors_neither_spins_nor_harms_those_inside() {
     let mut limited = Command::new("prlimit");
     limited.args(["--nofile=100:100", env!("CARGO_BIN_EXE_shardcast")]);
     let server = Process::start_as(limited, &["--shards", "1"]);
     let mut inside = vec![connect(server.address).unwrap().0];
-    // As many as fit; the rest finds its way into the backlog and no further.
+    // As many as fit; the rest is told so, a few at a time, or waits in the backlog for that.
     let outside: Vec<_> = (0..100)
         .filter_map(|_| TcpStream::connect(server.address).ok())
         .collect();
@@ -176,15 +176,17 @@ fn running_out_of_descriptors_neither_spins_nor_harms_those_inside() {
     ping(&mut inside[0]);
     drop(outside);
     // There is room again, and it is noticed without help.
-    inside.push(
-        connect(server.address)
-            .expect("accepted once there is room")
-            .0,
-    );
+    let start = Instant::now();
+    inside.push(loop {
+        match connect(server.address) {
+            Some((stream, _)) => break stream,
+            None => assert!(start.elapsed() < Duration::from_secs(10), "it stays full"),
+        }
+    });
     ping(&mut inside[1]);
     let (status, log) = server.stop();
     assert!(status.success(), "{status}");
-    assert!(log.contains("cannot accept"), "{log}");
+    assert!(!log.contains("cannot accept"), "{log}");
 }
 
 /// A control ping, which the server answers with the same payload.

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
 use shardcast::metrics::{ALL, Kind};
+use shardcast::server::bounds;
 use std::env;
 use std::fs;
 
@@ -38,4 +39,25 @@ fn every_metric_is_documented() {
         table += &format!("| `{}` | {kind} | {labels} | {} |\n", name.name, name.help);
     }
     check("docs/metrics.md", &table);
+}
+
+#[test]
+fn every_limit_is_documented() {
+    let mut table = String::from("| limit | default | of what | at the limit | metric |\n");
+    table += "|---|---:|---|---|---|\n";
+    for bound in bounds() {
+        let name = match bound.is_setting {
+            true => format!("`{}`", bound.name),
+            false => bound.name.to_lowercase().replace('_', " "),
+        };
+        let default = match &*bound.default {
+            "" => "none",
+            value => value,
+        };
+        table += &format!(
+            "| {name} | {default} | {} | {} | `{}` |\n",
+            bound.unit, bound.at_limit, bound.metric.name
+        );
+    }
+    check("docs/limits.md", &table);
 }

@@ -5,6 +5,8 @@
 mod process;
 mod support;
 
+#[path = "tls/admission.rs"]
+mod admission;
 #[path = "tls/closing.rs"]
 mod closing;
 #[path = "tls/hello.rs"]

@@ -2,6 +2,7 @@
 
 use rustix::process::{Resource, getrlimit};
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// How much memory there is, and where it is seen how much is in use.
@@ -15,8 +16,33 @@ pub struct Memory {
 /// A control group with a limit on memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Group {
-    folder: PathBuf,
+    used: PathBuf,
+    stat: PathBuf,
     files: &'static Files,
+}
+
+impl Group {
+    fn used(&self) -> Option<u64> {
+        let used = read(&self.used, |text| text.trim().parse::<u64>().ok())?;
+        let cache = read(&self.stat, |text| line(text, self.files.cache))?;
+        Some(used.saturating_sub(cache))
+    }
+}
+
+/// Looks at a short file of the kernel's. This is done some times a second, so nothing is allocated
+/// for it.
+fn read<T>(path: impl AsRef<Path>, look: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+    let mut buffer = [0; 8192];
+    let mut file = fs::File::open(path).ok()?;
+    let mut length = 0;
+    loop {
+        match file.read(&mut buffer[length..]).ok()? {
+            0 => break,
+            count => length += count,
+        }
+    }
+    // What does not fit is cut off: the lines that are looked for stand in front.
+    look(str::from_utf8(&buffer[..length]).ok()?)
 }
 
 /// What the files of the two versions of control groups are called.
@@ -78,12 +104,7 @@ impl Memory {
     /// process.
     #[must_use]
     pub fn used(&self) -> u64 {
-        let of_group = self.group.as_ref().and_then(|group| {
-            let read = |name: &str| fs::read_to_string(group.folder.join(name)).ok();
-            let used: u64 = read(group.files.used)?.trim().parse().ok()?;
-            let stat = read("memory.stat")?;
-            Some(used.saturating_sub(line(&stat, group.files.cache)?))
-        });
+        let of_group = self.group.as_ref().and_then(Group::used);
         of_group.unwrap_or_else(resident)
     }
 
@@ -113,7 +134,12 @@ fn limits(files: &'static Files, path: &Path) -> impl Iterator<Item = (u64, Grou
         let folder = Path::new(files.root).join(inner);
         let text = fs::read_to_string(folder.join(files.limit)).ok()?;
         let limit = text.trim().parse().ok()?; // "max" is no limit
-        Some((limit, Group { folder, files }))
+        let group = Group {
+            used: folder.join(files.used),
+            stat: folder.join("memory.stat"),
+            files,
+        };
+        Some((limit, group))
     })
 }
 
@@ -126,12 +152,10 @@ fn line(text: &str, name: &str) -> Option<u64> {
 /// Resident memory of this process, in bytes; 0 when it cannot be read.
 #[must_use]
 pub fn resident() -> u64 {
-    let text = fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    let pages = text
-        .split_whitespace()
-        .nth(1)
-        .and_then(|it| it.parse().ok());
-    pages.unwrap_or(0_u64) * rustix::param::page_size() as u64
+    let pages = read("/proc/self/statm", |text| {
+        text.split_whitespace().nth(1)?.parse::<u64>().ok()
+    });
+    pages.unwrap_or(0) * rustix::param::page_size() as u64
 }
 
 /// Processor time of this process, in seconds.
@@ -193,6 +217,33 @@ mod tests {
         assert!(cpu_s() >= 0.0);
         assert!(open_fds() >= 3);
         assert!(max_fds().is_none_or(|most| most >= 3));
+    }
+
+    #[test]
+    fn a_groups_file_cache_does_not_count() {
+        let folder = std::env::temp_dir().join(format!("shardcast-group-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let group = Group {
+            used: folder.join("used"),
+            stat: folder.join("stat"),
+            files: &SECOND,
+        };
+        let memory = Memory {
+            limit: 1000,
+            group: Some(group),
+        };
+        assert!(
+            memory.used() > 1000,
+            "of the process: the files are not there"
+        );
+        fs::write(folder.join("used"), "900\n").unwrap();
+        fs::write(
+            folder.join("stat"),
+            "anon 600\ninactive_file 250\nactive_file 50\n",
+        )
+        .unwrap();
+        assert_eq!((memory.used(), memory.percent(memory.used())), (650, 65));
+        fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]

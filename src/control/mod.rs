@@ -12,6 +12,7 @@ mod reload;
 mod runtime;
 mod thread;
 mod watchdog;
+mod watermarks;
 pub mod webhook;
 
 pub use bridge::{Bridge, bridge};
@@ -24,3 +25,4 @@ pub use reload::{Reloaded, Source};
 pub use runtime::{Work, WorkError, Worker, runtime};
 pub use thread::{Control, Outcome};
 pub use watchdog::{LEAST_MS as WATCHDOG_LEAST_MS, Patience, Watchdog};
+pub use watermarks::Watermarks;

@@ -5,6 +5,7 @@ use super::bridge::Bridge;
 use super::certificates::Certificates;
 use super::reload::{Reloader, Source};
 use super::watchdog::{Finding, Watchdog};
+use super::watermarks::Watermarks;
 use super::webhook;
 use crate::crossing::ToControl;
 use crate::crossing::pulse::{NOT_KNOWN, Seen};
@@ -61,6 +62,8 @@ pub struct Control {
     pub webhooks: Option<webhook::Plan>,
     /// What the admin port needs, if there is one.
     pub admin: Option<admin::Plan>,
+    /// What looks at the memory.
+    pub watermarks: Option<Watermarks>,
     /// How far the server is.
     pub health: Arc<Health>,
 }
@@ -95,9 +98,7 @@ impl Control {
     async fn watch(mut self, started: impl FnOnce()) -> io::Result<Outcome> {
         let mut signals = self.signals.then(stop_signals).transpose()?;
         let mut webhooks = self.webhooks.take().map(webhook::Desk::start);
-        if let Some(plan) = self.admin.take() {
-            admin::start(plan, Arc::clone(&self.health))?;
-        }
+        self.look_and_tell()?;
         let stop_time = Rc::new(Cell::new(self.stop_time));
         let reloading = self.reload(webhooks.as_ref(), &stop_time)?;
         self.watch_certificates()?;
@@ -206,6 +207,17 @@ impl Control {
             }
         }
         None
+    }
+
+    /// Begins to look at the memory, and to answer on the admin port.
+    fn look_and_tell(&mut self) -> io::Result<()> {
+        if let Some(watermarks) = self.watermarks.take() {
+            tokio::task::spawn_local(watermarks.watch());
+        }
+        match self.admin.take() {
+            Some(plan) => admin::start(plan, Arc::clone(&self.health)),
+            None => Ok(()),
+        }
     }
 
     /// Has SIGHUP reload the configuration, if there is where to read it from.

@@ -33,6 +33,8 @@ pub struct Live {
     pub pusher: PusherLimits,
     /// How the shard ends.
     pub drain: Drain,
+    /// Pings and pongs of one client in a second, if they are bounded.
+    pub control_frames: Option<u32>,
     /// Connections it accepts in a second; the rest wait in the backlog.
     pub accept_per_second: Option<u32>,
 }
@@ -49,6 +51,9 @@ pub struct PusherLimits {
     pub rest_clock_s: u64,
     /// Whether a signed request is served only once.
     pub replay_guard: bool,
+    /// Requests of one address in a minute that cannot be believed, before they are told no reason
+    /// any more; `None` is no limit.
+    pub auth_failures: Option<u32>,
     /// How messages are compressed for clients that offer it, if they are.
     pub deflate: Option<Deflate>,
 }

@@ -2,7 +2,7 @@
 
 use super::endpoint::{Endpoint, Local};
 use super::server_handle::ServerHandle;
-use crate::crossing::{AppMeasured, Call, Census, Measured, ToShard};
+use crate::crossing::{Call, Census, HubMeasured, Measured, ToShard};
 use crate::id::{ClientId, ShardId};
 use crate::ws::Frame;
 use std::iter;
@@ -23,9 +23,9 @@ impl Local {
         self.tables.forget(client);
     }
 
-    /// Does what a handle has asked for. `routes` is how many handlers are mounted, and `apps`
-    /// gives what was counted of each app.
-    pub(crate) fn serve(&self, call: Call, routes: usize, apps: impl FnOnce() -> Vec<AppMeasured>) {
+    /// Does what a handle has asked for. `routes` is how many handlers are mounted, and `hub`
+    /// gives what the Pusher application has counted.
+    pub(crate) fn serve(&self, call: Call, routes: usize, hub: impl FnOnce() -> HubMeasured) {
         match call {
             Call::Broadcast { route, frame } => {
                 for shard in (0..self.shards).map(ShardId).filter(|it| *it != self.shard) {
@@ -73,7 +73,7 @@ impl Local {
                     mesh_waiting: self.mesh.waiting(),
                     totals: self.sockets.counters().totals(),
                     routes: self.server.route_names(),
-                    apps: apps(),
+                    hub: hub(),
                 };
                 drop(answer.try_send(measured));
             }

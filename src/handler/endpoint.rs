@@ -14,6 +14,7 @@ use crate::crossing::{Roll, ToShard};
 use crate::hub::Note;
 use crate::id::{ClientId, ShardId, Ticket};
 use crate::mesh::SharedPort;
+use crate::metrics::Counters;
 use crate::net::{Clock, Gone, Sockets, Tasks};
 use crate::protocol::Code;
 use crate::ws::Frame;
@@ -354,6 +355,11 @@ impl Endpoint {
     }
 
     /// Same for many clients.
+    /// What is counted of the shard.
+    pub(crate) fn counters(&self) -> &Counters {
+        self.local.sockets.counters()
+    }
+
     pub(crate) fn push_all(&self, clients: impl Iterator<Item = ClientId>, frame: &Frame) -> usize {
         self.local.sockets.push_all(clients, frame)
     }

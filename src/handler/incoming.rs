@@ -253,7 +253,9 @@ impl Flow {
                         }
                         Piece::Ping(payload) => {
                             sockets.tally_frames(id, 1, false, false);
-                            let _ = sockets.push(id, Frame::pong(payload));
+                            if sockets.takes_ping(id) {
+                                let _ = sockets.push(id, Frame::pong(payload));
+                            }
                         }
                         Piece::Pong => sockets.tally_frames(id, 1, false, false),
                         Piece::Close(code) => {

@@ -234,6 +234,9 @@ impl<H: Handler> Life<H> {
                     }
                     Received::Binary(bytes) => Message::Binary(bytes),
                     Received::Ping(payload) => {
+                        if !self.seat.reader.sockets().takes_ping(self.client.id()) {
+                            continue;
+                        }
                         let _ = self
                             .client
                             .endpoint()

@@ -35,6 +35,7 @@ mod incoming;
 pub mod media;
 pub mod origin;
 pub mod payload;
+pub mod proxied;
 pub mod query;
 pub mod response;
 pub mod stream;

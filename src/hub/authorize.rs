@@ -1,14 +1,40 @@
 //! Who may subscribe to what, and as which member of a presence channel.
 
+use super::effect::Effect;
 use super::session::Session;
 use super::state::Hub;
+use crate::id::ClientId;
 use crate::protocol::ChannelKind;
+use crate::protocol::Code;
 use crate::protocol::auth::channel_is_signed;
 use crate::protocol::command::Subscribe;
 use crate::protocol::event::SubscriptionRefusal;
 use crate::protocol::member::{Member, MemberError};
 
 impl Hub {
+    /// A signature of the client's is wrong: says whether it may go on. Who tries one after the
+    /// other is closed.
+    pub(super) fn may_fail(
+        &mut self,
+        client: ClientId,
+        now_ms: u64,
+        effects: &mut Vec<Effect>,
+    ) -> bool {
+        let Some(most) = self.options.auth_failures else {
+            return true;
+        };
+        let count = self.failures.count(client, now_ms);
+        if count == most.saturating_add(1) {
+            self.happened.auth_floods += 1;
+            effects.push(Effect::CloseBecause {
+                client,
+                code: Code::Unauthorized,
+                message: "Too many wrong signatures",
+            });
+        }
+        count <= most
+    }
+
     /// Checks signature and member data (section 4.1, P6 to P9).
     pub(super) fn authorize(
         &self,

@@ -95,6 +95,12 @@ impl Cached {
 }
 
 impl Cache {
+    /// Bytes of all events in it.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// An empty cache of so many bytes.
     #[must_use]
     pub fn new(bytes_max: usize) -> Self {

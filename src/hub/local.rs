@@ -47,6 +47,9 @@ impl Hub {
             Ok(Command::Pong) => {}
             Ok(Command::Subscribe(subscribe)) => {
                 if let Err(refusal) = self.subscribe(client, subscribe, effects)
+                    && (refusal != SubscriptionRefusal::Auth
+                        || subscribe.auth.is_none()
+                        || self.may_fail(client, now_ms, effects))
                     && self.may_refuse(client, REFUSAL, now_ms, effects)
                 {
                     self.refuse(client, subscribe.channel, refusal, effects);
@@ -75,6 +78,7 @@ impl Hub {
         now_ms: u64,
         effects: &mut Vec<Effect>,
     ) -> bool {
+        self.happened.refusals += 1;
         let Some(session) = self.sessions.get_mut(client) else {
             return false;
         };

@@ -63,4 +63,4 @@ pub use pass::{Pass, Passed, Proof, Rated};
 pub use presence::Presence;
 pub use publish::{Relay, hash_of};
 pub use quota::Bucket;
-pub use state::Hub;
+pub use state::{Happened, Hub};

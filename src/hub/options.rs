@@ -21,6 +21,8 @@ pub struct Options {
     pub flap_ms: u64,
     /// How long a connection may stay without authorisation, where its app wants one (section 7.4).
     pub sign_in_ms: u64,
+    /// Wrong signatures of one connection in a minute, if they are bounded.
+    pub auth_failures: Option<u32>,
     /// How often the subscribers of a channel of more than a hundred are told their number at
     /// most (section 3.7).
     pub count_interval_ms: u64,
@@ -35,6 +37,8 @@ pub struct Limits {
     pub cache_bytes: usize,
     /// How long a connection may stay without authorisation, in milliseconds.
     pub sign_in_ms: u64,
+    /// Wrong signatures of one connection in a minute, if they are bounded.
+    pub auth_failures: Option<u32>,
     /// Milliseconds between two counts that the subscribers of a large channel are told.
     pub count_interval_ms: u64,
 }
@@ -46,8 +50,10 @@ impl Options {
             channels_per_connection,
             cache_bytes,
             sign_in_ms,
+            auth_failures,
             count_interval_ms,
         } = limits;
+        self.auth_failures = auth_failures;
         self.channels_per_connection = channels_per_connection;
         self.cache_bytes = cache_bytes;
         self.sign_in_ms = sign_in_ms;
@@ -65,6 +71,7 @@ impl Options {
             cache_bytes: 64 << 20,
             flap_ms: 3_000,
             sign_in_ms: 30_000,
+            auth_failures: Some(100),
             count_interval_ms: 5_000,
         }
     }

@@ -16,9 +16,19 @@ use super::session::{Session, Sessions};
 use super::watch::WatchTable;
 use crate::app::WebhookKind;
 use crate::id::{AppSlot, ClientId, ShardId, SocketId, Ticket};
+use crate::limits::window::Window;
 use crate::protocol::webhook::{Event, What};
 use crate::ws::frame::TextEncoder;
 use std::rc::Rc;
+
+/// What a hub counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Happened {
+    /// Connections closed for too many wrong signatures.
+    pub auth_floods: u64,
+    /// Wishes that were refused, with an error or without.
+    pub refusals: u64,
+}
 
 /// The Pusher application's state on one shard.
 #[derive(Debug)]
@@ -41,6 +51,10 @@ pub struct Hub {
     pub(super) encoder: TextEncoder,
     /// The time as it was last seen: at the last tick, or with a note that is timely.
     pub(super) now_ms: u64,
+    /// Wrong signatures of each connection in this minute.
+    pub(super) failures: Window<ClientId>,
+    /// What was counted since somebody asked.
+    pub(super) happened: Happened,
     /// Places to give back at the turn's end, by app.
     released: Vec<(AppSlot, u32)>,
 }
@@ -64,8 +78,21 @@ impl Hub {
             gates: Gates::default(),
             encoder: TextEncoder::default(),
             now_ms: 0,
+            failures: Window::new(60_000),
+            happened: Happened::default(),
             released: Vec::new(),
         }
+    }
+
+    /// What was counted since this was asked last.
+    pub fn take_happened(&mut self) -> Happened {
+        std::mem::take(&mut self.happened)
+    }
+
+    /// Bytes of the cached events that have their home here.
+    #[must_use]
+    pub fn cached_bytes(&self) -> usize {
+        self.cache.bytes()
     }
 
     /// The apps.

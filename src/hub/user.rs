@@ -68,7 +68,10 @@ impl Hub {
         let (user, user_data) = match self.check_sign_in(session, sign_in) {
             Ok(checked) => checked,
             Err((code, message)) => {
-                if self.may_refuse(client, REFUSAL, now_ms, effects) {
+                let is_wrong = code == Some(Code::Unauthorized) && sign_in.auth.is_some();
+                if (!is_wrong || self.may_fail(client, now_ms, effects))
+                    && self.may_refuse(client, REFUSAL, now_ms, effects)
+                {
                     tell(client, code, message, None, effects);
                 }
                 return;

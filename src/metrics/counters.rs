@@ -29,6 +29,22 @@ pub enum Count {
     Silent,
     /// Connections that did not end in time after a close.
     EndLate,
+    /// Clients closed because too much memory is in use.
+    Fat,
+    /// Connections turned away because as many are here as may be.
+    RefusedFull,
+    /// Same, because too much memory is in use.
+    RefusedMemory,
+    /// Same, because their address has as many as it may.
+    RefusedAddress,
+    /// Same, because a proxy did not begin as it should.
+    RefusedProxy,
+    /// Clients closed because of too many pings.
+    ControlFlood,
+    /// Clients closed, and requests refused, because of too many wrong signatures.
+    AuthFlood,
+    /// Wishes that Pusher clients were refused, with an error or without.
+    Refusals,
     /// Milliseconds by which the shard came too late to its own timer.
     LateMs,
 }
@@ -54,6 +70,7 @@ fn is_known(code: u16) -> bool {
 pub struct Counters {
     counts: [Cell<u64>; COUNTS],
     closed: RefCell<Vec<(Closed, u64)>>,
+    answered: RefCell<Vec<(u16, u64)>>,
 }
 
 /// What the counters said at one moment.
@@ -62,6 +79,8 @@ pub struct Totals {
     counts: [u64; COUNTS],
     /// How WebSockets ended, and how many did so.
     pub closed: Vec<(Closed, u64)>,
+    /// The statuses that requests were answered with, and how many.
+    pub answered: Vec<(u16, u64)>,
 }
 
 impl Counters {
@@ -87,12 +106,22 @@ impl Counters {
         }
     }
 
+    /// Counts an answer to a request.
+    pub fn answered(&self, status: u16) {
+        let mut all = self.answered.borrow_mut();
+        match all.iter_mut().find(|(known, _)| *known == status) {
+            Some((_, count)) => *count += 1,
+            None => all.push((status, 1)),
+        }
+    }
+
     /// What they say now.
     #[must_use]
     pub fn totals(&self) -> Totals {
         Totals {
             counts: std::array::from_fn(|at| self.counts[at].get()),
             closed: self.closed.borrow().clone(),
+            answered: self.answered.borrow().clone(),
         }
     }
 }
@@ -122,6 +151,15 @@ mod tests {
             (1, 15)
         );
         assert_eq!(totals.get(Count::BytesRead), 0);
+    }
+
+    #[test]
+    fn answers_are_counted_by_their_status() {
+        let counters = Counters::default();
+        for status in [200, 404, 200] {
+            counters.answered(status);
+        }
+        assert_eq!(counters.totals().answered, [(200, 2), (404, 1)]);
     }
 
     #[test]

@@ -126,6 +126,39 @@ names! {
         &["file"],
         "When a certificate that clients are shown runs out, in seconds since 1970."
     );
+    REFUSED = counter(
+        "connections_refused_total",
+        &["shard", "reason"],
+        "Connections turned away: full (503), memory (503), address (429), proxy (no PROXY header)."
+    );
+    MAX_CONNECTIONS = gauge("max_connections", &[], "Most connections there may be.");
+    FLOODS = counter(
+        "floods_total",
+        &["shard", "of"],
+        "Clients closed for too many pings (ping), and clients or requests for too many wrong \
+         signatures (auth)."
+    );
+    MEMORY_CLOSES = counter(
+        "memory_closes_total",
+        SHARD,
+        "Clients closed because memory was past the hard mark and much was waiting for them."
+    );
+    ANSWERS = counter(
+        "http_answers_total",
+        &["shard", "status"],
+        "Answers to HTTP requests, handshakes among them, by status."
+    );
+    REFUSALS = counter(
+        "refusals_total",
+        SHARD,
+        "Messages of Pusher clients that were refused: subscriptions, sign-ins, client events, and \
+         what makes no sense."
+    );
+    CACHE_BYTES = gauge(
+        "cache_bytes",
+        SHARD,
+        "Bytes of the events of cache channels that are at home on the shard."
+    );
     RECEIVED_BYTES = counter("received_bytes_total", SHARD, "Bytes read from connections.");
     SENT_BYTES = counter("sent_bytes_total", SHARD, "Bytes the kernel took for connections.");
     CLOSES = counter(

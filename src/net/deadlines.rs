@@ -42,6 +42,7 @@ impl Sockets {
         match overdue {
             Overdue::Request => {
                 self.counters().one(Count::RequestLate);
+                self.counters().answered(408);
                 self.table.borrow_mut().push_last(client, timed_out());
                 self.end(client);
             }

@@ -7,7 +7,9 @@
 
 mod census;
 pub mod clock;
+mod controls;
 mod deadlines;
+mod fattest;
 pub mod files;
 pub mod limits;
 mod listener;
@@ -21,6 +23,7 @@ pub mod sockets;
 pub mod stream;
 pub mod tasks;
 mod tls;
+mod turn_away;
 mod ways_out;
 mod writer;
 
@@ -34,4 +37,5 @@ pub use send_ring::SENDS_MAX;
 pub use sockets::{SocketOptions, Sockets};
 pub use stream::Stream;
 pub use tasks::{LocalTask, ShardTasks, Tasks, look_around, pause_ms, spawn};
+pub use turn_away::turn_away;
 pub use ways_out::Gone;

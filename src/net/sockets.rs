@@ -7,8 +7,10 @@ use super::reader::Reader;
 use super::stream::Stream;
 use super::writer::Writer;
 use crate::conn::{Connection, PushError, Stage, Table, Timing, Turn};
+use crate::crossing::admission::Admission;
 use crate::crossing::pulse::Pulse;
 use crate::id::{ClientId, ShardId};
+use crate::limits::window::Window;
 use crate::metrics::{Count, Counters};
 use crate::protocol::{Code, event};
 use crate::timer::Wheel;
@@ -30,6 +32,8 @@ pub struct SocketOptions {
     pub timing: Timing,
     /// Write to many sockets in one system call, where the kernel can do that.
     pub send_ring: bool,
+    /// Pings and pongs of one client in a second, if they are bounded.
+    pub control_frames: Option<u32>,
 }
 
 /// The close code for a slow reader that is no Pusher client.
@@ -46,6 +50,7 @@ pub struct Sockets {
     turn: Rc<Turn>,
     clock: Clock,
     pub(super) timing: Cell<Timing>,
+    pub(super) control_frames: Cell<Option<u32>>,
     pub(super) writer: RefCell<Writer>,
     inflater: Rc<Inflater>,
     /// The clients whose answers are being made just now.
@@ -53,6 +58,12 @@ pub struct Sockets {
     pub(super) stopping: Cell<bool>,
     pulse: Arc<Pulse>,
     counters: Counters,
+    shard: ShardId,
+    admission: Arc<Admission>,
+    /// Connections that are not let in, or not yet.
+    outside: Cell<usize>,
+    /// Pings and pongs of each client in this second.
+    pub(super) controls: RefCell<Window<ClientId>>,
     /// Whose read waited last, unless one has brought something since.
     pub(super) waiting_read: Cell<Option<ClientId>>,
 }
@@ -66,6 +77,7 @@ impl Sockets {
         clock: Clock,
         turn: Rc<Turn>,
         pulse: Arc<Pulse>,
+        admission: Arc<Admission>,
     ) -> Self {
         Self {
             table: RefCell::new(Table::new(shard, options.outbox_bytes)),
@@ -76,12 +88,17 @@ impl Sockets {
             turn,
             clock,
             timing: Cell::new(options.timing),
+            control_frames: Cell::new(options.control_frames),
             writer: RefCell::new(Writer::new(options.send_ring)),
             inflater: Rc::default(),
             flows: RefCell::default(),
             stopping: Cell::new(false),
             pulse,
             counters: Counters::default(),
+            shard,
+            admission,
+            outside: Cell::default(),
+            controls: RefCell::new(Window::new(1000)),
             waiting_read: Cell::new(None),
         }
     }
@@ -96,6 +113,23 @@ impl Sockets {
     #[must_use]
     pub fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    /// Whether one more connection may come in.
+    #[must_use]
+    pub fn admission(&self) -> &Admission {
+        &self.admission
+    }
+
+    /// So many connections are accepted but not let in, or not yet: they count like others.
+    pub fn set_outside(&self, connections: usize) {
+        self.outside.set(connections);
+        self.tell_number();
+    }
+
+    fn tell_number(&self) {
+        let number = self.len() + self.outside.get();
+        self.admission.set(self.shard, number);
     }
 
     /// The shard's clock.
@@ -131,6 +165,7 @@ impl Sockets {
         streams[slot] = Some(Rc::clone(&stream));
         drop(streams);
         self.counters.one(Count::Accepted);
+        self.tell_number();
         self.arm(client);
         Some((Reader::new(client, stream, Rc::clone(self)), peer))
     }
@@ -150,6 +185,7 @@ impl Sockets {
             stream.inspect(|stream| stream.say_end());
             self.table.borrow_mut().remove(client);
             self.counters.one(Count::Ended);
+            self.tell_number();
         }
     }
 
@@ -408,13 +444,18 @@ impl Sockets {
     /// A reader that cannot keep up: what has not begun to leave is dropped, and it is told to
     /// come back after a pause.
     pub(super) fn drop_slow(&self, client: ClientId) {
+        tracing::debug!(?client, "outbox full: closing a slow reader");
+        self.drop_reader(client, Count::Slow);
+    }
+
+    /// Same, for whatever reason.
+    pub(super) fn drop_reader(&self, client: ClientId, why: Count) {
         let mut is_pusher = false;
         if let Some(connection) = self.table.borrow_mut().get_mut(client) {
             connection.outbox.drop_unsent();
             is_pusher = connection.is_pusher;
         }
-        tracing::debug!(?client, "outbox full: closing a slow reader");
-        self.counters.one(Count::Slow);
+        self.counters.one(why);
         match is_pusher {
             true => self.close_with(client, Code::OverCapacity),
             // Clients of other protocols know what RFC 6455 registers (W20 is not about them).

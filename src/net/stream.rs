@@ -101,7 +101,9 @@ impl Stream {
         }
     }
 
-    pub(super) fn peer_addr(&self) -> Option<SocketAddr> {
+    /// Where the peer is.
+    #[must_use]
+    pub fn peer_addr(&self) -> Option<SocketAddr> {
         match &self.0 {
             Kind::Tcp(stream) => stream.borrow().peer_addr().ok(),
             Kind::Memory(socket) => Some(socket.peer()),

@@ -8,11 +8,14 @@ use crate::handler::{Endpoint, Tickets};
 use crate::hub::{Answer, Bucket, ChannelSlot, Effect, Hub, Note, Question};
 use crate::id::{ClientId, ShardId, SocketId};
 use crate::limits::JSON_DEPTH_REST;
+use crate::limits::window::Window;
+use crate::metrics::Count;
 use crate::protocol::Parser;
 use crate::protocol::json::JsonReader;
 use crate::ws::Frame;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::rc::Rc;
 
 /// One shard's Pusher application, shared by its connections and requests.
@@ -29,6 +32,8 @@ pub struct Pusher {
     pub(super) nested_in: usize,
     /// Requests of each app that could not be believed.
     pub(super) failures: RefCell<Vec<Bucket>>,
+    /// Requests of each address in this minute that could not be believed.
+    pub(super) strangers: RefCell<Window<IpAddr>>,
     /// What is counted of each app.
     pub(super) tallies: Tallies,
     work: RefCell<Work>,
@@ -61,6 +66,7 @@ impl Pusher {
             options,
             nested_in,
             failures: RefCell::default(),
+            strangers: RefCell::new(Window::new(60_000)),
             tallies: Tallies::default(),
             work: RefCell::default(),
             outlet: Outlet::new(notices),
@@ -87,7 +93,13 @@ impl Pusher {
     /// Lets the hub see what time has come.
     pub fn tick(&self) {
         let now_ms = self.endpoint.clock().now_ms();
-        self.drive(|hub, effects| hub.tick(now_ms, effects));
+        let happened = self.drive(|hub, effects| {
+            hub.tick(now_ms, effects);
+            hub.take_happened()
+        });
+        let counters = self.endpoint.counters();
+        counters.add(Count::AuthFlood, happened.auth_floods);
+        counters.add(Count::Refusals, happened.refusals);
         self.outlet.hand_over();
     }
 

@@ -1,7 +1,7 @@
 //! What a shard counts of each app.
 
 use super::fanout::Pusher;
-use crate::crossing::AppMeasured;
+use crate::crossing::{AppMeasured, HubMeasured};
 use crate::id::AppSlot;
 use std::cell::RefCell;
 
@@ -53,12 +53,12 @@ impl Tallies {
 }
 
 impl Pusher {
-    /// What this shard has counted of each app.
+    /// What this shard has counted.
     #[must_use]
-    pub fn measured(&self) -> Vec<AppMeasured> {
+    pub fn measured(&self) -> HubMeasured {
         let hub = self.hub.borrow();
         let apps = hub.apps().served().into_iter();
-        apps.map(|app| {
+        let apps = apps.map(|app| {
             let mut tally = Tally::default();
             self.tallies.count(app, |it| tally = *it);
             AppMeasured {
@@ -74,7 +74,10 @@ impl Pusher {
                 call_bytes: tally.calls.bytes,
                 answer_bytes: tally.answer_bytes,
             }
-        })
-        .collect()
+        });
+        HubMeasured {
+            apps: apps.collect(),
+            cache_bytes: hub.cached_bytes(),
+        }
     }
 }

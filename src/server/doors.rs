@@ -2,7 +2,7 @@
 //! for each shard.
 
 use super::config::Config;
-use super::handle::ServerError;
+use super::handle::{About, ServerError};
 use crate::control::{CertificateFiles, Certificates};
 use crate::net::{Entrance, Listener, ListenerOptions};
 use socket2::Socket;
@@ -24,6 +24,17 @@ pub(super) struct Doors {
     pub(super) handles: Vec<Socket>,
 }
 
+impl Doors {
+    /// What is known of a server, and that it is reached here.
+    pub(super) fn about(&self, about: About) -> About {
+        About {
+            tls_address: self.tls_address,
+            certificates: self.certificates.clone(),
+            ..about
+        }
+    }
+}
+
 /// What is shown to clients of TLS, if it is spoken.
 pub(super) fn certificates(config: &Config) -> Result<Option<Certificates>, ServerError> {
     let (cert, key) = match (&config.tls_cert, &config.tls_key) {
@@ -36,6 +47,10 @@ pub(super) fn certificates(config: &Config) -> Result<Option<Certificates>, Serv
             return Err(ServerError::Tls(reason));
         }
     };
+    if config.proxy_protocol {
+        let reason = "proxy_protocol is not read in front of TLS".to_owned();
+        return Err(ServerError::Tls(reason));
+    }
     let mut files = vec![CertificateFiles::new(cert, key)];
     files.extend(config.tls_certificates.iter().cloned());
     let loaded = Certificates::load(files);

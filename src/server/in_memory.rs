@@ -6,6 +6,7 @@ use super::handle::About;
 use super::launch::{Ends, setup};
 use super::placement::Placement;
 use crate::control::{Ending, Outcome, Worker, calls, ending, runtime, webhook};
+use crate::crossing::admission::Admission;
 use crate::crossing::{Notices, ToControl, ToShard};
 use crate::handler::{Parts, ServerHandle};
 use crate::limits::NOTICE_BATCHES;
@@ -15,6 +16,7 @@ use crate::shard::Setup;
 use std::cell::Cell;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
@@ -80,6 +82,8 @@ impl InMemory {
             about: Box::new(about),
             home: Some(thread::current().id()),
         });
+        let most = config.max_connections.unwrap_or(usize::MAX);
+        let admission = Arc::new(Admission::new(shards, most));
         let ports = mesh(shards as u16, config.mesh_slots);
         let shard = |(((port, orders), calls), worker): (_, &Worker)| {
             let ends = Ends {
@@ -88,7 +92,8 @@ impl InMemory {
                 notices: notice.clone(),
                 server: handle.clone(),
                 worker: worker.clone(),
-                pulse: std::sync::Arc::default(),
+                pulse: Arc::default(),
+                admission: Arc::clone(&admission),
             };
             let mut setup = setup(config, clock.clone(), port, ends, hash_key);
             setup.send_ring = false; // there are no sockets

@@ -7,11 +7,12 @@ use super::handle::{About, ServerError};
 use super::live::{Slots, live, stop_time};
 use super::placement;
 use super::preflight::{self, EXECUTOR_IO_MEMORY, Verdict};
-use crate::control::machine::Memory;
+use crate::control::machine::{Memory, max_fds};
 use crate::control::{
-    CallQueue, Calls, Control, Ending, Patience, Reloaded, Source, Watchdog, Worker, admin, bridge,
-    calls, ending, runtime, webhook,
+    CallQueue, Calls, Control, Ending, Patience, Reloaded, Source, Watchdog, Watermarks, Worker,
+    admin, bridge, calls, ending, runtime, webhook,
 };
+use crate::crossing::admission::Admission;
 use crate::crossing::fresh::Fresh;
 use crate::crossing::pulse::Pulse;
 use crate::crossing::{Notices, ToControl, ToShard};
@@ -46,7 +47,9 @@ pub(super) fn start(builder: Builder) -> Result<ServerHandle, ServerError> {
     let ports = mesh(shards, config.mesh_slots);
     let hash_key = [rand::random(), rand::random()];
     let (calls, queues) = calls(placement.shards.len());
-    let admin = admin_plan(config, &doors, &calls, &webhooks.counts())?;
+    let admission = Arc::new(admission(config, placement.shards.len()));
+    let counts = webhooks.counts();
+    let admin = admin_plan(config, &doors, (&calls, &counts), &admission)?;
     let (ending, ended) = ending();
     // Before any shard: its handlers may need it as they start.
     let runtime = runtime().map_err(ServerError::Thread)?;
@@ -59,9 +62,7 @@ pub(super) fn start(builder: Builder) -> Result<ServerHandle, ServerError> {
         webhooks: webhooks.counts(),
         about: Box::new(About {
             admin: admin.as_ref().map(|plan| plan.address),
-            tls_address: doors.tls_address,
-            certificates: doors.certificates.clone(),
-            ..About::new(placement, verdict.warnings)
+            ..doors.about(About::new(placement, verdict.warnings))
         }),
         home: None,
     });
@@ -78,6 +79,7 @@ pub(super) fn start(builder: Builder) -> Result<ServerHandle, ServerError> {
             server: handle.clone(),
             worker: Worker::new(runtime.handle().clone()),
             pulse: Arc::clone(&pulses[port.shard().index()]),
+            admission: Arc::clone(&admission),
         };
         let setup = setup(config, builder.clock.clone(), port, ends, hash_key);
         spawn_shard(place, setup, builder.routes.clone(), reports.clone())?;
@@ -93,11 +95,20 @@ pub(super) fn start(builder: Builder) -> Result<ServerHandle, ServerError> {
         reload: (builder.reread).map(|reread| source(reread, &builder.config, shards)),
         watchdog: Watchdog::new(patience(&builder.config), pulses),
         admin,
+        watermarks: Some(watermarks(&builder.config, admission)),
         health: Arc::default(),
     };
     let is_ready = spawn_control((control, runtime), control_core, ending);
+    started(handle, &is_ready.map_err(ServerError::Thread)?)
+}
+
+/// Waits until all shards accept.
+fn started(
+    handle: ServerHandle,
+    is_ready: &flume::Receiver<()>,
+) -> Result<ServerHandle, ServerError> {
     // An error here means that the control thread has ended before it was ready, and knows why.
-    match is_ready.map_err(ServerError::Thread)?.recv() {
+    match is_ready.recv() {
         Ok(()) => Ok(handle),
         Err(_) => handle.wait().and_then(|()| Err(ServerError::Cut)),
     }
@@ -189,13 +200,38 @@ fn admin_listener(config: &Config) -> Result<Option<AdminListener>, ServerError>
     }
 }
 
+fn memory(config: &Config) -> Memory {
+    (config.memory_bytes).map_or_else(Memory::of_machine, Memory::of)
+}
+
+fn watermarks(config: &Config, admission: Arc<Admission>) -> Watermarks {
+    Watermarks {
+        memory: memory(config),
+        soft_percent: config.memory_soft_percent,
+        hard_percent: config.memory_hard_percent,
+        admission,
+    }
+}
+
+/// As many as are wanted, and no more than descriptors allow: what else needs some gets them.
+fn admission(config: &Config, shards: usize) -> Admission {
+    let most = config.max_connections.unwrap_or(usize::MAX);
+    let room = max_fds().map_or(u64::MAX, |files| {
+        files.saturating_sub(preflight::files_for(shards))
+    });
+    Admission::new(
+        shards,
+        most.min(usize::try_from(room).unwrap_or(usize::MAX)),
+    )
+}
+
 type AdminListener = (SocketAddr, admin::Listener);
 
 fn admin_plan(
     config: &Config,
     doors: &Doors,
-    calls: &Calls,
-    webhooks: &webhook::Counts,
+    (calls, webhooks): (&Calls, &webhook::Counts),
+    admission: &Admission,
 ) -> Result<Option<admin::Plan>, ServerError> {
     let plan = |(address, listener)| admin::Plan {
         listener,
@@ -206,7 +242,8 @@ fn admin_plan(
         certificates: doors.certificates.clone(),
         calls: calls.clone(),
         webhooks: webhooks.clone(),
-        memory: (config.memory_bytes).map_or_else(Memory::of_machine, Memory::of),
+        max_connections: admission.most(),
+        memory: memory(config),
         full_percent: config.memory_soft_percent,
     };
     Ok(admin_listener(config)?.map(plan))
@@ -220,6 +257,7 @@ pub(super) struct Ends {
     pub(super) server: ServerHandle,
     pub(super) worker: Worker,
     pub(super) pulse: Arc<Pulse>,
+    pub(super) admission: Arc<Admission>,
 }
 
 /// A shard of this server.
@@ -249,6 +287,12 @@ pub(super) fn setup(
         worker: ends.worker,
         pulse: ends.pulse,
         notices: ends.notices,
+        admission: ends.admission,
+        doors: shard::Doors {
+            per_address: config.connections_per_address,
+            trusted: config.trusted_proxies.clone(),
+            proxy_protocol: config.proxy_protocol,
+        },
         send_ring: config.send_ring,
         live,
         hub,

@@ -44,12 +44,14 @@ pub(super) fn live(config: &Config, shards: u16) -> Live {
             cache_bytes: config.cache_bytes / usize::from(shards),
             sign_in_ms: config.sign_in_ms,
             count_interval_ms: config.count_interval_ms,
+            auth_failures: config.auth_failures_per_minute,
         },
         pusher: PusherLimits {
             message_bytes: config.message_bytes,
             activity_grace_ms: config.activity_grace_ms,
             rest_clock_s: config.rest_clock_s,
             replay_guard: config.rest_replay_guard,
+            auth_failures: config.auth_failures_per_minute,
             deflate: config.websocket_compression.then(|| Deflate {
                 level: config.websocket_compression_level,
                 threshold_bytes: config.websocket_compression_bytes,
@@ -64,6 +66,7 @@ pub(super) fn live(config: &Config, shards: u16) -> Live {
                 DrainClose::AtOnce => Code::ReconnectNow,
             },
         },
+        control_frames: config.pings_per_second,
         accept_per_second: config.accept_per_second,
     }
 }

@@ -6,6 +6,8 @@
 //! the first executor, followed by the [`banner`].
 
 pub mod banner;
+mod bound_rows;
+mod bounds;
 mod builder;
 pub mod config;
 mod doors;
@@ -19,6 +21,7 @@ pub mod preflight;
 mod program;
 
 pub use crate::handler::ServerHandle;
+pub use bounds::{Bound, bounds};
 pub use builder::{Builder, Server};
 pub use handle::ServerError;
 #[cfg(feature = "testing")]

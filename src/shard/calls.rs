@@ -2,6 +2,7 @@
 
 use super::run::Shard;
 use crate::control::CallQueue;
+use crate::crossing::HubMeasured;
 use std::convert::Infallible;
 use std::rc::Rc;
 
@@ -16,13 +17,11 @@ pub(super) async fn take_calls(shard: Rc<Shard>, calls: CallQueue) -> Infallible
         let mut next = Some(calls.next().await);
         let mut left = BATCH;
         while let Some(call) = next {
-            let apps = || {
-                shard
-                    .pusher
-                    .as_ref()
-                    .map_or_else(Vec::new, |it| it.measured())
+            let hub = || {
+                let pusher = shard.pusher.as_ref();
+                pusher.map_or_else(HubMeasured::default, |it| it.measured())
             };
-            shard.local.serve(call, routes, apps);
+            shard.local.serve(call, routes, hub);
             left -= 1;
             next = if left == 0 { None } else { calls.try_next() };
         }

@@ -13,6 +13,8 @@ mod run;
 mod serve;
 mod stop;
 mod stream;
+mod visitors;
 
 pub use door::{Door, run_in_memory};
 pub use run::{Place, Routes, Setup, run};
+pub use visitors::Doors;

@@ -1,6 +1,7 @@
 //! The tasks that keep a shard going: notes in, turns ended, deadlines looked at.
 
 use super::run::Shard;
+use crate::crossing::admission::Level;
 use crate::crossing::{Roll, ToShard};
 use crate::http::Response;
 use crate::id::ShardId;
@@ -84,6 +85,7 @@ fn receive(shard: &Shard, from: ShardId, message: ToShard) {
         } => {
             sockets.close(client, code, &reason);
         }
+        ToShard::Address(note) => shard.hear_address(from, note),
         ToShard::Farewell => shard.farewells.set(shard.farewells.get() + 1),
         ToShard::Stop | ToShard::End | ToShard::Reload { .. } => {
             tracing::error!("only the control thread stops a shard or changes its configuration");
@@ -118,6 +120,10 @@ pub(super) async fn tick(shard: Rc<Shard>) {
         shard.sockets.pulse().beat();
         if let Some(pusher) = &shard.pusher {
             pusher.tick();
+        }
+        if shard.sockets.admission().memory() == Level::Hard {
+            let closed = shard.sockets.close_fattest();
+            tracing::warn!(closed, "memory is past the hard mark");
         }
         let due_ms = clock.now_ms() + TICK_MS + 1; // a begun millisecond is not late
         pause_ms(TICK_MS).await;

@@ -20,9 +20,9 @@ pub(super) fn reload(shard: &Rc<Shard>, fresh: &Fresh, step: Step) {
         return;
     }
     shard.live.set(fresh.live);
-    shard
-        .sockets
-        .set_limits(fresh.live.outbox_bytes, fresh.live.timing);
+    let live = &fresh.live;
+    let sockets = &shard.sockets;
+    sockets.set_limits(live.outbox_bytes, live.timing, live.control_frames);
     let Some(pusher) = &shard.pusher else { return };
     let ended = pusher.switch(fresh);
     if !ended.is_empty() {

@@ -4,11 +4,12 @@ use super::calls::take_calls;
 use super::pump::{end_turns, pump, tick};
 use super::reload::reload;
 use super::rooms::Rooms;
-use super::serve;
 use super::stop::{end, stop};
+use super::visitors::{Doors, Visitors, receive};
 use crate::app::App;
 use crate::conn::Turn;
 use crate::control::{CallQueue, Worker};
+use crate::crossing::admission::Admission;
 use crate::crossing::fresh::Live;
 use crate::crossing::pulse::Pulse;
 use crate::crossing::{Notices, Roll, ToShard};
@@ -20,7 +21,7 @@ use crate::hub::{self, AppTable, Hub};
 use crate::id::ShardId;
 use crate::mesh::{Port, SharedPort};
 use crate::metrics::Count;
-use crate::net::{self, Clock, Entrance, SocketOptions, Sockets, Stream, pause_ms, tasks};
+use crate::net::{self, Clock, Entrance, SocketOptions, Sockets, pause_ms, tasks};
 use crate::pusher::{self, Pusher};
 use futures_lite::future::or;
 use glommio::{LocalExecutor, LocalExecutorBuilder, Placement};
@@ -67,6 +68,10 @@ pub struct Setup {
     pub send_ring: bool,
     /// The limits that may change while it runs.
     pub live: Live,
+    /// Whether one more may come in.
+    pub admission: Arc<Admission>,
+    /// Whom it lets in.
+    pub doors: Doors,
     /// How its hub is made.
     pub hub: hub::Options,
     /// The Pusher application, unless only custom handlers are served.
@@ -90,6 +95,7 @@ pub(super) struct Shard {
     pub(super) rooms: Rc<Rooms>,
     pub(super) pusher: Option<Rc<Pusher>>,
     pub(super) live: Cell<Live>,
+    pub(super) visitors: Visitors,
     pub(super) stopping: Cell<bool>,
     /// What random pauses follow from.
     pub(super) seed: u64,
@@ -216,18 +222,16 @@ impl Shard {
     fn new(setup: Setup, mount: &dyn Fn(&mut Router)) -> (Self, CallQueue) {
         let turn = Rc::new(Turn::default());
         let (id, shards) = (setup.port.shard(), setup.port.shards());
-        let seed = setup.hub.hash_key[0] ^ u64::from(id.0);
+        let hash_key = setup.hub.hash_key;
+        let seed = hash_key[0] ^ u64::from(id.0);
         let mesh = Rc::new(setup.port.share(Rc::clone(&turn)));
         let sockets = Rc::new(Sockets::new(
             id,
-            SocketOptions {
-                outbox_bytes: setup.live.outbox_bytes,
-                timing: setup.live.timing,
-                send_ring: setup.send_ring,
-            },
+            socket_options(&setup.live, setup.send_ring),
             setup.clock,
             Rc::clone(&turn),
             Arc::clone(&setup.pulse),
+            setup.admission,
         ));
         let rolls = Rc::default();
         let tasks = tasks::current();
@@ -276,10 +280,20 @@ impl Shard {
                 live: Cell::new(setup.live),
                 stopping: Cell::new(false),
                 seed,
+                visitors: Visitors::new(setup.doors, hash_key),
                 farewells: Cell::new(0),
             },
             setup.calls,
         )
+    }
+}
+
+fn socket_options(live: &Live, send_ring: bool) -> SocketOptions {
+    SocketOptions {
+        outbox_bytes: live.outbox_bytes,
+        timing: live.timing,
+        send_ring,
+        control_frames: live.control_frames,
     }
 }
 
@@ -297,14 +311,8 @@ async fn accept(shard: Rc<Shard>, entrance: Entrance, pace: Rc<RefCell<hub::Buck
         if shard.stopping.get() {
             return;
         }
-        let stream = Stream::from(stream);
-        match tls.as_ref().map(|store| store.config()) {
-            None => serve::spawn(Rc::clone(&shard), stream),
-            Some(config) => match stream.with_tls(config) {
-                Ok(stream) => serve::spawn(Rc::clone(&shard), stream),
-                Err(error) => tracing::error!(%error, "no TLS with anybody"),
-            },
-        }
+        let tls = tls.as_ref().map(|store| store.config());
+        receive(&shard, stream.into(), tls).await;
         let now_ms = || shard.sockets.clock().now_ms();
         let wanted = || shard.live.get().accept_per_second;
         while wanted().is_some_and(|wanted| !pace.borrow_mut().take(now_ms(), wanted)) {

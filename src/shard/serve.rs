@@ -2,12 +2,15 @@
 
 use super::run::Shard;
 use super::stream;
+use super::visitors::not_let_in;
 use crate::conn::Stage;
 use crate::crossing::pulse::Doing;
 use crate::handler::{Body, BodyStream, Boxed, Found, Request, Serve, Upgraded};
+use crate::http::proxied::{NotProxied, proxy_header};
 use crate::http::{self, BodyDecoder, BodyError, BodyKind, Head, HeadScan, Response};
 use crate::id::ClientId;
 use crate::limits::WRITE_JOIN_MAX;
+use crate::metrics::Count;
 use crate::net::{self, Reader, Stream, look_around};
 use crate::ws::Frame;
 use futures_lite::FutureExt;
@@ -22,12 +25,13 @@ use std::rc::Rc;
 ///
 /// The task lives as long as its connection, so it holds next to nothing itself: what happens
 /// before the WebSocket, in it and after it are boxes that follow each other.
-pub(super) fn spawn(shard: Rc<Shard>, stream: Stream) {
-    let Some((reader, peer)) = shard.sockets.insert(stream) else {
-        return;
-    };
+///
+/// `None` when the table of connections is full.
+pub(super) fn spawn(shard: Rc<Shard>, stream: Stream) -> Option<ClientId> {
+    let (reader, peer) = shard.sockets.insert(stream)?;
     let client = reader.client();
     let requests = Requests {
+        expects_header: shard.visitors.expects_header(peer),
         shard: Rc::clone(&shard),
         reader,
         peer,
@@ -49,6 +53,7 @@ pub(super) fn spawn(shard: Rc<Shard>, stream: Stream) {
         Box::pin(finish(&shard, client)).await;
     };
     net::spawn(task);
+    Some(client)
 }
 
 /// Whatever requests run is for their client.
@@ -72,6 +77,7 @@ async fn finish(shard: &Shard, client: ClientId) {
         linger(&reader).await;
     }
     shard.sockets.remove(client);
+    shard.leave(client);
 }
 
 /// Reads and drops what the peer still sends, until it ends or its time is up: closing a socket
@@ -91,6 +97,8 @@ struct Requests {
     shard: Rc<Shard>,
     reader: Reader,
     peer: Option<SocketAddr>,
+    /// A proxy has yet to say for whom it asks.
+    expects_header: bool,
 }
 
 /// What follows a request.
@@ -105,8 +113,9 @@ enum Next {
 
 impl Requests {
     /// Serves requests until one of them becomes a WebSocket, which is returned, or the last.
-    async fn run(self) -> Option<Boxed<'static, ()>> {
-        let sockets = &self.shard.sockets;
+    async fn run(mut self) -> Option<Boxed<'static, ()>> {
+        let shard = Rc::clone(&self.shard);
+        let sockets = &shard.sockets;
         let client = self.reader.client();
         if self.reader.is_tls() && !self.agree().await {
             return None;
@@ -124,8 +133,13 @@ impl Requests {
             let mut bytes = buffer.filled_mut();
             let mut behind;
             let mut served = false;
+            if self.expects_header {
+                bytes = Box::pin(self.introduced(bytes)).await?;
+            }
             loop {
-                while HeadScan::new(&self.shard.http_limits()).complete(bytes) {
+                while !self.expects_header
+                    && HeadScan::new(&self.shard.http_limits()).complete(bytes)
+                {
                     served = true;
                     let (next, used) = self.one(bytes, &mut kept).await;
                     bytes = &mut bytes[used..];
@@ -176,6 +190,35 @@ impl Requests {
             }
         }
         true
+    }
+
+    /// Reads what a proxy says of its client; gives what follows it. `None` when the connection is
+    /// not to be served.
+    async fn introduced<'b>(&mut self, bytes: &'b mut [u8]) -> Option<&'b mut [u8]> {
+        let client = self.reader.client();
+        let why = match proxy_header(bytes) {
+            Ok(None) => return Some(bytes),
+            Ok(Some((length, source))) => {
+                self.expects_header = false;
+                self.peer = source.or(self.peer);
+                let may = match source {
+                    Some(source) => self.shard.admit(client, source.ip()).await,
+                    None => true,
+                };
+                if may {
+                    return Some(&mut bytes[length..]);
+                }
+                Count::RefusedAddress
+            }
+            Err(NotProxied) => Count::RefusedProxy,
+        };
+        self.shard.sockets.counters().one(why);
+        match why {
+            Count::RefusedProxy => self.refuse(400, "A PROXY header is missing"),
+            _ => self.push(&not_let_in(why), false, false),
+        };
+        self.shard.sockets.end(client);
+        None
     }
 
     /// Serves the request at the start of `bytes`; says how many of them it used. What a body's
@@ -232,7 +275,7 @@ impl Requests {
         sockets.enter(client, Stage::Busy);
         let mut stream = BodyStream::new(reader, decoder, head.expect_continue);
         let body = Body::arriving(&mut stream, early);
-        let from = (self.peer, self.reader.is_tls());
+        let from = (self.seen_from(head), self.reader.is_tls());
         let request = Request::new(head, body, found.pattern, from, sockets.clock());
         // A handshake has no body.
         let response = self.answered(found, request, &Upgraded::default()).await;
@@ -252,7 +295,16 @@ impl Requests {
         let upgraded = Upgraded::default();
         let clock = self.shard.sockets.clock();
         let body = Body::in_hand(body);
-        let from = (self.peer, self.reader.is_tls());
+        let peer = self.seen_from(head);
+        if let Some(from) = peer
+            && peer != self.peer
+            && head.upgrade_websocket
+            && !Box::pin(self.shard.admit(self.reader.client(), from.ip())).await
+        {
+            self.shard.sockets.counters().one(Count::RefusedAddress);
+            return self.push(&not_let_in(Count::RefusedAddress), false, false);
+        }
+        let from = (peer, self.reader.is_tls());
         let request = Request::new(head, body, found.pattern, from, clock);
         let response = self.answered(found, request, &upgraded).await;
         let serve = upgraded.take().filter(|_| response.status() == 101);
@@ -261,6 +313,12 @@ impl Requests {
         let next = self.respond(response, head, is_page).await;
         // If it is gone, the WebSocket's first read says so.
         serve.map_or(next, Next::Socket)
+    }
+
+    /// Where the request comes from, as far as proxies that are trusted say so.
+    fn seen_from(&self, head: &Head<'_>) -> Option<SocketAddr> {
+        let peer = self.peer?;
+        Some(self.shard.visitors.seen_from(peer, head))
     }
 
     /// The answer, once other shards keep up with what it made handlers send to them.
@@ -303,6 +361,7 @@ impl Requests {
     fn push(&self, response: &Response, keep_alive: bool, head_only: bool) -> Next {
         let mut out = Vec::new();
         response.encode(keep_alive, head_only, &mut out);
+        self.shard.sockets.counters().answered(response.status());
         let keeps_alive = response.keeps_alive(keep_alive);
         let client = self.reader.client();
         let pushed = self.shard.sockets.answer(client, Frame::raw(&out));

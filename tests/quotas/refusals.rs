@@ -2,11 +2,12 @@
 
 use crate::support::http::{Http, request};
 use crate::support::pusher::{Client, Event};
-use crate::support::server::{TestServer, app};
+use crate::support::server::{TestServer, app, config};
 use crate::support::sign::Keys;
 use crate::support::websocket::{self, Incoming};
 use serde_json::{Value, json};
 use shardcast::app::App;
+use shardcast::server::config::Config;
 use std::time::Instant;
 
 /// What one connection may be refused in a second.
@@ -45,10 +46,18 @@ fn refused_until_closed(client: &mut Client, frame: &Value, frames_each: u64) ->
     told
 }
 
+/// Where wrong signatures are no more than refusals: the limit of a minute would be met first.
+fn unwary(apps: impl Into<Vec<App>>) -> TestServer {
+    TestServer::start(Config {
+        auth_failures_per_minute: None,
+        ..config(apps)
+    })
+}
+
 #[test]
 fn failed_subscriptions() {
     // Rate of failed authorisations, and of every other reason
-    let server = TestServer::plain();
+    let server = unwary([app()]);
     for data in [
         json!({"channel": "private-a", "auth": "app-key:00"}),
         json!({"channel": "private-a"}),
@@ -134,7 +143,7 @@ fn requests_that_cannot_be_believed() {
     const FAILED: u64 = 100;
     const SHARDS: u64 = 2;
     let other = App::new("2", "other-key", "other-secret");
-    let server = TestServer::with_apps([app(), other.clone()]);
+    let server = unwary([app(), other.clone()]);
     let good = Keys::of(&app()).target("GET", "/apps/1001/channels", &[], b"");
     let bad = good.replace("auth_signature=", "auth_signature=0");
     let mut refused = 0;

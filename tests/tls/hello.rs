@@ -19,7 +19,7 @@ fn server(pki: &Pki) -> TestServer {
 }
 
 /// The first thing that a client says.
-fn hello(pki: &Pki, version: &'static SupportedProtocolVersion) -> Vec<u8> {
+pub fn hello(pki: &Pki, version: &'static SupportedProtocolVersion) -> Vec<u8> {
     let name = ServerName::try_from("localhost").unwrap();
     let mut client = ClientConnection::new(pki.speak(&[version]), name).unwrap();
     let mut bytes = Vec::new();

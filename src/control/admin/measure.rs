@@ -19,8 +19,13 @@ pub(super) async fn page(desk: &Desk) -> Page {
     let shards = ask(&desk.plan.calls).await;
     let mut page = Page::new(&desk.plan.prefix);
     let found = shards.iter().flatten();
-    apps(&mut page, desk.plan.port, found.map(|(it, _)| &*it.apps));
+    apps(
+        &mut page,
+        desk.plan.port,
+        found.map(|(it, _)| &*it.hub.apps),
+    );
     page.add(&n::BUILD_INFO, &[env!("CARGO_PKG_VERSION")], 1_u64);
+    page.add(&n::MAX_CONNECTIONS, &[], desk.plan.max_connections);
     page.add(&n::DRAINING, &[], desk.health.is_draining());
     for (shard, answered) in shards.iter().enumerate() {
         let shard = shard.to_string();
@@ -97,6 +102,7 @@ fn holds(page: &mut Page, shard: &str, measured: &Measured) {
         page.add(&n::CLIENTS, &[shard, route], *clients);
     }
     page.add(&n::OUTBOX_BYTES, &[shard], census.waiting_bytes);
+    page.add(&n::CACHE_BYTES, &[shard], measured.hub.cache_bytes);
     page.add(&n::TASKS, &[shard], census.tasks);
     for (table, rows) in &census.rows {
         page.add(&n::TABLE_ROWS, &[shard, table], *rows);
@@ -117,6 +123,8 @@ fn counted(page: &mut Page, shard: &str, totals: &Totals) {
         (&n::SENT_BYTES, Count::BytesSent),
         (&n::SLOW_CONSUMERS, Count::Slow),
         (&n::WRITE_STALLS, Count::Stalled),
+        (&n::MEMORY_CLOSES, Count::Fat),
+        (&n::REFUSALS, Count::Refusals),
     ];
     for (name, count) in of_shard {
         page.add(name, &[shard], totals.get(count));
@@ -128,6 +136,21 @@ fn counted(page: &mut Page, shard: &str, totals: &Totals) {
     ];
     for (of, count) in timeouts {
         page.add(&n::TIMEOUTS, &[shard, of], totals.get(count));
+    }
+    let refused = [
+        ("full", Count::RefusedFull),
+        ("memory", Count::RefusedMemory),
+        ("address", Count::RefusedAddress),
+        ("proxy", Count::RefusedProxy),
+    ];
+    for (reason, count) in refused {
+        page.add(&n::REFUSED, &[shard, reason], totals.get(count));
+    }
+    for (of, count) in [("ping", Count::ControlFlood), ("auth", Count::AuthFlood)] {
+        page.add(&n::FLOODS, &[shard, of], totals.get(count));
+    }
+    for (status, count) in &totals.answered {
+        page.add(&n::ANSWERS, &[shard, &status.to_string()], *count);
     }
     for (closed, count) in &totals.closed {
         let code = match closed.code {

@@ -40,6 +40,8 @@ pub struct Plan {
     pub certificates: Option<Arc<Certificates>>,
     /// How much memory there is.
     pub memory: Memory,
+    /// Most connections there may be.
+    pub max_connections: usize,
     /// From how many percent of it on no more traffic is wanted.
     pub full_percent: u64,
 }

@@ -7,6 +7,7 @@ use crate::http::query::{self, Plus};
 use crate::hub::{Bucket, Rated};
 use crate::id::AppSlot;
 use crate::limits::FAILED_SIGNATURES_PER_SECOND;
+use crate::metrics::Count;
 use crate::protocol::json::quote;
 use crate::pusher::Pusher;
 use std::borrow::Cow;
@@ -208,7 +209,7 @@ impl Pusher {
             prefix: &request.path()[..nested_in.len() + path.len() - ours],
         };
         let verified = authenticate(tenant, signed, rules)
-            .map_err(|refused| Box::new(self.unbelieved(app, &refused.to_string())))?;
+            .map_err(|refused| Box::new(self.unbelieved(app, request, &refused.to_string())))?;
         if !tenant.app.enabled {
             return Err(Box::new(error(403, "The app is not enabled")));
         }
@@ -217,8 +218,15 @@ impl Pusher {
 
     /// The answer to who could not prove who sent it. A flood of them is told less, and has to
     /// connect anew each time; what is signed well is never held up by it.
-    fn unbelieved(&self, app: AppSlot, reason: &str) -> Response {
+    fn unbelieved(&self, app: AppSlot, request: &Request<'_>, reason: &str) -> Response {
         let now_ms = self.endpoint.clock().now_ms();
+        if let (Some(most), Some(peer)) = (self.limits.get().auth_failures, request.peer()) {
+            let mut strangers = self.strangers.borrow_mut();
+            if strangers.count(peer.ip().to_canonical(), now_ms) > most {
+                self.endpoint.counters().one(Count::AuthFlood);
+                return too_many();
+            }
+        }
         let mut failures = self.failures.borrow_mut();
         if failures.len() <= app.index() {
             failures.resize(app.index() + 1, Bucket::default());
@@ -226,13 +234,15 @@ impl Pusher {
         if failures[app.index()].take(now_ms, FAILED_SIGNATURES_PER_SECOND) {
             return error(401, reason);
         }
-        error(
-            429,
-            "Too many requests that are not signed as they should be",
-        )
+        too_many()
+    }
+}
+
+fn too_many() -> Response {
+    let reason = "Too many requests that are not signed as they should be";
+    error(429, reason)
         .with_header("Retry-After", "1")
         .with_close()
-    }
 }
 
 /// Divides a path behind its first `count` segments.

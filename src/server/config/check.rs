@@ -29,6 +29,8 @@ pub(super) fn check(
     admin_is_guarded(config, server)?;
     prefix_is_a_name(config, server)?;
     tls_is_whole(config, server)?;
+    marks_are_in_order(config, server)?;
+    proxies_are_known(config, server)?;
     let mut warnings = Vec::new();
     for built in apps {
         event_fits(config, server, built)?;
@@ -165,6 +167,46 @@ fn prefix_is_a_name(config: &Config, server: &Settings<Config>) -> Result<(), Co
         value: Some(prefix.clone()),
         source: server.source("metrics_prefix"),
         reason: "expected letters, digits and underscores, no digit first".to_owned(),
+    })
+}
+
+/// Before anybody is closed, nobody new comes in.
+fn marks_are_in_order(config: &Config, server: &Settings<Config>) -> Result<(), ConfigError> {
+    let (soft, hard) = (config.memory_soft_percent, config.memory_hard_percent);
+    if soft <= hard {
+        return Ok(());
+    }
+    Err(ConfigError {
+        key: "memory_soft_percent".to_owned(),
+        value: Some(soft.to_string()),
+        source: server.source("memory_soft_percent"),
+        reason: format!(
+            "expected at most memory_hard_percent, which is {hard} (set by {})",
+            server.source("memory_hard_percent")
+        ),
+    })
+}
+
+/// Whoever is not trusted is asked for no header of the PROXY protocol, so it would have no effect.
+/// In front of TLS it is not read.
+fn proxies_are_known(config: &Config, server: &Settings<Config>) -> Result<(), ConfigError> {
+    let reason = match (config.trusted_proxies.is_empty(), &config.tls_cert) {
+        _ if !config.proxy_protocol => return Ok(()),
+        (true, _) => {
+            "only trusted_proxies may say whom they ask for; expected some of these too".to_owned()
+        }
+        (false, Some(_)) => format!(
+            "it is not read in front of TLS; expected false, or no tls_cert (set by {}) where the \
+             proxy speaks TLS itself",
+            server.source("tls_cert")
+        ),
+        (false, None) => return Ok(()),
+    };
+    Err(ConfigError {
+        key: "proxy_protocol".to_owned(),
+        value: Some("true".to_owned()),
+        source: server.source("proxy_protocol"),
+        reason,
     })
 }
 

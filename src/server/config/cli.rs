@@ -208,6 +208,7 @@ fn value_name(accepts: &Accepts) -> &'static str {
         Accepts::Name { .. } | Accepts::Secret | Accepts::Webhooks => "TEXT",
         Accepts::Word(_) => "WORD",
         Accepts::Origins => "HOSTS",
+        Accepts::Networks => "NETWORKS",
         Accepts::Prefix => "PATH",
         Accepts::Path => "FILE",
         Accepts::Certificates => "CERT:KEY",
@@ -345,6 +346,7 @@ mod tests {
             let text = match knob.accepts {
                 Accepts::Whole { least, .. } if default.is_empty() => least.to_string(),
                 Accepts::Certificates => "a.crt:a.key".to_owned(),
+                Accepts::Networks => "10.0.0.0/8".to_owned(),
                 _ if default.is_empty() => "1".to_owned(),
                 _ => default.trim_matches('"').to_owned(),
             };

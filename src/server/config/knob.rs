@@ -16,6 +16,7 @@ use super::variable::Variable;
 use super::{cpu_list, tls_files, webhooks};
 use crate::app::{AppSecret, Webhook};
 use crate::control::CertificateFiles;
+use crate::http::proxied::Network;
 
 /// Most characters in an app's id or key.
 pub(super) const NAME_CHARS_MAX: usize = 128;
@@ -70,6 +71,8 @@ pub(super) enum Accepts {
     Word(&'static [&'static str]),
     /// A list of patterns for origins, as text with commas between.
     Origins,
+    /// A list of networks, as text with commas between.
+    Networks,
     /// What stands in front of every path.
     Prefix,
     /// A file.
@@ -108,6 +111,7 @@ pub(super) enum Value {
     /// Which of the words.
     Word(usize),
     Origins(Vec<String>),
+    Networks(Vec<Network>),
     Webhooks(Vec<Webhook>),
     Certificates(Vec<CertificateFiles>),
 }
@@ -125,6 +129,7 @@ impl PartialEq for Value {
             (V::Secret(a), V::Secret(b)) => a.expose() == b.expose(),
             (V::Word(a), V::Word(b)) => a == b,
             (V::Origins(a), V::Origins(b)) => a == b,
+            (V::Networks(a), V::Networks(b)) => a == b,
             (V::Webhooks(a), V::Webhooks(b)) => a == b,
             (V::Certificates(a), V::Certificates(b)) => a == b,
             _ => false,
@@ -247,6 +252,7 @@ impl Accepts {
                 place.map(Value::Word).ok_or_else(|| self.expected())
             }
             Accepts::Origins => origins(text.split(',')).ok_or_else(|| self.expected()),
+            Accepts::Networks => networks(text.split(',')).ok_or_else(|| self.expected()),
             Accepts::Prefix => prefix(text).ok_or_else(|| self.expected()),
             Accepts::Path => path(text).ok_or_else(|| self.expected()),
             Accepts::Webhooks => webhooks::read_json(text)
@@ -290,7 +296,14 @@ impl Accepts {
                     .and_then(|texts| origins(texts.into_iter()))
                     .ok_or_else(|| self.expected())
             }
-            (A::Origins, V::String(_)) => {
+            (A::Networks, V::Array(items)) => {
+                let texts = items.iter().map(|item| item.get_ref().as_str());
+                let texts: Option<Vec<&str>> = texts.collect();
+                texts
+                    .and_then(|texts| networks(texts.into_iter()))
+                    .ok_or_else(|| self.expected())
+            }
+            (A::Origins | A::Networks, V::String(_)) => {
                 Err(format!("{}, as an array of strings", self.expected()))
             }
             (A::Webhooks, value) => webhooks::read_toml(value)
@@ -359,6 +372,10 @@ impl Accepts {
                 "expected at most {PATTERNS_MAX} hosts, each as app.example.com, *.example.com, \
                  localhost:3000 or https://app.example.com"
             ),
+            Accepts::Networks => format!(
+                "expected at most {PATTERNS_MAX} networks, each as 10.0.0.0/8, fd00::/8 or \
+                 192.0.2.1, with no bit set behind the mask"
+            ),
             Accepts::Prefix => format!(
                 "expected a path such as /realtime of at most {PREFIX_CHARS_MAX} letters, digits \
                  and - . _ ~ between single slashes"
@@ -410,6 +427,12 @@ fn origins<'t>(patterns: impl Iterator<Item = &'t str>) -> Option<Value> {
     };
     let fits = patterns.len() <= PATTERNS_MAX && patterns.iter().all(is_fit);
     fits.then_some(Value::Origins(patterns))
+}
+
+fn networks<'t>(texts: impl Iterator<Item = &'t str>) -> Option<Value> {
+    let texts = texts.map(str::trim).filter(|text| !text.is_empty());
+    let networks: Vec<Network> = texts.map(Network::parse).collect::<Option<_>>()?;
+    (networks.len() <= PATTERNS_MAX).then_some(Value::Networks(networks))
 }
 
 /// With one slash in front and none behind, however it was written.

@@ -400,6 +400,30 @@ mod tests {
     }
 
     #[test]
+    fn the_proxy_protocol_needs_trusted_proxies_and_no_tls() {
+        let all = ["--proxy-protocol", "--trusted-proxies=::1"];
+        assert!(loaded(&all, &[]).is_ok_and(|got| got.config.proxy_protocol));
+        let pair = ["--tls-cert=a", "--tls-key=b"];
+        assert!(loaded(&[all[1], pair[0], pair[1]], &[]).is_ok());
+        let ports = ["--tls-port=0", "--port=0"];
+        for (arguments, told) in [
+            (vec![all[0]], "only trusted_proxies may say whom"),
+            (
+                [all, pair].concat(),
+                "in front of TLS; expected false, or no tls_cert (set by --tls-cert)",
+            ),
+            (
+                [all, pair, ports].concat(),
+                "it is not read in front of TLS",
+            ),
+        ] {
+            let error = error(&arguments, &[]);
+            let start = "shardcast: --proxy-protocol: `proxy_protocol` cannot be \"true\": ";
+            assert!(error.starts_with(start) && error.contains(told), "{error}");
+        }
+    }
+
+    #[test]
     fn an_app_for_tls_alone_needs_tls() {
         let app = "[[apps]]\nid='1'\nkey='k'\nsecret='s'\ntls_only = true\n";
         let file = ConfigFile::new("tls-only", app);

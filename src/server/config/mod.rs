@@ -23,11 +23,13 @@ mod check;
 mod cli;
 mod compression_knobs;
 mod cpu_list;
+mod defaults;
 mod drain_knobs;
 mod environment;
 mod file;
 mod knob;
 mod layers;
+mod limit_knobs;
 mod listening_knobs;
 mod load;
 mod print;
@@ -49,6 +51,9 @@ pub use apps::{DEMO_APP_ID, DEMO_APP_KEY, DEMO_APP_SECRET, Unconfigured};
 #[cfg(feature = "loadtest")]
 pub use cli::LOADTEST;
 pub use cli::{Asked, UsageError};
+#[cfg(test)]
+pub(in crate::server) use defaults::limits;
+pub(in crate::server) use defaults::{app_default, server_default};
 pub use environment::process_environment;
 pub use load::{Halt, Invocation, load};
 pub(super) use reload::{Reloaded, reload};

@@ -36,6 +36,8 @@ pub(super) const LIVE: &[&str] = &[
     "write_stall_ms",
     "activity_grace_ms",
     "pong_wait_ms",
+    "pings_per_second",
+    "auth_failures_per_minute",
     "websocket_compression",
     "websocket_compression_level",
     "websocket_compression_bytes",

@@ -25,6 +25,24 @@ pub(super) const BODY_TIMEOUT_MS: Knob<Config> = Knob {
     show: |c| c.body_timeout_ms.to_string(),
 };
 
+/// The time of its head.
+pub(super) const HEAD_TIMEOUT_MS: Knob<Config> = Knob {
+    key: "head_timeout_ms",
+    flag: Some("head-timeout-ms"),
+    variables: &[],
+    bare: None,
+    accepts: Accepts::Whole {
+        least: 100,
+        most: 600_000,
+        unit: Unit::Milliseconds,
+    },
+    group: LIMITS,
+    help: "Time within which a whole request head must have arrived, then 408",
+    elsewhere: &[],
+    put: |c, v| c.head_timeout_ms = v.whole(),
+    show: |c| c.head_timeout_ms.to_string(),
+};
+
 /// How long a connection may wait for its next request.
 pub(super) const KEEP_ALIVE_MS: Knob<Config> = Knob {
     key: "keep_alive_ms",

@@ -4,6 +4,7 @@
 //! range fits the field that `put` writes to; the test at the end walks the table and proves it.
 
 use super::knob::{Accepts, Knob, Unit, Value};
+use super::limit_knobs as limit;
 use super::webhook_knobs as webhook;
 use super::{admin_knobs as admin, compression_knobs as compression, drain_knobs as drain};
 use super::{listening_knobs as listening, request_knobs as request};
@@ -163,22 +164,7 @@ pub(super) static SERVER: &[Knob<Config>] = &[
         put: |c, v| c.mesh_slots = v.whole(),
         show: |c| c.mesh_slots.to_string(),
     },
-    Knob {
-        key: "head_timeout_ms",
-        flag: Some("head-timeout-ms"),
-        variables: &[],
-        bare: None,
-        accepts: Accepts::Whole {
-            least: 100,
-            most: 600_000,
-            unit: Unit::Milliseconds,
-        },
-        group: LIMITS,
-        help: "Time within which a whole request head must have arrived, then 408",
-        elsewhere: &[],
-        put: |c, v| c.head_timeout_ms = v.whole(),
-        show: |c| c.head_timeout_ms.to_string(),
-    },
+    request::HEAD_TIMEOUT_MS,
     request::BODY_TIMEOUT_MS,
     request::KEEP_ALIVE_MS,
     Knob {
@@ -425,6 +411,13 @@ pub(super) static SERVER: &[Knob<Config>] = &[
     admin::PREFIX,
     admin::MEMORY_BYTES,
     admin::SOFT_PERCENT,
+    limit::HARD_PERCENT,
+    limit::MAX_CONNECTIONS,
+    limit::PER_ADDRESS,
+    limit::TRUSTED,
+    limit::PROXY_PROTOCOL,
+    limit::CONTROL_FRAMES,
+    limit::AUTH_FAILURES,
     Knob {
         key: "debug",
         flag: Some("debug"),
@@ -501,7 +494,7 @@ mod tests {
                 );
             }
         }
-        assert_eq!(numbers, 40);
+        assert_eq!(numbers, 45);
     }
 
     #[test]
@@ -514,6 +507,12 @@ mod tests {
             ("admin_host", "::1", "\"::1\""),
             ("admin_token", "canary", "\"(hidden)\""),
             ("metrics_prefix", "x_", "\"x_\""),
+            (
+                "trusted_proxies",
+                "10.0.0.0/8, ::1",
+                "[\"10.0.0.0/8\", \"::1/128\"]",
+            ),
+            ("proxy_protocol", "1", "true"),
             ("path_prefix", "ws/", "\"/ws\""),
             ("rest_replay_guard", "1", "true"),
             ("websocket_compression", "1", "true"),

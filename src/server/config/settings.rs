@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use crate::app::{App, AppSecret};
 use crate::control::CertificateFiles;
+use crate::http::proxied::Network;
 
 /// Everything the server needs to know before it starts.
 ///
@@ -171,6 +172,27 @@ pub struct Config {
     /// The percentage of that memory in use from which `/accept-traffic` answers 503. Default 85.
     pub memory_soft_percent: u64,
 
+    /// Same, from which the clients with most waiting for them are closed, with 4100 or 1013.
+    /// Default 95.
+    pub memory_hard_percent: u64,
+    /// Most connections at the same time; past them 503. Default: what the limit on open files
+    /// allows, which is never passed.
+    pub max_connections: Option<usize>,
+    /// Most connections at the same time from one IPv4 address, or from one IPv6 network of 64
+    /// bits; past them 429. Default `None`: no limit.
+    pub connections_per_address: Option<u32>,
+    /// Proxies that are believed whom they ask for. Default empty: nobody.
+    pub trusted_proxies: Vec<Network>,
+    /// Whether connections of these begin with the PROXY protocol. Default `false`.
+    pub proxy_protocol: bool,
+    /// Most WebSocket pings of one client in a second. Past them a Pusher client is
+    /// closed with 4100, another one with 1008. Default 1000; `None` is no limit.
+    pub pings_per_second: Option<u32>,
+    /// Most wrong signatures in a minute: of one client, which is closed with 4009 then, and of one
+    /// address' requests on one shard, which are answered with 429. Default 100; `None` is no
+    /// limit.
+    pub auth_failures_per_minute: Option<u32>,
+
     /// Whether to log every connection and message. Default `false`.
     pub debug: bool,
     /// Whether the published demo credentials are accepted. Never on an address others can reach.
@@ -260,6 +282,13 @@ impl Default for Config {
             metrics_prefix: "soketi_".to_owned(),
             memory_bytes: None,
             memory_soft_percent: 85,
+            memory_hard_percent: 95,
+            max_connections: None,
+            connections_per_address: None,
+            trusted_proxies: Vec::new(),
+            proxy_protocol: false,
+            pings_per_second: Some(1000),
+            auth_failures_per_minute: Some(100),
             debug: false,
             demo: false,
             apps: Vec::new(),

@@ -146,8 +146,13 @@ fn memlock(host: &Host, need: &Need) -> Result<(), Refusal> {
     }
 }
 
+/// Files that so many shards need beside connections.
+pub fn files_for(shards: usize) -> u64 {
+    NOFILE_PROCESS + NOFILE_SHARD * shards as u64
+}
+
 fn nofile(host: &Host, need: &Need) -> Result<Vec<Warning>, Refusal> {
-    let least = NOFILE_PROCESS + NOFILE_SHARD * need.shards as u64;
+    let least = files_for(need.shards);
     let Limit {
         soft: Some(limit), ..
     } = host.nofile

@@ -11,7 +11,7 @@ mod paragraph;
 
 use diagnose::{RING_DEPTH_MAX, fitting_depth};
 
-pub use diagnose::{EXECUTOR_IO_MEMORY, Need, Warning, diagnose};
+pub use diagnose::{EXECUTOR_IO_MEMORY, Need, Warning, diagnose, files_for};
 pub use host::{Host, Limit, RingProbe};
 pub use paragraph::{Cause, Refusal};
 

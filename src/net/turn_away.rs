@@ -1,0 +1,34 @@
+//! An answer to a connection that is not let in.
+
+use super::stream::Stream;
+use super::tasks::pause_ms;
+use futures_lite::future::or;
+use std::future::poll_fn;
+use std::io;
+
+/// Writes an answer and ends: nothing is read but to let the answer arrive, and nothing is kept.
+/// Over after so many milliseconds, whatever the peer does.
+pub async fn turn_away(stream: Stream, answer: &[u8], most_ms: u64) {
+    let late = async {
+        pause_ms(most_ms).await;
+        Ok(())
+    };
+    // It is gone, or it was told: neither changes anything.
+    let _ = or(tell(&stream, answer), late).await;
+    stream.shutdown();
+}
+
+async fn tell(stream: &Stream, mut answer: &[u8]) -> io::Result<()> {
+    while !answer.is_empty() {
+        let count = poll_fn(|cx| stream.poll_write(cx, answer)).await?;
+        if count == 0 {
+            return Ok(());
+        }
+        answer = &answer[count..];
+    }
+    poll_fn(|cx| stream.poll_end(cx)).await;
+    // Until the peer ends too: with unread bytes the end would be a reset, and cost it the answer.
+    let mut sink = [0; 512];
+    while poll_fn(|cx| stream.poll_read(cx, &mut sink)).await? > 0 {}
+    Ok(())
+}
