@@ -7,6 +7,7 @@ mod bridge;
 mod calls;
 mod certificates;
 mod ending;
+mod heap;
 pub mod machine;
 mod reload;
 mod runtime;

@@ -1,10 +1,14 @@
 //! Looks at the memory in use, and tells the shards when it is too much.
 
+use super::heap::give_back;
 use super::machine::Memory;
 use crate::crossing::admission::{Admission, Level};
 use crate::limits::MEMORY_LOOK_MS;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// Looks after which memory is given back again while there is little: it locks the heaps.
+const LOOKS_BETWEEN: u64 = 1000 / MEMORY_LOOK_MS;
 
 /// The marks, and whom to tell.
 #[derive(Debug)]
@@ -29,11 +33,23 @@ impl Watermarks {
         }
     }
 
+    /// How much is in use. What only seems to be is given back before it counts against anybody:
+    /// when it would, and then once a second.
+    fn in_use(&self, last: Level, look: u64) -> u64 {
+        let used = self.memory.used();
+        let level = self.level(used);
+        if level == Level::Free || level <= last && !look.is_multiple_of(LOOKS_BETWEEN) {
+            return used;
+        }
+        give_back();
+        self.memory.used()
+    }
+
     /// Looks some times a second, as long as the control thread runs.
     pub(super) async fn watch(self) {
         let mut last = Level::Free;
-        loop {
-            let used = self.memory.used();
+        for look in 0.. {
+            let used = self.in_use(last, look);
             let level = self.level(used);
             self.admission.set_memory(level);
             if level != last {

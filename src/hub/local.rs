@@ -46,13 +46,8 @@ impl Hub {
             }
             Ok(Command::Pong) => {}
             Ok(Command::Subscribe(subscribe)) => {
-                if let Err(refusal) = self.subscribe(client, subscribe, effects)
-                    && (refusal != SubscriptionRefusal::Auth
-                        || subscribe.auth.is_none()
-                        || self.may_fail(client, now_ms, effects))
-                    && self.may_refuse(client, REFUSAL, now_ms, effects)
-                {
-                    self.refuse(client, subscribe.channel, refusal, effects);
+                if let Err(refusal) = self.subscribe(client, subscribe, effects) {
+                    self.not_subscribed(client, subscribe, refusal, now_ms, effects);
                 }
             }
             Ok(Command::Unsubscribe { channel }) => self.unsubscribe(client, channel, effects),
@@ -66,6 +61,24 @@ impl Hub {
                 }
             }
             Err(error) => self.unreadable(client, error, now_ms, effects),
+        }
+    }
+
+    /// A subscription is refused, and the client too if it tries signatures one after the other.
+    #[cold]
+    fn not_subscribed(
+        &mut self,
+        client: ClientId,
+        subscribe: Subscribe<'_>,
+        refusal: SubscriptionRefusal,
+        now_ms: u64,
+        effects: &mut Vec<Effect>,
+    ) {
+        let tried = refusal == SubscriptionRefusal::Auth && subscribe.auth.is_some();
+        if (!tried || self.may_fail(client, now_ms, effects))
+            && self.may_refuse(client, REFUSAL, now_ms, effects)
+        {
+            self.refuse(client, subscribe.channel, refusal, effects);
         }
     }
 

@@ -130,6 +130,10 @@ pub const HOUSE: House = House {
             path: "src/net/send_ring.rs",
             adr: "docs/adr/0007-send-ring.md",
         },
+        UnsafeFile {
+            path: "src/control/heap.rs",
+            adr: "docs/adr/0009-give-memory-back.md",
+        },
     ],
     long_tables: &[],
 };
