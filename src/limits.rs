@@ -126,6 +126,9 @@ pub const ADMIN_TIMEOUT_MS: u64 = 5_000;
 /// Milliseconds that shards get to say what they have counted.
 pub const MEASURE_TIMEOUT_MS: u64 = 1_000;
 
+/// Clients that are given up whose subscriptions end in one turn; the rest wait for the next.
+pub const GIVEN_UP_PER_TURN: usize = 64;
+
 /// Milliseconds between two looks at the memory in use.
 pub const MEMORY_LOOK_MS: u64 = 250;
 

@@ -379,6 +379,11 @@ impl Endpoint {
         self.local.sockets.set_pusher(client);
     }
 
+    /// Some of this shard's Pusher clients that were given up.
+    pub(crate) fn take_given_up(&self, most: usize) -> Vec<(ClientId, Code)> {
+        self.local.sockets.take_given_up(most)
+    }
+
     /// Sets after how much silence a client of this shard is pinged.
     pub(crate) fn set_idle(&self, client: ClientId, idle_ms: u64) {
         self.local.sockets.set_idle(client, idle_ms);

@@ -75,7 +75,7 @@ impl Sockets {
             }
         }
         match is_pusher {
-            true => self.close_with(client, Code::PongTimeout),
+            true => self.give_up(client, Code::PongTimeout),
             false => self.abort(client),
         }
     }

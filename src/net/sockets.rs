@@ -64,6 +64,8 @@ pub struct Sockets {
     outside: Cell<usize>,
     /// Pings and pongs of each client in this second.
     pub(super) controls: RefCell<Window<ClientId>>,
+    /// Pusher clients that are closed because they do not read or do not answer, and with what.
+    given_up: RefCell<Vec<(ClientId, Code)>>,
     /// Whose read waited last, unless one has brought something since.
     pub(super) waiting_read: Cell<Option<ClientId>>,
 }
@@ -99,6 +101,7 @@ impl Sockets {
             admission,
             outside: Cell::default(),
             controls: RefCell::new(Window::new(1000)),
+            given_up: RefCell::default(),
             waiting_read: Cell::new(None),
         }
     }
@@ -448,6 +451,23 @@ impl Sockets {
         self.drop_reader(client, Count::Slow);
     }
 
+    /// Closes a Pusher client that will not answer the close, as it seems: its subscriptions need
+    /// not last until its time for that is up.
+    pub(super) fn give_up(&self, client: ClientId, code: Code) {
+        self.close_with(client, code);
+        self.given_up.borrow_mut().push((client, code));
+    }
+
+    /// Some of the clients that were given up; the rest is for the next turn.
+    pub(crate) fn take_given_up(&self, most: usize) -> Vec<(ClientId, Code)> {
+        let mut given_up = self.given_up.borrow_mut();
+        let kept = given_up.len().saturating_sub(most);
+        if kept > 0 {
+            self.turn.request();
+        }
+        given_up.split_off(kept)
+    }
+
     /// Same, for whatever reason.
     pub(super) fn drop_reader(&self, client: ClientId, why: Count) {
         let mut is_pusher = false;
@@ -457,7 +477,7 @@ impl Sockets {
         }
         self.counters.one(why);
         match is_pusher {
-            true => self.close_with(client, Code::OverCapacity),
+            true => self.give_up(client, Code::OverCapacity),
             // Clients of other protocols know what RFC 6455 registers (W20 is not about them).
             false => self.close(client, TRY_AGAIN_LATER, "The client reads too slowly"),
         }

@@ -7,8 +7,8 @@ use crate::crossing::fresh::{Fresh, PusherLimits};
 use crate::handler::{Endpoint, Tickets};
 use crate::hub::{Answer, Bucket, ChannelSlot, Effect, Hub, Note, Question};
 use crate::id::{ClientId, ShardId, SocketId};
-use crate::limits::JSON_DEPTH_REST;
 use crate::limits::window::Window;
+use crate::limits::{GIVEN_UP_PER_TURN, JSON_DEPTH_REST};
 use crate::metrics::Count;
 use crate::protocol::Parser;
 use crate::protocol::json::JsonReader;
@@ -105,6 +105,10 @@ impl Pusher {
 
     /// Tells the homes what changed in this turn, and webhooks what happened in it.
     pub fn end_turn(&self) {
+        // Not when their sockets end: members that are known to be gone are not listed until then.
+        for (client, code) in self.endpoint.take_given_up(GIVEN_UP_PER_TURN) {
+            self.drive(|hub, effects| hub.close(client, code.number(), effects));
+        }
         let has_work = self.hub.borrow().has_turn_work();
         if has_work {
             self.drive(Hub::end_turn);

@@ -3,8 +3,10 @@
 use crate::room::{Shared, panic_of, room, routes};
 use crate::support::server::{NOW, app};
 use crate::support::sign::Keys;
+use serde_json::json;
+use shardcast::app::App;
 use shardcast::server::config::Config;
-use shardcast::testing::{Received, Testing};
+use shardcast::testing::{PusherClient, Received, Shards, Testing};
 use std::time::Duration;
 
 fn seconds(seconds: u64) -> Duration {
@@ -69,6 +71,65 @@ fn a_client_that_has_gone_to_sleep_is_closed() {
     shards.advance(seconds(6));
     ann.expect_end();
     shards.stop();
+}
+
+/// Two members of a channel: one that will be given up, and one that sees when it has left.
+fn members(shards: &Shards) -> (PusherClient, PusherClient) {
+    let join = |id: &str| {
+        let mut client = shards.pusher("app-key");
+        client.subscribe_signed(&app(), "presence-room", Some(&json!({"user_id": id})));
+        client
+    };
+    (join("lost"), join("witness"))
+}
+
+#[test]
+fn a_member_that_has_gone_to_sleep_leaves_when_it_is_given_up() {
+    // W15, P13: not when its time to answer the close is up, five seconds later.
+    let shards = pinged().start();
+    let (mut lost, mut witness) = members(&shards);
+    lost.expect_event("pusher_internal:member_added");
+    lost.client.fall_silent();
+    shards.advance(seconds(179));
+    witness.client.expect_nothing();
+    shards.advance(seconds(3));
+    let left = witness.expect_event("pusher_internal:member_removed");
+    assert_eq!(left.data["user_id"], "lost");
+    assert!(lost.client.expect_text().contains("4201"));
+    assert_eq!(lost.client.expect_close().0, 4201);
+    lost.client.expect_nothing(); // its connection is still there
+    shards.advance(seconds(6));
+    lost.client.expect_end();
+    witness.client.expect_nothing(); // it has left once
+    shards.stop();
+}
+
+#[test]
+fn a_member_that_reads_nothing_leaves_when_its_outbox_is_full() {
+    let app = App {
+        client_events_per_second: None,
+        ..app()
+    };
+    let shards = Testing::new(routes(&Shared::default())).app(app).start();
+    let (mut lost, mut witness) = members(&shards);
+    lost.expect_event("pusher_internal:member_added");
+    lost.client.stop_reading();
+    let data = json!("x".repeat(9_000));
+    for _ in 0..1_000 {
+        witness.send("client-e", Some("presence-room"), &data);
+        if let Some(Received::Text(text)) = witness.client.receive() {
+            assert!(text.contains("pusher_internal:member_removed"), "{text}");
+            lost.client.read_again();
+            let last = lost.client.receive_all();
+            let close = Received::Close(4100, "Over capacity".into());
+            assert!(last.contains(&close), "{last:?}");
+            shards.advance(seconds(20));
+            witness.client.expect_nothing();
+            shards.stop();
+            return;
+        }
+    }
+    panic!("nine megabytes wait for it");
 }
 
 #[test]
