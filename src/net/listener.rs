@@ -57,7 +57,7 @@ impl Default for ListenerOptions {
         Self {
             backlog: 4096,
             user_timeout_ms: 20_000,
-            notsent_lowat: 128 * 1024,
+            notsent_lowat: 16 * 1024,
         }
     }
 }
