@@ -317,6 +317,8 @@ pub struct Measured {
     pub routes: Vec<Box<str>>,
     /// Messages for other shards that these have not taken yet.
     pub mesh_waiting: usize,
+    /// Tasks that are not over, whoever they belong to.
+    pub running: usize,
     /// What it has counted since its start.
     pub totals: Totals,
     /// What its Pusher application has counted.

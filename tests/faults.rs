@@ -13,6 +13,9 @@ mod support;
 mod bystanders;
 #[path = "faults/namespace.rs"]
 mod namespace;
+#[path = "tls/pki.rs"]
+#[allow(dead_code, reason = "the tests of TLS itself need more of it")]
+mod pki;
 #[path = "faults/proxy.rs"]
 mod proxy;
 #[path = "faults/scene.rs"]
@@ -30,6 +33,8 @@ mod r04_cut_in_flight;
 mod r05_half_close;
 #[path = "faults/r06_slow_heads.rs"]
 mod r06_slow_heads;
+#[path = "faults/r07_tls_hellos.rs"]
+mod r07_tls_hellos;
 #[path = "faults/r08_slow_bodies.rs"]
 mod r08_slow_bodies;
 #[path = "faults/r09_bad_heads.rs"]
@@ -68,6 +73,8 @@ mod r25_channel_churn;
 mod r26_guessing;
 #[path = "faults/r27_origins.rs"]
 mod r27_origins;
+#[path = "faults/r28_certificates.rs"]
+mod r28_certificates;
 #[path = "faults/r34_order.rs"]
 mod r34_order;
 #[path = "faults/r38_clocks.rs"]

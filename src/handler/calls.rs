@@ -4,6 +4,7 @@ use super::endpoint::{Endpoint, Local};
 use super::server_handle::ServerHandle;
 use crate::crossing::{Call, Census, HubMeasured, Measured, ToShard};
 use crate::id::{ClientId, ShardId};
+use crate::net;
 use crate::ws::Frame;
 use std::iter;
 
@@ -71,6 +72,7 @@ impl Local {
                 let measured = Measured {
                     census: self.census(routes),
                     mesh_waiting: self.mesh.waiting(),
+                    running: net::running(),
                     totals: self.sockets.counters().totals(),
                     routes: self.server.route_names(),
                     hub: hub(),

@@ -96,6 +96,11 @@ names! {
     CONNECTIONS = gauge("connections", SHARD, "Connections, whatever they speak.");
     CLIENTS = gauge("clients", &["shard", "route"], "Open WebSockets of each mounted handler.");
     OUTBOX_BYTES = gauge("outbox_bytes", SHARD, "Bytes that wait to be written to connections.");
+    RUNNING = gauge(
+        "shard_tasks",
+        SHARD,
+        "Tasks that have not ended: of connections, of handlers and of the shard itself."
+    );
     TASKS = gauge("tasks", SHARD, "Tasks of handlers that have not ended.");
     TABLE_ROWS = gauge(
         "table_rows",

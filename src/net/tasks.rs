@@ -3,12 +3,13 @@
 
 use futures_lite::future::yield_now;
 use glommio::timer::Timer;
-use std::cell::RefCell;
+use pin_project_lite::pin_project;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 /// A task that stays on its shard.
@@ -45,7 +46,7 @@ impl Default for ShardTasks {
 
 impl Tasks for ShardTasks {
     fn spawn(&self, task: LocalTask) {
-        glommio::spawn_local(task).detach();
+        glommio::spawn_local(Counted::new(task)).detach();
     }
 
     fn sleep(&self, duration: Duration) -> LocalTask {
@@ -61,6 +62,46 @@ impl Tasks for ShardTasks {
 
 thread_local! {
     static ENTERED: RefCell<Option<Rc<dyn Tasks>>> = const { RefCell::new(None) };
+    static RUNNING: Cell<usize> = const { Cell::new(0) };
+}
+
+/// How many tasks of this thread are not over: of connections, of handlers and of the shard itself.
+#[must_use]
+pub fn running() -> usize {
+    RUNNING.get()
+}
+
+pin_project! {
+    /// A task that is counted until it is over, or dropped. No larger than the task.
+    struct Counted<T> {
+        #[pin]
+        task: T,
+        running: Running,
+    }
+}
+
+impl<T> Counted<T> {
+    fn new(task: T) -> Self {
+        RUNNING.set(RUNNING.get() + 1);
+        let running = Running;
+        Self { task, running }
+    }
+}
+
+impl<T: Future> Future for Counted<T> {
+    type Output = T::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T::Output> {
+        self.project().task.poll(cx)
+    }
+}
+
+struct Running;
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        RUNNING.set(RUNNING.get() - 1);
+    }
 }
 
 /// While it lives, tasks and pauses of this thread go to the runtime that was entered.
@@ -105,8 +146,8 @@ pub fn current() -> Rc<dyn Tasks> {
 /// On a thread that has no shard.
 pub fn spawn(task: impl Future<Output = ()> + 'static) {
     match entered() {
-        None => drop(glommio::spawn_local(task).detach()),
-        Some(tasks) => tasks.spawn(Box::pin(task)),
+        None => drop(glommio::spawn_local(Counted::new(task)).detach()),
+        Some(tasks) => tasks.spawn(Box::pin(Counted::new(task))),
     }
 }
 
@@ -150,4 +191,25 @@ pub async fn look_around() {
         }
     })
     .await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_lite::future::{pending, poll_once, ready};
+
+    #[test]
+    fn tasks_are_counted_until_they_are_over_or_dropped() {
+        let size = size_of_val(&Counted::new(ready([0_u8; 24])));
+        assert_eq!(size, size_of_val(&ready([0_u8; 24])));
+        assert_eq!(running(), 0);
+        let waits = Counted::new(pending::<()>());
+        let mut ends = Box::pin(Counted::new(ready(())));
+        assert_eq!(running(), 2);
+        assert!(futures_lite::future::block_on(poll_once(ends.as_mut())).is_some());
+        drop(ends);
+        assert_eq!(running(), 1);
+        drop(waits);
+        assert_eq!(running(), 0);
+    }
 }

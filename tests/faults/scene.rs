@@ -9,6 +9,7 @@
 use crate::bystanders::{Bystanders, Seen};
 use crate::process::{Process, binary};
 use crate::support::http::Http;
+use crate::support::metrics::Values;
 use crate::support::pusher::Client;
 use crate::support::rest::Rest;
 use crate::support::sign::{Keys, today};
@@ -107,6 +108,7 @@ impl Plan {
         bystanders.wait(EVENTS);
         let before = Before {
             files: scene.server.open_files(),
+            tasks: scene.tasks(),
             memory: scene.server.memory().0,
             at: bystanders.now(),
         };
@@ -138,6 +140,9 @@ impl Plan {
     fn compare(&self, scene: &Scene, before: &Before, seen: &Seen) {
         scene.until("all files are closed", || {
             scene.server.open_files() <= before.files + 1 // of who asks here
+        });
+        scene.until("all tasks are over", || {
+            scene.tasks() <= before.tasks + 1.0 // of who asks here
         });
         let (memory, peak) = scene.server.memory();
         let took = |wanted: fn(Duration, Duration) -> bool| {
@@ -184,6 +189,7 @@ impl Plan {
 /// What has to come back.
 struct Before {
     files: usize,
+    tasks: f64,
     memory: u64,
     at: Duration,
 }
@@ -230,6 +236,12 @@ impl Scene {
             keys: self.keys.clone(),
             http: Http::connect(self.address()),
         }
+    }
+
+    /// Tasks of the shards that are not over.
+    fn tasks(&self) -> f64 {
+        let admin = self.server.admin.expect("it tells where its admin port is");
+        Values::of(admin).sum("shard_tasks", &[])
     }
 
     /// Waits until something is so; the server is asked for something else meanwhile.

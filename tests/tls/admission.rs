@@ -1,7 +1,7 @@
 //! Who is not let in where TLS is spoken, and whom proxies ask for over it.
 
-use crate::hello::hello;
 use crate::pki::Pki;
+use crate::pki::hello;
 use crate::support::http::{Http, request};
 use crate::support::metrics::Values;
 use crate::support::pusher::{Client, QUERY};

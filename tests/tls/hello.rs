@@ -1,11 +1,9 @@
 //! Handshakes that are cut, slow, or of something else (R07).
 
-use crate::pki::Pki;
+use crate::pki::{Pki, hello};
 use crate::support::server::TestServer;
 use crate::support::wire::{PATIENCE, Wire};
-use rustls::pki_types::ServerName;
 use rustls::version::{TLS12, TLS13};
-use rustls::{ClientConnection, SupportedProtocolVersion};
 use shardcast::server::config::Config;
 use std::time::{Duration, Instant};
 
@@ -16,15 +14,6 @@ fn server(pki: &Pki) -> TestServer {
         tls_handshake_timeout_ms: LIMIT_MS,
         ..pki.config()
     })
-}
-
-/// The first thing that a client says.
-pub fn hello(pki: &Pki, version: &'static SupportedProtocolVersion) -> Vec<u8> {
-    let name = ServerName::try_from("localhost").unwrap();
-    let mut client = ClientConnection::new(pki.speak(&[version]), name).unwrap();
-    let mut bytes = Vec::new();
-    client.write_tls(&mut bytes).unwrap();
-    bytes
 }
 
 #[test]

@@ -1,24 +1,15 @@
 //! The program itself: what it says about TLS, and SIGHUP (R28).
 
-use crate::pki::Pki;
+use crate::pki::{Pki, flags, port};
 use crate::process::Process;
 use crate::support::websocket::Ws;
 use crate::support::wire::PATIENCE;
 use rustix::process::{Pid, Signal, kill_process};
-use shardcast::server::config::CertificateFiles;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
-
-fn flags(pki: &Pki) -> Vec<String> {
-    let CertificateFiles { cert, key } = pki.files("main");
-    let flag = |name: &str, path: &Path| format!("--tls-{name}={}", path.display());
-    let port = "--tls-port=0".to_owned();
-    vec![port, flag("cert", &cert), flag("key", &key)]
-}
 
 /// Writes to a file so that nothing tells it from the one that was there, but what is in it.
 fn overwrite(path: &Path, text: &str, length: usize) {
@@ -39,8 +30,7 @@ fn sighup_reads_files_that_look_as_they_did() {
     let flags = flags(&pki);
     let flags: Vec<&str> = flags.iter().map(|it| &it[..]).collect();
     let server = Process::start(&flags);
-    let (_, rest) = server.banner.split_once("wss://").expect("it says so");
-    let tls: SocketAddr = rest.split('/').next().unwrap().parse().unwrap();
+    let tls = port(&server.banner);
     assert!(server.banner.contains("wssPort"), "{}", server.banner);
     let first = pki.shown(tls, "localhost");
     assert!(first == crate::pki::der(&pairs[0].0));

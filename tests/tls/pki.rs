@@ -11,13 +11,13 @@ use rustls::crypto::ring::default_provider;
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore};
+use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore};
 use rustls::{SignatureScheme, SupportedProtocolVersion};
 use shardcast::app::App;
 use shardcast::server::config::{CertificateFiles, Config};
 use std::fs;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// An authority, and a folder for what it makes.
@@ -186,6 +186,30 @@ impl ServerCertVerifier for Careless {
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.0.signature_verification_algorithms.supported_schemes()
     }
+}
+
+/// The first thing that a client says.
+pub fn hello(pki: &Pki, version: &'static SupportedProtocolVersion) -> Vec<u8> {
+    let name = ServerName::try_from("localhost").unwrap();
+    let mut client = ClientConnection::new(pki.speak(&[version]), name).unwrap();
+    let mut bytes = Vec::new();
+    client.write_tls(&mut bytes).unwrap();
+    bytes
+}
+
+/// What a program is started with so that it speaks TLS at a port of its own.
+pub fn flags(pki: &Pki) -> Vec<String> {
+    let CertificateFiles { cert, key } = pki.files("main");
+    let flag = |name: &str, path: &Path| format!("--tls-{name}={}", path.display());
+    let port = "--tls-port=0".to_owned();
+    vec![port, flag("cert", &cert), flag("key", &key)]
+}
+
+/// Where a program says that it speaks TLS.
+pub fn port(banner: &str) -> SocketAddr {
+    let (_, rest) = banner.split_once("wss://").expect("it says so");
+    let address = rest.split('/').next().expect("something stands there");
+    address.parse().expect("an address and a port")
 }
 
 /// The first certificate of a PEM file.

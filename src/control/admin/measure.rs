@@ -97,6 +97,7 @@ fn apps<'a>(page: &mut Page, port: u16, shards: impl Iterator<Item = &'a [AppMea
 fn holds(page: &mut Page, shard: &str, measured: &Measured) {
     let census = &measured.census;
     page.add(&n::MESH_WAITING, &[shard], measured.mesh_waiting);
+    page.add(&n::RUNNING, &[shard], measured.running);
     page.add(&n::CONNECTIONS, &[shard], census.connections);
     for (route, clients) in measured.routes.iter().zip(&census.clients) {
         page.add(&n::CLIENTS, &[shard, route], *clients);
