@@ -6,6 +6,7 @@
 
 use shardcast::metrics::{ALL, Kind};
 use shardcast::server::bounds;
+use shardcast::server::config::documents;
 use std::env;
 use std::fs;
 
@@ -60,4 +61,62 @@ fn every_limit_is_documented() {
         );
     }
     check("docs/limits.md", &table);
+}
+
+#[test]
+fn every_setting_is_documented() {
+    check("docs/configuration.md", &documents::document());
+}
+
+/// A file that the schema takes is one that the server takes, as far as single values go.
+#[test]
+fn the_schema_knows_the_default_file_and_what_is_wrong_in_others() {
+    let schema = serde_json::from_str(&documents::schema()).unwrap();
+    assert!(jsonschema::meta::is_valid(&schema));
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let is_valid = |text: &str| validator.is_valid(&toml::from_str(text).expect(text));
+    let text = documents::default_file();
+    assert!(is_valid(&text));
+    let uncommented = text.lines().map(|line| match line.strip_prefix('#') {
+        Some(setting) if !setting.starts_with(' ') => format!("{setting}\n"),
+        _ => String::new(),
+    });
+    let uncommented: String = uncommented.collect();
+    assert!(uncommented.lines().count() > 80, "{uncommented}");
+    let found: Vec<String> = validator
+        .iter_errors(&toml::from_str(&uncommented).unwrap())
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .collect();
+    assert!(found.is_empty(), "{found:#?}");
+    const APP: &str = "[[apps]]\nid = '1'\nkey = 'k'\n";
+    for (bad, good) in [
+        ("prot = 1", "port = 1"),
+        ("port = 65536", "port = 65535"),
+        ("port = '1'", "accept_per_second = -1"),
+        ("backlog = -1", "backlog = 1"),
+        ("host = 1", "host = '::1'"),
+        ("drain_close = 4101", "drain_close = 4100"),
+        ("cores = [0, 0]", "cores = '0-1'"),
+        ("apps = {}", "apps = []"),
+        (APP, &format!("{APP}secret = 's'")),
+        (
+            &format!("{APP}secret = 's'\nsecret_file = '/s'"),
+            &format!("{APP}secret_file = '/s'"),
+        ),
+        (
+            &format!("{APP}secret = 's'\nwebhooks = [{{}}]"),
+            &format!("{APP}secret = 's'\nwebhooks = [{{ url = 'http://a.example' }}]"),
+        ),
+        (
+            "[[apps]]\nid = 'a/b'\nkey = 'k'\nsecret = 's'",
+            "[[apps]]\nid = 'a:b'\nkey = 'k'\nsecret = 's'",
+        ),
+        (
+            "[[tls_certificates]]\ncert = 'a'",
+            "[[tls_certificates]]\ncert = 'a'\nkey = 'b'",
+        ),
+    ] {
+        assert!(!is_valid(bad), "{bad}");
+        assert!(is_valid(good), "{good}");
+    }
 }

@@ -67,7 +67,7 @@ pub(super) const PORT: Knob<Config> = Knob {
 pub(super) const TOKEN: Knob<Config> = Knob {
     key: "admin_token",
     flag: None,
-    variables: &[Variable::same("SHARDCAST_ADMIN_TOKEN")],
+    variables: &[],
     bare: None,
     accepts: Accepts::Secret,
     group: ADMIN,

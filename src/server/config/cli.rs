@@ -15,6 +15,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use super::app_knobs::APPS;
 use super::knob::{Accepts, Knob, Unit};
 use super::layers::{Settings, refused};
+use super::own_names;
 use super::server_knobs::SERVER;
 use super::settings::Config;
 use crate::app::App;
@@ -230,6 +231,7 @@ fn help(knob: &Knob<Config>) -> String {
         _ => {}
     }
     notes.push(format!("file: {}", knob.key));
+    notes.push(format!("env: {}", own_names::of_key(knob.key)));
     for variable in knob.variables {
         notes.push(format!("env: {}", variable.name));
     }

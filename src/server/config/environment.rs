@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use super::app_knobs::APPS;
 use super::knob::{Knob, Value};
 use super::layers::{Settings, refused};
+use super::own_names;
 use super::secret_files;
 use super::server_knobs::SERVER;
 use super::settings::Config;
@@ -18,11 +19,16 @@ use super::variable::Variable;
 use crate::app::App;
 use crate::error::{ConfigError, Source};
 
-const PREFIXES: [&str; 3] = ["SOKETI_", "REVERB_", "SHARDCAST_ADMIN_"];
+const PREFIXES: [&str; 3] = ["SOKETI_", "REVERB_", own_names::PREFIX];
 
-/// Kubernetes makes variables of these names for a Service called `soketi`; they mean nothing to
-/// us.
-const MADE_BY_KUBERNETES: [&str; 2] = ["SOKETI_SERVICE_", "SOKETI_PORT_"];
+/// Kubernetes makes variables of these names for a Service called `soketi` or as we are; they mean
+/// nothing to us.
+const MADE_BY_KUBERNETES: [&str; 4] = [
+    "SOKETI_SERVICE_",
+    "SOKETI_PORT_",
+    "SHARDCAST_SERVICE_",
+    "SHARDCAST_PORT_",
+];
 
 /// Variables of soketi that would change what is safe, and why they cannot be honoured.
 const REFUSED: [(&str, &str); 2] = [
@@ -87,9 +93,9 @@ pub(super) fn read(
         });
     }
     let credentials = credentials.as_deref();
-    let server = take(SERVER, "", false, &mut given, credentials)?;
-    let app = take(APPS, "apps.", false, &mut given, credentials)?;
-    let every_app = take(APPS, "apps.", true, &mut given, credentials)?;
+    let server = take(SERVER, "", own_names::of_server(), &mut given, credentials)?;
+    let app = take(APPS, "apps.", own_names::of_apps(), &mut given, credentials)?;
+    let every_app = take(APPS, "apps.", &[], &mut given, credentials)?;
     let made_by_kubernetes = |name: &str| {
         let mut prefixes = MADE_BY_KUBERNETES.iter();
         prefixes.any(|prefix| name.starts_with(prefix))
@@ -113,11 +119,12 @@ struct Given {
     used: bool,
 }
 
-/// Takes the variables of one table: those that set something of one app, or of every app.
+/// Takes the variables of one table, with our own names for its settings. Without those it takes
+/// what sets something of every app instead of one.
 fn take<T>(
     table: &'static [Knob<T>],
     prefix: &str,
-    every_app: bool,
+    own_names: &'static [String],
     given: &mut BTreeMap<String, Given>,
     credentials: Option<&Path>,
 ) -> Result<Settings<T>, ConfigError> {
@@ -128,8 +135,9 @@ fn take<T>(
             let key = format!("{prefix}{}", knob.key);
             refused(knob, key, value, source.clone(), reason)
         };
-        let variables = knob.variables.iter();
-        for variable in variables.filter(|variable| variable.every_app == every_app) {
+        let own = own_names.get(place).map(|name| Variable::same(name));
+        let variables = own.iter().chain(knob.variables);
+        for variable in variables.filter(|variable| variable.every_app == own.is_none()) {
             let is_secret = knob.accepts.is_secret();
             for (source, text) in texts(variable, is_secret, given, credentials) {
                 let text = text.map_err(|reason| refuse(String::new(), &source, reason))?;
@@ -192,7 +200,7 @@ fn texts(
 /// What to do about a value nobody wrote by hand.
 fn hint(key: &str, value: &str) -> &'static str {
     if key == "port" && value.contains("://") {
-        return " (Kubernetes sets this variable for a Service named soketi: give the pod \
+        return " (Kubernetes sets this variable for a Service of that name: give the pod \
                 enableServiceLinks: false, or the Service another name)";
     }
     ""
@@ -201,6 +209,7 @@ fn hint(key: &str, value: &str) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::server::config::knob::Accepts;
 
     fn layer(variables: &[(&str, &str)]) -> Result<EnvironmentLayer, ConfigError> {
         read(
@@ -245,6 +254,37 @@ mod tests {
         );
         assert_eq!(layer.server.source("port"), Source::Variable("SOKETI_PORT"));
         assert!(layer.ignored.is_empty());
+    }
+
+    #[test]
+    fn our_own_names_reach_every_setting() {
+        for (knob, name) in SERVER.iter().zip(own_names::of_server()) {
+            let default = (knob.show)(&Config::default());
+            let text = match default.trim_matches('"') {
+                _ if matches!(knob.accepts, Accepts::Networks) => "::1",
+                _ if matches!(knob.accepts, Accepts::Certificates) => "a.crt:a.key",
+                "" if matches!(knob.accepts, Accepts::Whole { .. }) => "2000000",
+                "" => "1",
+                text => text,
+            };
+            let text = match &knob.accepts {
+                Accepts::Whole { most, .. } if default.is_empty() => most.to_string(),
+                _ => text.to_owned(),
+            };
+            let layer = layer(&[(name, &text)]).unwrap();
+            assert!(layer.ignored.is_empty());
+            assert_eq!(layer.server.source(knob.key), Source::Variable(name));
+        }
+        for (knob, name) in APPS.iter().zip(own_names::of_apps()) {
+            let default = (knob.show)(&App::new("i", "k", "s"));
+            let text = match default.trim_matches('"') {
+                "[]" if matches!(knob.accepts, Accepts::Origins) => "a.example",
+                text => text,
+            };
+            let layer = layer(&[(name, text)]).unwrap();
+            assert!(layer.ignored.is_empty());
+            assert_eq!(layer.app.source(knob.key), Source::Variable(name));
+        }
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub(super) const NAME_CHARS_MAX: usize = 128;
 /// Most characters in a path prefix.
 const PREFIX_CHARS_MAX: usize = 128;
 /// Most patterns in a list.
-const PATTERNS_MAX: usize = 100;
+pub(super) const PATTERNS_MAX: usize = 100;
 /// Most bytes in an app's secret.
 pub(super) const SECRET_BYTES_MAX: usize = 512;
 

@@ -15,13 +15,13 @@ use crate::app::{Webhook, WebhookKind};
 use crate::control::webhook::{Target, own_header};
 
 /// Webhooks of one app.
-const WEBHOOKS_MAX: usize = 32;
+pub(super) const WEBHOOKS_MAX: usize = 32;
 
 /// Headers of one webhook.
-const HEADERS_MAX: usize = 32;
+pub(super) const HEADERS_MAX: usize = 32;
 
 /// Characters of a filter; no app lets channel names have more.
-const FILTER_MAX: usize = 1000;
+pub(super) const FILTER_MAX: usize = 1000;
 
 /// What is wrong, and where.
 #[derive(Debug, PartialEq, Eq)]
