@@ -11,6 +11,7 @@ mod heap;
 pub mod machine;
 mod reload;
 mod runtime;
+mod systemd;
 mod thread;
 mod watchdog;
 mod watermarks;
@@ -24,6 +25,7 @@ pub use certificates::{
 pub use ending::{Ended, Ending, ending};
 pub use reload::{Reloaded, Source};
 pub use runtime::{Work, WorkError, Worker, runtime};
+pub use systemd::Systemd;
 pub use thread::{Control, Outcome};
 pub use watchdog::{LEAST_MS as WATCHDOG_LEAST_MS, Patience, Watchdog};
 pub use watermarks::Watermarks;

@@ -2,6 +2,7 @@
 //! thread that may be stopped by a slow disk, before anything of it is in force. From then on
 //! nothing can fail: webhooks change at once, shards in two steps that all of them take together.
 
+use super::systemd::Systemd;
 use super::webhook;
 use crate::crossing::ToShard;
 use crate::crossing::fresh::{Fresh, Step};
@@ -42,16 +43,22 @@ pub(super) struct Reloader {
     pub(super) orders: Vec<flume::Sender<ToShard>>,
     pub(super) webhooks: webhook::Changer,
     pub(super) stop_time: Rc<Cell<Duration>>,
+    pub(super) systemd: Systemd,
 }
 
 impl Reloader {
     /// Reloads whenever the signal comes; several that come during a reload are one after it.
     pub(super) async fn run(mut self, mut hangup: Signal) {
         while hangup.recv().await.is_some() {
+            self.systemd.reloading();
             match self.read().await {
-                Ok(reloaded) => self.take_over(reloaded).await,
+                Ok(reloaded) => {
+                    self.take_over(reloaded).await;
+                    self.systemd.reloaded(None);
+                }
                 Err(reason) => {
                     tracing::error!(reason, "not reloaded: the configuration in force stays");
+                    self.systemd.reloaded(Some(&reason));
                 }
             }
         }

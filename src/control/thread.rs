@@ -4,6 +4,7 @@ use super::admin::{self, Health};
 use super::bridge::Bridge;
 use super::certificates::Certificates;
 use super::reload::{Reloader, Source};
+use super::systemd::Systemd;
 use super::watchdog::{Finding, Watchdog};
 use super::watermarks::Watermarks;
 use super::webhook;
@@ -66,6 +67,8 @@ pub struct Control {
     pub watermarks: Option<Watermarks>,
     /// How far the server is.
     pub health: Arc<Health>,
+    /// Who supervises this process.
+    pub systemd: Systemd,
 }
 
 /// What happens next.
@@ -102,6 +105,7 @@ impl Control {
         let stop_time = Rc::new(Cell::new(self.stop_time));
         let reloading = self.reload(webhooks.as_ref(), &stop_time)?;
         self.watch_certificates()?;
+        self.watchdog.answer_to(self.systemd.watchdog());
         let shards = self.bridge.shards();
         let (mut starting, mut serving, mut running) = (shards, shards, shards);
         let mut started = Some(started);
@@ -111,7 +115,7 @@ impl Control {
             match self.next(&mut signals, stopping, looked).await {
                 Event::Look => {
                     let last = std::mem::replace(&mut looked, Instant::now());
-                    if let Some((shard, reason)) = self.look(looked - last) {
+                    if let Some((shard, reason)) = self.look(looked - last, starting == 0) {
                         return Ok(self.lost(shard, reason));
                     }
                 }
@@ -123,6 +127,7 @@ impl Control {
                         && let Some(started) = started.take()
                     {
                         self.health.set_started();
+                        self.systemd.ready();
                         started();
                     }
                 }
@@ -191,8 +196,8 @@ impl Control {
     }
 
     /// Names shards that do not turn, and those that do again; gives the one that is given up, if
-    /// any, and why.
-    fn look(&mut self, passed: Duration) -> Option<(ShardId, String)> {
+    /// any, and why. A supervisor is told as long as all of them turn.
+    fn look(&mut self, passed: Duration, started: bool) -> Option<(ShardId, String)> {
         for finding in self.watchdog.look(passed) {
             match finding {
                 Finding::Stuck(shard, silent, seen) => tell_stuck(shard, silent, &seen),
@@ -205,6 +210,9 @@ impl Control {
                     return Some((shard, format!("it has not turned for {ms} ms: {seen}")));
                 }
             }
+        }
+        if started && self.watchdog.may_ping(passed) {
+            self.systemd.ping();
         }
         None
     }
@@ -234,6 +242,7 @@ impl Control {
             orders: self.bridge.orders(),
             webhooks: desk.changer(),
             stop_time: Rc::clone(stop_time),
+            systemd: self.systemd.clone(),
         };
         let hangup = signal(SignalKind::hangup())?;
         let task = tokio::task::spawn_local(reloader.run(hangup));
@@ -245,6 +254,7 @@ impl Control {
     fn stop(&self, time: Duration, reloading: &Option<AbortHandle>) -> Instant {
         self.shut_listeners();
         tracing::info!("stopping");
+        self.systemd.stopping(time);
         self.health.set_draining();
         if let Some(reloading) = reloading {
             reloading.abort();
@@ -257,6 +267,8 @@ impl Control {
     /// connections to a listener that nobody serves.
     fn lost(&self, shard: ShardId, reason: String) -> Outcome {
         self.shut_listeners();
+        self.systemd
+            .lost(&format!("shard {shard} is lost: {reason}"));
         self.bridge.stop_all();
         Outcome::Lost { shard, reason }
     }

@@ -1,4 +1,5 @@
-//! Finds shards that do not turn any more: something on them computes or blocks without an end.
+//! Finds shards that do not turn any more: something on them computes or blocks without an end. And
+//! says when a supervisor of the process may be told that all of them do.
 //!
 //! Sans-IO: the control thread looks at intervals and says how much time has passed. A look that
 //! comes late counts for no more than two intervals: then this thread was stopped too, and the
@@ -49,7 +50,28 @@ pub(super) enum Finding {
 #[derive(Debug)]
 pub struct Watchdog {
     patience: Patience,
+    supervisor: Option<Supervisor>,
     shards: Vec<Watch>,
+}
+
+/// Somebody who ends the process unless it pings.
+#[derive(Debug)]
+struct Supervisor {
+    /// Within this time.
+    time: Duration,
+    since_ping: Duration,
+}
+
+impl Supervisor {
+    /// How often to ping: often enough that a late one or two do no harm.
+    fn interval(&self) -> Duration {
+        self.time / 4
+    }
+
+    /// How long a shard may be silent and still count as one that turns.
+    fn patience(&self) -> Duration {
+        self.interval().max(Duration::from_millis(LEAST_MS))
+    }
 }
 
 #[derive(Debug)]
@@ -74,14 +96,40 @@ impl Watchdog {
         };
         Self {
             patience,
+            supervisor: None,
             shards: pulses.into_iter().map(watch).collect(),
         }
+    }
+
+    /// A supervisor, if there is one, wants a ping within this time.
+    pub(super) fn answer_to(&mut self, time: Option<Duration>) {
+        self.supervisor = time.map(|time| Supervisor {
+            time,
+            since_ping: Duration::MAX,
+        });
+    }
+
+    /// Whether to ping the supervisor, so much time after this was last asked: when it is time to,
+    /// and no shard is silent.
+    pub(super) fn may_ping(&mut self, passed: Duration) -> bool {
+        let Some(supervisor) = &mut self.supervisor else {
+            return false;
+        };
+        supervisor.since_ping = supervisor.since_ping.saturating_add(passed);
+        let mut on = self.shards.iter().filter(|watch| watch.is_on);
+        let may = supervisor.since_ping >= supervisor.interval()
+            && on.all(|watch| watch.silent < supervisor.patience());
+        if may {
+            supervisor.since_ping = Duration::ZERO;
+        }
+        may
     }
 
     /// How often to look; never, if nothing is to be done about anything.
     pub(super) fn interval(&self) -> Option<Duration> {
         let Patience { warn, end } = self.patience;
-        let shortest = warn.into_iter().chain(end).min()?;
+        let supervisor = self.supervisor.as_ref().map(|it| it.time);
+        let shortest = warn.into_iter().chain(end).chain(supervisor).min()?;
         Some((shortest / 4).min(Duration::from_millis(TICK_MS)))
     }
 
@@ -211,6 +259,55 @@ mod tests {
         assert_eq!(watchdog.look(ms(60_000)), [], "the machine slept");
         assert_eq!(watchdog.look(ms(499)), []);
         assert_eq!(watchdog.look(ms(1)).len(), 1);
+    }
+
+    #[test]
+    fn a_supervisor_is_pinged_while_all_shards_turn() {
+        let (mut watchdog, pulse) = watchdog(0, 0);
+        assert!(!watchdog.may_ping(ms(60_000)), "nobody wants it");
+        watchdog.answer_to(Some(ms(4_000)));
+        assert_eq!(watchdog.interval(), Some(ms(250)));
+        let mut pinged = |beats: bool| {
+            if beats {
+                pulse.beat();
+            }
+            assert_eq!(watchdog.look(ms(250)), [], "it is nobody else's business");
+            watchdog.may_ping(ms(250))
+        };
+        assert!(pinged(true), "the first at once");
+        let turns: Vec<bool> = (0..8).map(|_| pinged(true)).collect();
+        let every_second = [false, false, false, true, false, false, false, true];
+        assert_eq!(turns, every_second);
+        // It is silent for less than a second, and for a second.
+        let stuck: Vec<bool> = (0..12).map(|_| pinged(false)).collect();
+        assert_eq!(stuck, [false; 12]);
+        assert!(pinged(true), "it turns again");
+    }
+
+    #[test]
+    fn a_short_supervisor_is_pinged_between_the_beats() {
+        let (mut watchdog, pulse) = watchdog(0, 0);
+        watchdog.answer_to(Some(ms(400)));
+        assert_eq!(watchdog.interval(), Some(ms(100)));
+        let mut pings = 0;
+        for look in 0..100 {
+            if look % 3 == 0 {
+                pulse.beat();
+            }
+            watchdog.look(ms(100));
+            pings += u32::from(watchdog.may_ping(ms(100)));
+        }
+        assert_eq!(pings, 100);
+        for _ in 0..4 {
+            watchdog.look(ms(100));
+        }
+        let stuck: Vec<bool> = (0..3)
+            .map(|_| {
+                watchdog.look(ms(100));
+                watchdog.may_ping(ms(100))
+            })
+            .collect();
+        assert_eq!(stuck, [false; 3], "for as long as two beats take");
     }
 
     #[test]

@@ -18,6 +18,7 @@ pub struct Builder {
     pub(super) routes: Routes,
     pub(super) clock: Clock,
     pub(super) signals: bool,
+    pub(super) notify: bool,
     pub(super) reread: Option<Reread>,
 }
 
@@ -41,6 +42,7 @@ impl Server {
             routes: Arc::new(|_: &mut Router| {}),
             clock: Clock::system(),
             signals: false,
+            notify: false,
             reread: None,
         }
     }
@@ -76,6 +78,15 @@ impl Builder {
     #[must_use]
     pub fn handle_signals(mut self, handle: bool) -> Self {
         self.signals = handle;
+        self
+    }
+
+    /// Whether systemd, or another supervisor that sets `NOTIFY_SOCKET`, is told when the server is
+    /// ready, reloads and stops, and is pinged while every shard turns if it set `WATCHDOG_USEC`.
+    /// Off by default: a library leaves its supervisor to its program.
+    #[must_use]
+    pub fn notify_supervisor(mut self, notify: bool) -> Self {
+        self.notify = notify;
         self
     }
 

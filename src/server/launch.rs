@@ -9,8 +9,8 @@ use super::placement;
 use super::preflight::{self, EXECUTOR_IO_MEMORY, Verdict};
 use crate::control::machine::{Memory, max_fds};
 use crate::control::{
-    CallQueue, Calls, Control, Ending, Patience, Reloaded, Source, Watchdog, Watermarks, Worker,
-    admin, bridge, calls, ending, runtime, webhook,
+    CallQueue, Calls, Control, Ending, Patience, Reloaded, Source, Systemd, Watchdog, Watermarks,
+    Worker, admin, bridge, calls, ending, runtime, webhook,
 };
 use crate::crossing::admission::Admission;
 use crate::crossing::fresh::Fresh;
@@ -97,6 +97,7 @@ pub(super) fn start(builder: Builder) -> Result<ServerHandle, ServerError> {
         admin,
         watermarks: Some(watermarks(&builder.config, admission)),
         health: Arc::default(),
+        systemd: systemd(builder.notify, &handle),
     };
     let is_ready = spawn_control((control, runtime), control_core, ending);
     started(handle, &is_ready.map_err(ServerError::Thread)?)
@@ -112,6 +113,17 @@ fn started(
         Ok(()) => Ok(handle),
         Err(_) => handle.wait().and_then(|()| Err(ServerError::Cut)),
     }
+}
+
+/// The supervisor, if it is to be told, and what its users read of a server that runs.
+fn systemd(notify: bool, handle: &ServerHandle) -> Systemd {
+    if !notify {
+        return Systemd::default();
+    }
+    let (shards, address) = (handle.placement().shards.len(), handle.local_addr());
+    let tls = handle.tls_addr().filter(|tls| *tls != address);
+    let tls = tls.map_or_else(String::new, |tls| format!(" and over TLS on {tls}"));
+    Systemd::of_process(format!("serving on {address}{tls}, shards: {shards}"))
 }
 
 fn place(config: &Config, core: usize, ring_depth: usize, entrances: Vec<Entrance>) -> Place {

@@ -118,6 +118,7 @@ impl Program {
             .config(config.clone())
             .routes(move |router| routes(router))
             .handle_signals(true)
+            .notify_supervisor(true)
             .reread(sources.reread(asked, set_debug))
             .start();
         let ended = server.and_then(|handle| {

@@ -112,6 +112,11 @@ pub const HOUSE: House = House {
             instead: "nothing of the load tester runs in a server: only main hands over to it",
         },
         Confined {
+            path: "sd_notify",
+            owners: &["control"],
+            instead: "a shard waits for no supervisor: control::Systemd tells it",
+        },
+        Confined {
             path: "std::env",
             owners: &["server", "main"],
             instead: "read the environment in server::config and pass the value down",
