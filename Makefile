@@ -48,6 +48,11 @@ build: ## Build the optimised server
 	@scripts/setup-system.sh build
 	@cargo build --release --locked
 
+.PHONY: deb
+deb: setup-cargo-tools ## Build the Debian package
+	$(call say,Debian package)
+	@scripts/build-deb.sh
+
 .PHONY: bench
 bench: ## Take the time of the steps of a message's walk
 	$(call say,benchmarks)
@@ -142,6 +147,13 @@ test-autobahn: setup-autobahn ## Only Autobahn|Testsuite: every case of it, agai
 	$(call say,Autobahn)
 	@cargo build --quiet --locked --example echo
 	@cargo test --locked --test autobahn -- --ignored --nocapture
+
+# Beside `test`: it needs root, and a minute for a Debian system of its own when it is run first.
+.PHONY: test-package
+test-package: setup-cargo-tools ## Build the Debian package, install it in a chroot, run it in a container
+	$(call say,package)
+	@scripts/setup-system.sh package
+	@scripts/test-package.sh
 
 .PHONY: test-fuzz
 test-fuzz: setup-fuzz ## Only fuzzing: 30 s of each target, from the inputs on record

@@ -5,6 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 cargo_deny_version=0.20.2
+cargo_deb_version=3.8.0
 
 target=${CARGO_TARGET_DIR:-target}
 tools=$PWD/$target/tools
@@ -21,3 +22,4 @@ install() { # install CRATE VERSION
 }
 
 install cargo-deny "$cargo_deny_version"
+install cargo-deb "$cargo_deb_version"

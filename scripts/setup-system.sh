@@ -2,7 +2,8 @@
 # Checks the programs that this repository needs and installs what is missing from Debian's packages
 # (as root, or with sudo). Quick and silent when everything is there.
 #
-# usage: setup-system.sh [build|test]     build: to build the server; test (default): for the tests too
+# usage: setup-system.sh [build|test|package]     build: to build the server; test (default): for the
+#                                                 tests too; package: for those of the package
 set -euo pipefail
 
 purpose=${1:-test}
@@ -59,6 +60,13 @@ if [[ $purpose == test ]]; then
     # systemd-analyze judges the unit of deploy/.
     want systemd systemd-analyze --version
     want python3-venv python3 -c 'import ensurepip, venv'
+fi
+if [[ $purpose == package ]]; then
+    want debootstrap test -x /usr/sbin/debootstrap
+    want runc runc --version
+    want systemd systemd-analyze --version
+    want python3-venv python3 -c 'import ensurepip, venv'
+    want libc-bin ldd --version
 fi
 
 if ((${#missing[@]})); then

@@ -1,8 +1,10 @@
-//! What `deploy/` brings is good: the unit of systemd, the profile of seccomp, the manifests, and the
-//! dashboard. That the package can be installed has its test in `make test-package`.
+//! What `deploy/` brings is good: the unit of systemd, the profile of seccomp, the dashboard. What
+//! takes a system of its own, such as installing the package, is in `make test-package`.
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
+#[path = "deploy/profile.rs"]
+mod profile;
 #[path = "deploy/unit.rs"]
 mod unit;
 

@@ -1,5 +1,5 @@
-//! The unit of systemd: that systemd understands it, how little it may do, and that what it names is
-//! there.
+//! The unit of systemd: that systemd understands it, how little it may do, and that what it names
+//! is there.
 
 use crate::{Folder, path, text};
 use std::collections::BTreeSet;
