@@ -183,9 +183,12 @@ fn row<T>(knob: &Knob<T>, own: &str, default: &str, is_live: bool) -> String {
     format!("| {} |\n", cells.join(" | "))
 }
 
+/// A heading, and the knobs under it with their places in the table.
+type Group<T> = (&'static str, Vec<(usize, &'static Knob<T>)>);
+
 /// The settings by their headings, in the order in which those come up first; each with its place
 /// in the table.
-fn grouped<T>(table: &'static [Knob<T>]) -> Vec<(&'static str, Vec<(usize, &'static Knob<T>)>)> {
+fn grouped<T>(table: &'static [Knob<T>]) -> Vec<Group<T>> {
     let mut groups: Vec<(&str, Vec<_>)> = Vec::new();
     for (place, knob) in table.iter().enumerate() {
         match groups.iter_mut().find(|(group, _)| *group == knob.group) {
