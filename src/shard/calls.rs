@@ -3,6 +3,7 @@
 use super::run::Shard;
 use crate::control::CallQueue;
 use crate::crossing::HubMeasured;
+use crate::net::look_around;
 use std::convert::Infallible;
 use std::rc::Rc;
 
@@ -25,7 +26,7 @@ pub(super) async fn take_calls(shard: Rc<Shard>, calls: CallQueue) -> Infallible
             left -= 1;
             next = if left == 0 { None } else { calls.try_next() };
         }
-        futures_lite::future::yield_now().await;
+        look_around().await;
         shard.local.relieved().await;
     }
 }

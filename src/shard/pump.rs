@@ -9,21 +9,31 @@ use crate::metrics::Count;
 use crate::net::{look_around, pause_ms};
 use crate::timer::wheel::TICK_MS;
 use crate::ws::Frame;
+use futures_lite::future::yield_now;
 use std::future::poll_fn;
 use std::rc::Rc;
 
-/// Messages taken from one ring before the other tasks of the shard get their turn.
+/// Messages taken from one ring before the other tasks of the shard get their turn, and from all of
+/// them before its sockets do.
 const BATCH: usize = 256;
 
 /// Takes what other shards send.
 pub(super) async fn pump(shard: Rc<Shard>) {
     let mut inbox = Vec::new();
+    let mut taken = 0;
     loop {
         poll_fn(|cx| shard.mesh.poll_receive(cx, BATCH, &mut inbox)).await;
+        taken += inbox.len();
         for (from, message) in inbox.drain(..) {
             receive(&shard, from, message);
         }
-        futures_lite::future::yield_now().await;
+        if taken < BATCH {
+            yield_now().await;
+        } else {
+            // Shards that send all the time do not keep this one from its sockets.
+            taken = 0;
+            look_around().await;
+        }
     }
 }
 

@@ -5,7 +5,6 @@ use crate::crossing::fresh::{Fresh, Step};
 use crate::id::ClientId;
 use crate::net;
 use crate::protocol::Code;
-use futures_lite::future::yield_now;
 use std::rc::Rc;
 
 /// Clients closed before the other tasks of the shard get their turn.
@@ -36,6 +35,6 @@ async fn close_ended(shard: Rc<Shard>, clients: Vec<ClientId>) {
         for client in batch {
             shard.sockets.close_with(*client, Code::AppDisabled);
         }
-        yield_now().await;
+        net::look_around().await;
     }
 }
