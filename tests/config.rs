@@ -392,7 +392,7 @@ fn no_output_holds_a_secret() {
 fn unknown_flags_and_commands_are_usage_errors() {
     for arguments in [
         &["--prot", "1"][..],
-        &["serve"],
+        &["stop"],
         &["--port"],
         &["start", "--nope"],
     ] {
@@ -418,7 +418,11 @@ fn help_and_version_are_answers() {
         (version.code, version.stdout, version.stderr),
         (Some(0), expected, String::new())
     );
-    for arguments in [&["--help"][..], &["start", "--help"], &["-h"]] {
+    for arguments in [
+        &["start", "--help"][..],
+        &["serve", "-h"],
+        &["help", "start"],
+    ] {
         let help = run(arguments, &[]);
         assert_eq!(
             (help.code, &help.stderr[..]),

@@ -169,7 +169,7 @@ fn near(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(near_ip(address.ip()), address.port())
 }
 
-fn near_ip(ip: IpAddr) -> IpAddr {
+pub(super) fn near_ip(ip: IpAddr) -> IpAddr {
     match ip {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),

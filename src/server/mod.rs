@@ -9,6 +9,7 @@ pub mod banner;
 mod bound_rows;
 mod bounds;
 mod builder;
+mod commands;
 pub mod config;
 mod doors;
 mod handle;

@@ -3,18 +3,16 @@
 //! The server's own program is one of these, and so can be yours: with all of its settings, and
 //! your handlers beside or without the Pusher server.
 
-use super::banner::{Banner, wants_colour};
+use super::banner::Banner;
 use super::builder::{Read, Reread, Server};
-use super::config::{self, Asked, Config, Halt, Invocation, Unconfigured};
-use super::doors;
+use super::commands::{self, Asked, Context, Failure, Own, Refused, complain, say};
+use super::config::{self, Config, Flags, Invocation, Unconfigured};
 use super::placement;
-use super::preflight::{self, Refusal};
-use crate::control::Certificates;
 use crate::handler::{Router, ServerHandle};
 use crate::shard::Routes;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::ffi::OsString;
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
@@ -37,9 +35,13 @@ use tracing_subscriber::EnvFilter;
 ///     Program::new().routes(|router| router.mount("/echo", |_| Echo)).run()
 /// }
 /// ```
+///
+/// It has the commands of the server's own program under its own name: `start`, `check`, `listen`,
+/// `trigger` and the rest of `--help`.
 pub struct Program {
     routes: Routes,
     unconfigured: Unconfigured,
+    own: Vec<Own>,
 }
 
 impl Default for Program {
@@ -55,7 +57,28 @@ impl Program {
         Self {
             routes: Arc::new(|_: &mut Router| {}),
             unconfigured: Unconfigured::NoApp,
+            own: Vec::new(),
         }
+    }
+
+    /// Adds a command of the program's own: `run` gets the arguments behind its name, help among
+    /// them, and says what the process exits with. Nothing of the server is looked at before.
+    ///
+    /// # Panics
+    /// At [`Program::run`], in debug builds, when a command has that name already.
+    #[must_use]
+    pub fn command(
+        mut self,
+        name: &'static str,
+        about: &'static str,
+        run: impl FnOnce(Vec<OsString>) -> ExitCode + 'static,
+    ) -> Self {
+        self.own.push(Own {
+            name,
+            about,
+            run: Box::new(run),
+        });
+        self
     }
 
     /// Serves the demo app, on loopback only, when no app is given.
@@ -80,7 +103,7 @@ impl Program {
     /// # Panics
     /// When the process has a logger for `tracing` already.
     #[must_use]
-    pub fn run(self) -> ExitCode {
+    pub fn run(mut self) -> ExitCode {
         let arguments: Vec<_> = std::env::args_os().collect();
         let name = arguments
             .first()
@@ -88,29 +111,47 @@ impl Program {
         let name = name.map_or("shardcast".into(), |name| {
             name.to_string_lossy().into_owned()
         });
-        let cores = placement::usable_cores();
-        let variables: Vec<_> = config::process_environment().collect();
-        let sources = Sources {
-            arguments,
-            variables,
-            cores: cores.usable.clone(),
+        let asked = match commands::parse(&name, &self.own, arguments) {
+            Ok(Asked::Own(place, rest)) => return (self.own.swap_remove(place).run)(rest),
+            Ok(asked) => asked,
+            Err(Refused::Usage(end)) => {
+                // A reader that went away is no reason to panic.
+                let _ = end.print();
+                return ExitCode::from(end.exit_code());
+            }
+            Err(Refused::Config(error)) => return failed(&name, &error.into()),
+        };
+        let context = Context {
+            name,
+            variables: config::process_environment().collect(),
             unconfigured: self.unconfigured,
         };
-        match sources.load() {
-            Err(halt) => halted(&halt),
-            Ok(asked) => match asked.asked {
-                Asked::PrintConfig => {
-                    say(&asked.print_config());
-                    ExitCode::SUCCESS
-                }
-                Asked::Check => check(&asked, &cores),
-                Asked::Start => self.start(asked, sources, &name),
-            },
+        match self.answer(asked, &context) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(failure) => failed(&context.name, &failure),
         }
     }
 
-    fn start(self, asked: Invocation, sources: Sources, name: &str) -> ExitCode {
-        let set_debug = log(asked.config.debug);
+    fn answer(self, asked: Asked, context: &Context) -> Result<(), Failure> {
+        let flags = match asked {
+            Asked::Command(command) => return command(context),
+            Asked::Check { flags, json } => {
+                return commands::check(context, flags, &placement::usable_cores(), json);
+            }
+            Asked::Start(flags) => flags,
+            Asked::PrintConfig(flags) => {
+                let read = Sources::new(context, flags).load()?;
+                say(&read.print_config());
+                return Ok(());
+            }
+            Asked::Own(..) => unreachable!("it was called before there was a configuration"),
+        };
+        let sources = Sources::new(context, flags);
+        self.start(sources.load()?, sources, context)
+    }
+
+    fn start(self, asked: Invocation, sources: Sources, context: &Context) -> Result<(), Failure> {
+        let set_debug = log(asked.config.debug, context);
         keep_memory();
         let (config, warnings) = (asked.config.clone(), asked.warnings.clone());
         let routes = self.routes;
@@ -122,22 +163,16 @@ impl Program {
             .reread(sources.reread(asked, set_debug))
             .start();
         let ended = server.and_then(|handle| {
-            greet(name, &config, warnings, &handle);
+            greet(context, &config, warnings, &handle);
             handle.wait()
         });
-        match ended {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                complain(&format!("{name}: {error}\n"));
-                ExitCode::from(error.exit_code())
-            }
-        }
+        ended.map_err(|error| Failure::with(error.exit_code(), error.to_string()))
     }
 }
 
 /// Where a configuration comes from, at the start and whenever it is read again.
 struct Sources {
-    arguments: Vec<OsString>,
+    flags: Flags,
     variables: Vec<(String, String)>,
     cores: Vec<usize>,
     unconfigured: Unconfigured,
@@ -147,9 +182,24 @@ struct Sources {
 const CHANGES_LOGGED: usize = 100;
 
 impl Sources {
-    fn load(&self) -> Result<Invocation, Halt> {
-        let (arguments, variables) = (self.arguments.clone(), self.variables.clone());
-        config::load(arguments, variables, &self.cores, self.unconfigured)
+    /// Asks the machine for its cores: before any thread is pinned.
+    fn new(context: &Context, flags: Flags) -> Self {
+        Self {
+            flags,
+            variables: context.variables.clone(),
+            cores: placement::usable_cores().usable,
+            unconfigured: context.unconfigured,
+        }
+    }
+
+    fn load(&self) -> Result<Invocation, Failure> {
+        let (flags, variables) = (self.flags.clone(), self.variables.clone());
+        Ok(config::load_flags(
+            flags,
+            variables,
+            &self.cores,
+            self.unconfigured,
+        )?)
     }
 
     /// Reads them again for a server that runs.
@@ -161,10 +211,10 @@ impl Sources {
             if let Some(next) = taken_over.and_then(OnceLock::into_inner) {
                 running = next;
             }
-            let (arguments, variables) = (self.arguments.clone(), self.variables.clone());
+            let (flags, variables) = (self.flags.clone(), self.variables.clone());
             let (cores, unconfigured) = (&self.cores, self.unconfigured);
-            let read = config::reload(arguments, variables, cores, unconfigured, &running);
-            let read = read.map_err(|halt| halt.to_string().trim_end().to_owned())?;
+            let read = config::reload(flags, variables, cores, unconfigured, &running);
+            let read = read.map_err(|error| error.to_string())?;
             let config = read.next.config.clone();
             let (in_force, set_debug) = (Arc::clone(&last), Arc::clone(&set_debug));
             let done = move || {
@@ -216,43 +266,12 @@ impl std::fmt::Debug for Program {
     }
 }
 
-fn halted(halt: &Halt) -> ExitCode {
-    if halt.is_answer() {
-        say(&halt.to_string());
-    } else {
-        complain(&halt.to_string());
-    }
-    ExitCode::from(halt.exit_code())
+fn failed(name: &str, failure: &Failure) -> ExitCode {
+    complain(&format!("{name}: {failure}\n"));
+    failure.exit_code()
 }
 
-fn check(asked: &Invocation, cores: &placement::Cores) -> ExitCode {
-    let placement = placement::place(cores, &asked.config.cores, asked.config.shards);
-    let certificates = match doors::certificates(&asked.config) {
-        Ok(certificates) => certificates,
-        Err(error) => {
-            complain(&format!("shardcast: {error}\n"));
-            return ExitCode::from(error.exit_code());
-        }
-    };
-    match preflight::run(placement.shards.len(), asked.config.ring_depth) {
-        Err(refusal) => {
-            complain(&format!("shardcast: {refusal}\n"));
-            ExitCode::from(Refusal::EXIT_CODE)
-        }
-        Ok(found) => {
-            let own = asked.warnings.iter().cloned().chain(placement.warning);
-            let found = found.warnings.iter().map(ToString::to_string);
-            let shown = certificates.iter().flat_map(Certificates::warnings);
-            for warning in own.chain(found).chain(shown) {
-                say(&format!("warning: {warning}\n"));
-            }
-            say("The configuration is good, and this machine can run it.\n");
-            ExitCode::SUCCESS
-        }
-    }
-}
-
-fn greet(program: &str, config: &Config, mut warnings: Vec<String>, handle: &ServerHandle) {
+fn greet(context: &Context, config: &Config, mut warnings: Vec<String>, handle: &ServerHandle) {
     warnings.extend(handle.placement().warning.clone());
     warnings.extend(handle.warnings().iter().map(ToString::to_string));
     warnings.extend(
@@ -262,8 +281,6 @@ fn greet(program: &str, config: &Config, mut warnings: Vec<String>, handle: &Ser
             .flat_map(|it| it.warnings()),
     );
     let (address, placement) = (handle.local_addr(), handle.placement());
-    let no_color = std::env::var("NO_COLOR").ok();
-    let colour = wants_colour(std::io::stdout().is_terminal(), no_color.as_deref());
     let banner = Banner {
         address,
         tls_address: handle.tls_addr(),
@@ -271,24 +288,21 @@ fn greet(program: &str, config: &Config, mut warnings: Vec<String>, handle: &Ser
         admin: handle.admin_addr(),
         placement,
         warnings: &warnings,
-        program,
+        program: &context.name,
     };
-    say(&banner.render(colour));
+    say(&banner.render(context.colours(std::io::stdout().is_terminal())));
 }
 
 /// Logs go to the standard error, so that the standard output stays data. Gives what says later
 /// whether every connection and message is logged.
-fn log(debug: bool) -> Arc<dyn Fn(bool) + Send + Sync> {
+fn log(debug: bool, context: &Context) -> Arc<dyn Fn(bool) + Send + Sync> {
     let filter = |debug: bool| {
         EnvFilter::new(match debug {
             true => "info,shardcast=debug",
             false => "info",
         })
     };
-    let colour = wants_colour(
-        std::io::stderr().is_terminal(),
-        std::env::var("NO_COLOR").ok().as_deref(),
-    );
+    let colour = context.colours(std::io::stderr().is_terminal());
     let logger = tracing_subscriber::fmt()
         .with_ansi(colour)
         .with_writer(std::io::stderr)
@@ -303,14 +317,4 @@ fn log(debug: bool) -> Arc<dyn Fn(bool) + Send + Sync> {
             tracing::error!(%error, "the level of the log stays");
         }
     })
-}
-
-/// A reader that went away, as `head` does, is no reason to panic.
-fn say(text: &str) {
-    let mut out = std::io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-}
-
-fn complain(text: &str) {
-    let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }

@@ -48,10 +48,14 @@ impl Process {
             true => &[],
             false => &["--admin-port", "0"],
         };
+        command.args(["start", "--port", &port.to_string()]);
+        command.args(admin).args(flags);
+        Self::started(command)
+    }
+
+    /// Starts a server as it is called and waits until it listens.
+    pub fn started(mut command: Command) -> Self {
         let mut child = command
-            .args(["start", "--port", &port.to_string()])
-            .args(admin)
-            .args(flags)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -69,7 +73,8 @@ impl Process {
                     stderr.map_or_else(String::new, |text| text.join().unwrap())
                 );
             }
-            if let Some((_, rest)) = line.split_once("ws://") {
+            let encrypted = || line.split_once("wss://").filter(|_| address.is_none());
+            if let Some((_, rest)) = line.split_once("ws://").or_else(encrypted) {
                 let host = rest.trim_end().split('/').next();
                 address = host.map(|text| text.parse().unwrap());
             }

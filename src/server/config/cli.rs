@@ -1,20 +1,22 @@
-//! The command line: flags made from the table of settings, and the few that are not settings.
+//! The settings as flags: which there are, made from the table of settings, and what they say.
 //!
-//! `shardcast` and `shardcast start` are the same; flags may stand before and after `start`.
-//! Invariant: clap judges which flags there are (exit code 64), the table judges their values (exit
-//! code 78), so a flag refuses what the file refuses, with the same words.
+//! Not the commands that take them (`server::commands`). Invariant: clap judges which flags there
+//! are (exit code 64), the table judges their values (exit code 78), so a flag refuses what the
+//! file refuses, with the same words.
 
 use std::ffi::OsString;
 use std::fmt;
+use std::io;
 use std::path::PathBuf;
 
 use clap::builder::ValueParser;
 use clap::error::ErrorKind;
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::{Arg, ArgMatches, Command};
 
 use super::app_knobs::APPS;
 use super::knob::{Accepts, Knob, Unit};
 use super::layers::{Settings, refused};
+use super::load::Halt;
 use super::own_names;
 use super::server_knobs::SERVER;
 use super::settings::Config;
@@ -22,32 +24,14 @@ use crate::app::App;
 use crate::error::{ConfigError, Source};
 
 const CONFIG: &str = "config";
-const CHECK: &str = "check";
-const PRINT_CONFIG: &str = "print-config";
 
-/// The command that is the load tester; the program hands it over before anything is parsed here.
-#[cfg(feature = "loadtest")]
-pub const LOADTEST: &str = "loadtest";
-
-/// What the process is to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asked {
-    /// Start the server.
-    Start,
-    /// Check configuration and machine, then exit.
-    Check,
-    /// Print the configuration in force with the origin of each value, then exit.
-    PrintConfig,
-}
-
-/// What the command line says.
-pub(super) struct CommandLine {
-    /// What to do.
-    pub asked: Asked,
+/// What flags say of settings.
+#[derive(Clone)]
+pub(in crate::server) struct Flags {
     /// The configuration file to read.
-    pub file: Option<PathBuf>,
+    pub(in crate::server) file: Option<PathBuf>,
     /// The settings given as flags.
-    pub server: Settings<Config>,
+    pub(super) server: Settings<Config>,
 }
 
 /// Why the command line alone ends the process: a wish for help, or a mistake.
@@ -67,6 +51,20 @@ impl UsageError {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
         )
     }
+
+    /// Writes it where it belongs, in colours where those are welcome.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn print(&self) -> io::Result<()> {
+        self.0.print()
+    }
+}
+
+impl From<clap::Error> for UsageError {
+    fn from(error: clap::Error) -> Self {
+        Self(error)
+    }
 }
 
 impl fmt::Display for UsageError {
@@ -77,109 +75,59 @@ impl fmt::Display for UsageError {
 
 impl std::error::Error for UsageError {}
 
-/// Takes the arguments apart; the first is the program's name.
+/// Takes arguments apart that are flags and nothing else; the first is the program's name.
 ///
 /// # Errors
-/// Help, version, or an argument nobody knows.
-pub(super) fn parse(
-    arguments: impl IntoIterator<Item = OsString>,
-) -> Result<ArgMatches, UsageError> {
-    let matches = command()
-        .try_get_matches_from(arguments)
-        .map_err(UsageError)?;
-    #[cfg(feature = "loadtest")]
-    if matches.subcommand_name() == Some(LOADTEST) {
-        let text = "`loadtest` has flags of its own and stands first: shardcast loadtest ...\n";
-        return Err(UsageError(
-            command().error(ErrorKind::ArgumentConflict, text),
-        ));
-    }
-    Ok(matches)
+/// Help, an argument nobody knows, or a value that is refused.
+pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Flags, Halt> {
+    let command = Command::new("shardcast").args(flags());
+    let matches = command.try_get_matches_from(arguments);
+    let matches = matches.map_err(|error| Halt::Usage(error.into()))?;
+    Ok(Flags::read(&[&matches])?)
 }
 
-/// Reads the values of the flags.
-///
-/// # Errors
-/// When the value of one is refused.
-pub(super) fn read(matches: &ArgMatches) -> Result<CommandLine, ConfigError> {
-    // Every flag is global, so `start` has seen those that stand before it as well.
-    let matches = matches.subcommand().map_or(matches, |(_, start)| start);
-    let mut server = Settings::new(SERVER);
-    for (place, knob) in SERVER.iter().enumerate() {
-        let Some(flag) = knob.flag else { continue };
-        if let Some(text) = matches.get_one::<String>(flag) {
-            let source = Source::Flag(flag);
-            let value = knob.accepts.read_text(text).map_err(|reason| {
-                refused(
-                    knob,
-                    knob.key.to_owned(),
-                    text.clone(),
-                    source.clone(),
-                    reason,
-                )
-            })?;
-            server.give(place, value, source);
-        }
-    }
-    let asked = match (matches.get_flag(CHECK), matches.get_flag(PRINT_CONFIG)) {
-        (true, _) => Asked::Check,
-        (_, true) => Asked::PrintConfig,
-        _ => Asked::Start,
-    };
-    Ok(CommandLine {
-        asked,
-        file: matches.get_one::<PathBuf>(CONFIG).cloned(),
-        server,
-    })
-}
-
-fn command() -> Command {
-    let settings = SERVER.iter().filter_map(setting);
-    let command = Command::new("shardcast");
-    #[cfg(feature = "loadtest")]
-    let command = command.subcommand(
-        Command::new(LOADTEST)
-            .about("Put a load on a server and see what it costs; has a --help of its own"),
-    );
-    command
-        .version(env!("CARGO_PKG_VERSION"))
-        .about("A Pusher-protocol WebSocket server: one shard per core, on io_uring")
-        .after_help(after_help())
-        .disable_help_subcommand(true)
-        .subcommand(Command::new("start").about("Start the server; the same as no command"))
-        .args(others())
-        .args(settings)
-}
-
-/// The flags that are not settings.
-fn others() -> [Arg; 3] {
-    let path = ValueParser::path_buf();
+/// Every flag that is a setting, and the one that names the file.
+pub(in crate::server) fn flags() -> impl Iterator<Item = Arg> {
     let file = Arg::new(CONFIG)
         .long(CONFIG)
         .value_name("FILE")
-        .value_parser(path);
-    let check = Arg::new(CHECK).long(CHECK).action(ArgAction::SetTrue);
-    let print = Arg::new(PRINT_CONFIG)
-        .long(PRINT_CONFIG)
-        .action(ArgAction::SetTrue);
-    [
-        file.help("Read settings and apps from this TOML file")
-            .global(true),
-        check
-            .help("Check configuration and machine, then exit")
-            .global(true)
-            .conflicts_with(PRINT_CONFIG),
-        print
-            .help("Print the configuration in force and where each value is from")
-            .global(true),
-    ]
+        .value_parser(ValueParser::path_buf())
+        .help("Read settings and apps from this TOML file");
+    std::iter::once(file).chain(SERVER.iter().filter_map(setting))
+}
+
+impl Flags {
+    /// Reads the values of the flags; where two matches give the same one, the later counts.
+    ///
+    /// # Errors
+    /// When the value of one is refused.
+    pub(in crate::server) fn read(all: &[&ArgMatches]) -> Result<Self, ConfigError> {
+        let mut server = Settings::new(SERVER);
+        for matches in all {
+            for (place, knob) in SERVER.iter().enumerate() {
+                let Some(flag) = knob.flag else { continue };
+                // Not every command takes settings.
+                if let Ok(Some(text)) = matches.try_get_one::<String>(flag) {
+                    let source = Source::Flag(flag);
+                    let refuse = |reason| {
+                        let key = knob.key.to_owned();
+                        refused(knob, key, text.clone(), source.clone(), reason)
+                    };
+                    let value = knob.accepts.read_text(text).map_err(refuse)?;
+                    server.give(place, value, source);
+                }
+            }
+        }
+        let file = |matches: &ArgMatches| matches.try_get_one::<PathBuf>(CONFIG).ok()?.cloned();
+        let file = all.iter().rev().find_map(|matches| file(matches));
+        Ok(Self { file, server })
+    }
 }
 
 fn setting(knob: &'static Knob<Config>) -> Option<Arg> {
     let flag = knob.flag?;
     let arg = Arg::new(flag)
         .long(flag)
-        .global(true)
         .value_name(value_name(&knob.accepts))
         .allow_negative_numbers(true)
         .help_heading(knob.group)
@@ -220,8 +168,9 @@ fn value_name(accepts: &Accepts) -> &'static str {
 fn help(knob: &Knob<Config>) -> String {
     let mut notes = Vec::new();
     let default = (knob.show)(&Config::default());
+    let default = default.trim_matches('"');
     if !default.is_empty() {
-        notes.push(format!("default: {}", default.trim_matches('"')));
+        notes.push(format!("default: {default}"));
     }
     match knob.accepts {
         Accepts::Whole { least, most, .. } => notes.push(format!("{least} to {most}")),
@@ -238,7 +187,8 @@ fn help(knob: &Knob<Config>) -> String {
     format!("{} [{}]", knob.help, notes.join("] ["))
 }
 
-fn after_help() -> String {
+/// What the help of a command that takes settings says behind them.
+pub(in crate::server) fn behind_flags() -> String {
     let keys = APPS.iter().map(|knob| {
         // Credentials have no default that would mean anything here, and an empty list says none.
         let default = (knob.show)(&App::new("", "", ""));
@@ -268,9 +218,7 @@ fn after_help() -> String {
          [[apps]]\n    id = \"1\"\n    key = \"my-key\"\n    secret = \"my-secret\"\n\n\
          What wins: a flag over a variable, a \
          variable over the file, the file over the default.\n\nSignals: SIGHUP reads file and \
-         environment again (docs/operating.md), SIGTERM and SIGINT stop, a second one at once.\n\n\
-         Exit codes: 64 unknown flag, 69 \
-         the machine does not allow io_uring, 78 the configuration makes no sense.",
+         environment again (docs/operating.md), SIGTERM and SIGINT stop, a second one at once.",
         columns(hidden.collect()),
         columns(keys.collect()),
         columns(variables.collect()),
@@ -289,14 +237,13 @@ fn columns(rows: Vec<(&str, String)>) -> String {
 mod tests {
     use super::*;
 
-    fn line(arguments: &[&str]) -> Result<CommandLine, ConfigError> {
+    fn line(arguments: &[&str]) -> Result<Flags, ConfigError> {
         let all = std::iter::once("shardcast").chain(arguments.iter().copied());
-        read(&parse(all.map(OsString::from)).expect("clap accepts the flags"))
-    }
-
-    fn usage(arguments: &[&str]) -> UsageError {
-        let all = std::iter::once("shardcast").chain(arguments.iter().copied());
-        parse(all.map(OsString::from)).expect_err("clap ends it")
+        match parse(all.map(OsString::from)) {
+            Ok(flags) => Ok(flags),
+            Err(Halt::Config(error)) => Err(error),
+            Err(Halt::Usage(error)) => panic!("clap accepts the flags: {error}"),
+        }
     }
 
     fn config(arguments: &[&str]) -> Config {
@@ -306,29 +253,8 @@ mod tests {
     }
 
     #[test]
-    fn the_command_is_well_formed() {
-        command().debug_assert();
-    }
-
-    #[test]
-    fn flags_mean_the_same_with_and_without_start() {
-        for arguments in [
-            &["--port", "7000", "--shards=2"][..],
-            &["start", "--port", "7000", "--shards", "2"],
-            &["--port=7000", "start", "--shards", "2"],
-        ] {
-            let config = config(arguments);
-            assert_eq!(
-                (config.port, config.shards),
-                (7000, Some(2)),
-                "{arguments:?}"
-            );
-        }
-    }
-
-    #[test]
     fn a_bare_flag_has_its_meaning() {
-        assert!(config(&["--debug"]).debug && config(&["--debug", "start"]).debug);
+        assert!(config(&["--debug"]).debug && config(&["--debug", "--port=1"]).debug);
         assert!(!config(&["--debug=false"]).debug);
         assert_eq!(config(&["--spin"]).spin_us, 50);
         assert_eq!(config(&["--spin", "200"]).spin_us, 200);
@@ -372,60 +298,27 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_and_wishes_have_their_exit_codes() {
-        for arguments in [
-            &["--prot", "1"][..],
-            &["stop"],
-            &["--port"],
-            &["--port", "1", "--port", "2"],
-            &["--check", "--print-config"],
-            &["extra", "start"],
-            // First it is the load tester, elsewhere a mistake.
-            &["--port", "1", "loadtest"],
-        ] {
-            let end = usage(arguments);
-            assert_eq!(
-                (end.exit_code(), end.is_answer()),
-                (64, false),
-                "{arguments:?}"
-            );
-        }
-        for arguments in [
-            &["--help"][..],
-            &["--version"],
-            &["start", "--help"],
-            &["-V"],
-        ] {
-            let end = usage(arguments);
-            assert_eq!(
-                (end.exit_code(), end.is_answer()),
-                (0, true),
-                "{arguments:?}"
-            );
-        }
-        assert!(
-            usage(&["--prot", "1"]).to_string().contains("--port"),
-            "clap suggests"
-        );
-    }
-
-    #[test]
-    fn what_is_asked_for() {
-        for (arguments, asked) in [
-            (&[][..], Asked::Start),
-            (&["start"], Asked::Start),
-            (&["--check"], Asked::Check),
-            (&["start", "--print-config"], Asked::PrintConfig),
-        ] {
-            assert_eq!(line(arguments).unwrap().asked, asked, "{arguments:?}");
-        }
-        let file = line(&["--config", "a.toml"]).unwrap().file;
-        assert_eq!(file, Some(PathBuf::from("a.toml")));
+    fn what_is_said_later_counts() {
+        let command = Command::new("x").args(flags());
+        let given = |arguments: &[&str]| {
+            let all = std::iter::once("x").chain(arguments.iter().copied());
+            command.clone().try_get_matches_from(all).unwrap()
+        };
+        let first = given(&["--port=1", "--shards=3", "--config=a.toml"]);
+        let flags = Flags::read(&[&first, &given(&["--port=2"])]).unwrap();
+        let mut config = Config::default();
+        flags.server.apply(&mut config);
+        assert_eq!((config.port, config.shards), (2, Some(3)));
+        assert_eq!(flags.file, Some(PathBuf::from("a.toml")));
+        let flags = Flags::read(&[&first, &given(&["--config=b.toml"])]).unwrap();
+        assert_eq!(flags.file, Some(PathBuf::from("b.toml")));
     }
 
     #[test]
     fn the_help_names_every_setting_and_variable() {
-        let help = usage(&["--help"])
+        let mut command = Command::new("x").args(flags()).after_help(behind_flags());
+        let help = command
+            .render_help()
             .to_string()
             .split_whitespace()
             .collect::<Vec<_>>()

@@ -8,7 +8,7 @@ use std::fmt;
 
 use super::apps::{self, BuiltApp, Unconfigured};
 use super::check;
-use super::cli::{self, Asked, UsageError};
+use super::cli::{self, Flags, UsageError};
 use super::environment;
 use super::file;
 use super::layers::{AppSettings, Settings};
@@ -17,10 +17,8 @@ use super::server_knobs::SERVER;
 use super::settings::Config;
 use crate::error::ConfigError;
 
-/// A checked configuration, and what to do with it.
+/// A checked configuration.
 pub struct Invocation {
-    /// What the process is to do.
-    pub asked: Asked,
     /// The configuration in force.
     pub config: Config,
     /// What is allowed but probably not meant, one sentence each.
@@ -72,7 +70,8 @@ impl From<ConfigError> for Halt {
     }
 }
 
-/// Reads arguments (the first is the program's name), the file they name, and the environment.
+/// Reads arguments (the first is the program's name, the rest are flags), the file they name, and
+/// the environment.
 ///
 /// `usable_cores` are the cores this process may run on; `unconfigured` says what is served when
 /// no app is given.
@@ -85,13 +84,42 @@ pub fn load(
     usable_cores: &[usize],
     unconfigured: Unconfigured,
 ) -> Result<Invocation, Halt> {
-    let given = gather(arguments, environment, unconfigured)?;
-    Ok(given.finish(usable_cores)?)
+    let flags = cli::parse(arguments)?;
+    Ok(load_flags(flags, environment, usable_cores, unconfigured)?)
+}
+
+/// Same, of flags that were taken apart.
+///
+/// # Errors
+/// When a setting is refused.
+pub(in crate::server) fn load_flags(
+    flags: Flags,
+    environment: impl IntoIterator<Item = (String, String)>,
+    usable_cores: &[usize],
+    unconfigured: Unconfigured,
+) -> Result<Invocation, ConfigError> {
+    gather(flags, environment, unconfigured)?.finish(usable_cores)
+}
+
+/// What all sources say, for who wants to reach a server, not to be one: nothing is asked of this
+/// machine, nor whether it makes sense together.
+///
+/// # Errors
+/// When a setting is refused.
+pub(in crate::server) fn overview(
+    flags: Flags,
+    environment: impl IntoIterator<Item = (String, String)>,
+    unconfigured: Unconfigured,
+) -> Result<Config, ConfigError> {
+    let given = gather(flags, environment, unconfigured)?;
+    let mut config = Config::default();
+    given.server.apply(&mut config);
+    config.apps = given.apps.into_iter().map(|built| built.app).collect();
+    Ok(config)
 }
 
 /// What all sources say, each value by itself accepted.
 pub(super) struct Given {
-    asked: Asked,
     pub(super) server: Settings<Config>,
     pub(super) apps: Vec<BuiltApp>,
     ignored: Vec<String>,
@@ -100,14 +128,12 @@ pub(super) struct Given {
 /// Reads all sources; see [`load`].
 ///
 /// # Errors
-/// As [`load`], but for what makes no sense together.
+/// As [`load_flags`], but for what makes no sense together.
 pub(super) fn gather(
-    arguments: impl IntoIterator<Item = OsString>,
+    flags: Flags,
     environment: impl IntoIterator<Item = (String, String)>,
     unconfigured: Unconfigured,
-) -> Result<Given, Halt> {
-    let matches = cli::parse(arguments).map_err(Halt::Usage)?;
-    let flags = cli::read(&matches)?;
+) -> Result<Given, ConfigError> {
     let environment: Vec<_> = environment.into_iter().collect();
     let credentials = secret_files::directory(&environment);
     let mut server = Settings::new(SERVER);
@@ -122,7 +148,6 @@ pub(super) fn gather(
     server.lay_over(flags.server);
     let apps = apps::build(file_apps, variables.app, &variables.every_app, unconfigured)?;
     Ok(Given {
-        asked: flags.asked,
         server,
         apps,
         ignored: variables.ignored,
@@ -148,7 +173,6 @@ impl Given {
         let (finished, apps) = apps.map(|BuiltApp { app, from }| (app, from)).unzip();
         config.apps = finished;
         Ok(Invocation {
-            asked: self.asked,
             config,
             warnings,
             server: self.server,
@@ -220,7 +244,7 @@ mod tests {
         );
         assert!(config.demo && config.apps[0].client_events);
         assert_eq!((config.apps.len(), &config.apps[0].id[..]), (1, "1001"));
-        assert!(got.warnings.is_empty() && got.asked == Asked::Start);
+        assert!(got.warnings.is_empty());
     }
 
     #[test]

@@ -51,13 +51,13 @@ mod webhooks;
 
 pub use crate::control::CertificateFiles;
 pub use apps::{DEMO_APP_ID, DEMO_APP_KEY, DEMO_APP_SECRET, Unconfigured};
-#[cfg(feature = "loadtest")]
-pub use cli::LOADTEST;
-pub use cli::{Asked, UsageError};
+pub use cli::UsageError;
+pub(in crate::server) use cli::{Flags, behind_flags, flags};
 #[cfg(test)]
 pub(in crate::server) use defaults::limits;
 pub(in crate::server) use defaults::{app_default, server_default};
 pub use environment::process_environment;
 pub use load::{Halt, Invocation, load};
+pub(in crate::server) use load::{load_flags, overview};
 pub(super) use reload::{Reloaded, reload};
 pub use settings::{AdminPort, Config, DrainClose};

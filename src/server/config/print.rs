@@ -18,6 +18,29 @@ impl Invocation {
         }
         text
     }
+
+    /// The same as JSON: of each setting its value, `null` when it is not set, and its origin.
+    pub(in crate::server) fn print_json(&self) -> serde_json::Value {
+        let apps = self.config.apps.iter().zip(&self.apps);
+        let apps = apps.map(|(app, from)| object(&from.settings, app));
+        serde_json::json!({
+            "settings": object(&self.server, &self.config),
+            "apps": apps.collect::<Vec<_>>(),
+        })
+    }
+}
+
+fn object<T>(settings: &Settings<T>, target: &T) -> serde_json::Value {
+    let all = settings.table().iter().map(|knob| {
+        let text = format!("value = {}", (knob.show)(target));
+        // What is not set is shown as nothing.
+        let value = toml::from_str(&text).ok();
+        let value = value.and_then(|mut table: serde_json::Map<_, _>| table.remove("value"));
+        let origin = settings.source(knob.key).to_string();
+        let both = serde_json::json!({ "value": value, "origin": origin });
+        (knob.key.to_owned(), both)
+    });
+    serde_json::Value::Object(all.collect())
 }
 
 fn lines<T>(text: &mut String, settings: &Settings<T>, target: &T) {

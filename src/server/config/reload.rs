@@ -7,14 +7,14 @@
 
 use super::app_knobs::APPS;
 use super::apps::Unconfigured;
+use super::cli::Flags;
 use super::knob::Knob;
-use super::load::{Halt, Invocation, gather};
+use super::load::{Invocation, gather};
 use super::server_knobs::SERVER;
 use super::settings::Config;
 use crate::app::App;
 use crate::error::{ConfigError, Source};
 use std::collections::HashMap;
-use std::ffi::OsString;
 
 /// The settings of the server that may change while it runs. Those of an app all may.
 pub(super) const LIVE: &[&str] = &[
@@ -49,13 +49,13 @@ pub(super) const LIVE: &[&str] = &[
 ];
 
 /// A configuration that may take the place of the one in force.
-pub(crate) struct Reloaded {
+pub(in crate::server) struct Reloaded {
     /// The configuration.
-    pub(crate) next: Invocation,
+    pub(in crate::server) next: Invocation,
     /// What is different, a line each.
-    pub(crate) changed: Vec<String>,
+    pub(in crate::server) changed: Vec<String>,
     /// What would be different, but takes a restart.
-    pub(crate) kept: Vec<String>,
+    pub(in crate::server) kept: Vec<String>,
 }
 
 /// Reads all sources again, as [`load`](super::load()) does, while `running` is in force.
@@ -63,14 +63,14 @@ pub(crate) struct Reloaded {
 /// # Errors
 /// As [`load`](super::load()); and when nothing but the demo app would be left, for nobody takes
 /// away all apps to serve that.
-pub(crate) fn reload(
-    arguments: impl IntoIterator<Item = OsString>,
+pub(in crate::server) fn reload(
+    flags: Flags,
     environment: impl IntoIterator<Item = (String, String)>,
     usable_cores: &[usize],
     unconfigured: Unconfigured,
     running: &Invocation,
-) -> Result<Reloaded, Halt> {
-    let mut given = gather(arguments, environment, unconfigured)?;
+) -> Result<Reloaded, ConfigError> {
+    let mut given = gather(flags, environment, unconfigured)?;
     let mut asked_for = Config::default();
     given.server.apply(&mut asked_for);
     let kept = differences(SERVER, &running.config, &asked_for, |knob| {
@@ -81,14 +81,14 @@ pub(crate) fn reload(
     given.server = server;
     let next = given.finish(usable_cores)?;
     if next.config.demo && !running.config.demo {
-        return Err(Halt::Config(ConfigError {
+        return Err(ConfigError {
             key: "apps".to_owned(),
             value: None,
             source: Source::Default,
             reason: "there is none any more, and the demo app is served from a start only; \
                      expected at least one"
                 .to_owned(),
-        }));
+        });
     }
     let mut changed = differences(SERVER, &running.config, &next.config, |knob| {
         is_live(knob.key)
@@ -169,8 +169,9 @@ fn changes_of(app: &App, old: (&Invocation, usize), new: (&Invocation, usize)) -
 mod tests {
     use super::*;
     use crate::server::config::knob::{Accepts, Value};
-    use crate::server::config::load;
+    use crate::server::config::{cli, load};
     use crate::server::live::{live, stop_time};
+    use std::ffi::OsString;
     use std::path::PathBuf;
 
     /// A configuration file that is written again and again.
@@ -200,8 +201,9 @@ mod tests {
         fn reload(&self, text: &str, running: &Invocation) -> Result<Reloaded, String> {
             self.write(text);
             let demo = Unconfigured::DemoApp;
-            let read = reload(self.arguments(), [], &[0, 1], demo, running);
-            read.map_err(|halt| halt.to_string())
+            let flags = cli::parse(self.arguments()).ok().unwrap();
+            let read = reload(flags, [], &[0, 1], demo, running);
+            read.map_err(|error| error.to_string())
         }
     }
 

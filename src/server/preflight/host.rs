@@ -163,6 +163,31 @@ fn try_ring<F: FnOnce(io::Error) -> RingProbe>(
     })
 }
 
+/// What the kernel's io_uring can do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Operations {
+    /// How many operations it has.
+    pub count: usize,
+    /// Those that an executor needs, and whether they are among them.
+    pub needed: Vec<(&'static str, bool)>,
+}
+
+/// Asks the kernel what its io_uring can do; `None` when it does not say.
+pub fn operations() -> Option<Operations> {
+    let ring = IoUring::new(1).ok()?;
+    let mut known = Probe::new();
+    ring.submitter().register_probe(&mut known).ok()?;
+    let needed = NEEDED.iter();
+    Some(Operations {
+        count: (0..=u8::MAX)
+            .filter(|&code| known.is_supported(code))
+            .count(),
+        needed: needed
+            .map(|&(name, code)| (name, known.is_supported(code)))
+            .collect(),
+    })
+}
+
 /// The operations an executor refuses to start without.
 const NEEDED: [(&str, u8); 23] = [
     ("nop", opcode::Nop::CODE),

@@ -12,7 +12,7 @@ mod paragraph;
 use diagnose::{RING_DEPTH_MAX, fitting_depth};
 
 pub use diagnose::{EXECUTOR_IO_MEMORY, Need, Warning, diagnose, files_for};
-pub use host::{Host, Limit, RingProbe};
+pub use host::{Host, Limit, Operations, RingProbe, operations};
 pub use paragraph::{Cause, Refusal};
 
 /// What was found out about a machine that can run the shards.
@@ -30,6 +30,11 @@ pub struct Verdict {
 /// # Errors
 /// The reason the shards cannot run here, with its fix.
 pub fn run(shards: usize, ring_depth: Option<usize>) -> Result<Verdict, Refusal> {
+    examine(shards, ring_depth).1
+}
+
+/// Same, with what there is to know about the machine, whatever the judgement.
+pub fn examine(shards: usize, ring_depth: Option<usize>) -> (Host, Result<Verdict, Refusal>) {
     let most = Need {
         shards,
         ring_depth: ring_depth.unwrap_or(RING_DEPTH_MAX),
@@ -39,11 +44,11 @@ pub fn run(shards: usize, ring_depth: Option<usize>) -> Result<Verdict, Refusal>
         ring_depth: ring_depth.unwrap_or_else(|| fitting_depth(&host, shards)),
         ..most
     };
-    let warnings = diagnose(&host, &need)?;
-    Ok(Verdict {
+    let verdict = diagnose(&host, &need).map(|warnings| Verdict {
         ring_depth: need.ring_depth,
         warnings,
-    })
+    });
+    (host, verdict)
 }
 
 #[cfg(test)]

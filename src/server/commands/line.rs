@@ -1,0 +1,284 @@
+//! The command line: which commands there are, and which one was asked for.
+//!
+//! No command and `start` are the same; settings may stand before and behind a command. Every
+//! command that looks for a server takes all settings too, so that what started a server also finds
+//! it; its help shows only those that say where a server is.
+
+use super::context::{Context, Order};
+use super::ending::{EXIT_CODES, Failure};
+use super::{apps, documents, listen, running, shell, sign, trigger, version};
+use crate::error::ConfigError;
+use crate::server::config::{Flags, UsageError, behind_flags, flags};
+use clap::{Arg, ArgAction, ArgMatches, Command};
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+const START: &str = "start";
+const CHECK: &str = "check";
+const PRINT_CONFIG: &str = "print-config";
+pub(super) const JSON: &str = "json";
+const ARGUMENTS: &str = "arguments";
+
+/// What stands for the program's name in the help of a command.
+const NAME: &str = "{name}";
+
+/// The setting that names the file, as who looks for a server sees it.
+const FILE: &[(&str, &str)] = &[("config", "The server's configuration file")];
+/// The settings that say where a server is, as who looks for it sees them.
+const ADDRESS: &[(&str, &str)] = &[
+    FILE[0],
+    ("host", "The address that the server listens on"),
+    ("port", "The TCP port that it listens on"),
+    ("path-prefix", "What stands in front of its paths"),
+];
+
+/// A command that the program brings itself.
+pub(in crate::server) struct Own {
+    pub(in crate::server) name: &'static str,
+    pub(in crate::server) about: &'static str,
+    pub(in crate::server) run: Box<dyn FnOnce(Vec<OsString>) -> ExitCode>,
+}
+
+/// What does a command.
+type Action = dyn FnOnce(&Context) -> Result<(), Failure>;
+
+/// What is to be done.
+pub(in crate::server) enum Asked {
+    /// Start the server.
+    Start(Flags),
+    /// Check configuration and machine.
+    Check { flags: Flags, json: bool },
+    /// Print the configuration in force with the origin of each value.
+    PrintConfig(Flags),
+    /// A command that needs nothing of a server's program.
+    Command(Box<Action>),
+    /// The program's own command of that place, with its arguments.
+    Own(usize, Vec<OsString>),
+}
+
+/// One command of ours: what it takes, what it does, and which settings its help shows; with none,
+/// it takes none.
+struct Entry {
+    command: fn() -> Command,
+    run: fn(&Order<'_>, &ArgMatches) -> Result<(), Failure>,
+    shows: &'static [(&'static str, &'static str)],
+}
+
+/// Every command but `start` and `check`, which need the whole of the program, in the order of the
+/// help.
+const COMMANDS: &[Entry] = &[
+    Entry {
+        command: documents::command,
+        run: documents::run,
+        shows: &[],
+    },
+    Entry {
+        command: apps::command,
+        run: apps::run,
+        shows: FILE,
+    },
+    Entry {
+        command: listen::command,
+        run: listen::run,
+        shows: ADDRESS,
+    },
+    Entry {
+        command: trigger::command,
+        run: trigger::run,
+        shows: ADDRESS,
+    },
+    Entry {
+        command: sign::command,
+        run: sign::run,
+        shows: FILE,
+    },
+    Entry {
+        command: running::reload_command,
+        run: running::reload,
+        shows: ADDRESS,
+    },
+    Entry {
+        command: running::drain_command,
+        run: running::drain,
+        shows: ADDRESS,
+    },
+    Entry {
+        command: version::command,
+        run: version::run,
+        shows: &[],
+    },
+    Entry {
+        command: shell::completions_command,
+        run: shell::completions,
+        shows: &[],
+    },
+    Entry {
+        command: shell::man_command,
+        run: shell::man,
+        shows: &[],
+    },
+];
+
+/// Why nothing is done.
+#[derive(Debug)]
+pub(in crate::server) enum Refused {
+    /// Help was asked for, or an argument is unknown.
+    Usage(UsageError),
+    /// The value of a setting is refused.
+    Config(ConfigError),
+}
+
+/// Finds out what is asked for. The first argument is the program's name as it was called, `name`
+/// what it calls itself.
+///
+/// # Errors
+/// [`Refused`]: help, version, or a mistake.
+pub(in crate::server) fn parse(
+    name: &str,
+    own: &[Own],
+    arguments: impl IntoIterator<Item = OsString>,
+) -> Result<Asked, Refused> {
+    let root = commands(name, own, true).try_get_matches_from(arguments);
+    let root = root.map_err(|error| Refused::Usage(error.into()))?;
+    let mut all = vec![&root];
+    while let Some((_, next)) = all.last().and_then(|matches| matches.subcommand()) {
+        all.push(next);
+    }
+    let flags = Flags::read(&all).map_err(Refused::Config)?;
+    let has = |flag: &str| {
+        all.iter()
+            .any(|it| matches!(it.try_get_one(flag), Ok(Some(&true))))
+    };
+    let check = || Asked::Check {
+        flags: flags.clone(),
+        json: has(JSON),
+    };
+    let Some((command, matches)) = root.subcommand() else {
+        return Ok(asked_by_flag(&has, flags.clone(), check));
+    };
+    if let Some(place) = own.iter().position(|it| it.name == command) {
+        let rest = matches.get_many(ARGUMENTS).unwrap_or_default();
+        return Ok(Asked::Own(place, rest.cloned().collect()));
+    }
+    Ok(match command {
+        START => asked_by_flag(&has, flags.clone(), check),
+        CHECK => check(),
+        _ => {
+            let entry = COMMANDS.iter();
+            let mut entry = entry.filter(|entry| (entry.command)().get_name() == command);
+            let run = entry.next().expect("clap knows no other commands").run;
+            let (matches, commands) = (matches.clone(), commands(name, own, false));
+            Asked::Command(Box::new(move |context| {
+                let order = Order {
+                    context,
+                    flags,
+                    commands,
+                };
+                run(&order, &matches)
+            }))
+        }
+    })
+}
+
+/// What `start` is asked for by flags that were there before there were commands.
+fn asked_by_flag(has: &dyn Fn(&str) -> bool, flags: Flags, check: impl FnOnce() -> Asked) -> Asked {
+    match (has(CHECK), has(PRINT_CONFIG)) {
+        (true, _) => check(),
+        (_, true) => Asked::PrintConfig(flags),
+        _ => Asked::Start(flags),
+    }
+}
+
+/// The program with all of its commands; also what no help shows, or only what one shows.
+fn commands(name: &str, own: &[Own], whole: bool) -> Command {
+    let version = match name {
+        "shardcast" => env!("CARGO_PKG_VERSION"),
+        _ => concat!("(shardcast ", env!("CARGO_PKG_VERSION"), ")"),
+    };
+    let start = Command::new(START)
+        .visible_alias("serve")
+        .about("Start the server; the same as no command")
+        .args(flags())
+        .args(older_flags())
+        .after_help(behind_flags());
+    let check = Command::new(CHECK)
+        .about("Check configuration and machine, and print every value with its origin")
+        .args(taken(FILE, whole))
+        .arg(json(
+            "Print values, machine and warnings as one JSON object",
+        ))
+        .after_help(
+            "Takes every setting of `start`. What would keep the server from starting is said \
+             here, with the exit code that the start would have: 78 for the configuration, 69 for \
+             the machine. Whether a port is free is not tried.",
+        );
+    let entries = COMMANDS.iter().map(|entry| {
+        let command = (entry.command)();
+        let behind = command.get_after_help().map(ToString::to_string);
+        let behind = behind.map(|text| text.replace(NAME, name));
+        let command = command.after_help(behind.unwrap_or_default());
+        match entry.shows {
+            [] => command,
+            // Of any depth, for commands of commands.
+            shows => command.args(taken(shows, whole).map(|flag| flag.global(true))),
+        }
+    });
+    let own = own.iter().map(|own| {
+        let rest = Arg::new(ARGUMENTS)
+            .num_args(0..)
+            .trailing_var_arg(true)
+            .allow_hyphen_values(true)
+            .value_parser(clap::value_parser!(OsString));
+        let command = Command::new(own.name).about(own.about);
+        command.disable_help_flag(true).arg(rest)
+    });
+    Command::new(name.to_owned())
+        .version(version)
+        .about("A Pusher-protocol WebSocket server: one shard per core, on io_uring")
+        .override_usage(format!("{name} [SETTINGS]\n       {name} [COMMAND]"))
+        .after_help(behind_commands(name))
+        .max_term_width(100)
+        .subcommand(start)
+        .subcommand(check)
+        .subcommands(entries)
+        .subcommands(own)
+        .args(taken(&[], whole))
+        .args(older_flags())
+}
+
+/// The settings as flags of a command whose help shows only these.
+fn taken(shows: &'static [(&'static str, &'static str)], whole: bool) -> impl Iterator<Item = Arg> {
+    flags().filter_map(move |flag| {
+        let shown = shows.iter().find(|(id, _)| flag.get_id() == id);
+        match shown {
+            Some((_, help)) => Some(flag.help_heading("Configuration").help(*help)),
+            None => whole.then(|| flag.hide(true)),
+        }
+    })
+}
+
+/// `--check` and `--print-config`, which scripts know.
+fn older_flags() -> [Arg; 2] {
+    let flag = |name| {
+        Arg::new(name)
+            .long(name)
+            .action(ArgAction::SetTrue)
+            .hide(true)
+    };
+    [flag(CHECK).conflicts_with(PRINT_CONFIG), flag(PRINT_CONFIG)]
+}
+
+/// The flag of commands whose answer is data.
+pub(super) fn json(help: &'static str) -> Arg {
+    Arg::new(JSON)
+        .long(JSON)
+        .action(ArgAction::SetTrue)
+        .help(help)
+}
+
+fn behind_commands(name: &str) -> String {
+    format!(
+        "With no command it starts the server. `{name} start --help` lists the settings; the other \
+         commands find the server by the same flags, environment and file.\n\n{EXIT_CODES}"
+    )
+}

@@ -1,0 +1,101 @@
+//! `reload` and `drain`: a word to a server that runs.
+
+use super::{Listener, demo_server, run};
+use crate::process::Process;
+use std::net::TcpListener;
+
+#[test]
+fn a_reload_reaches_the_server_of_the_configuration() {
+    let path = std::env::temp_dir().join(format!("shardcast-again-{}.toml", std::process::id()));
+    let write = |events: bool| {
+        let app = "[[apps]]\nid='1'\nkey='k'\nsecret='s'\n";
+        std::fs::write(&path, format!("{app}client_events={events}\n")).unwrap();
+    };
+    write(false);
+    let file = format!("--config={}", path.display());
+    let server = Process::start(&["--shards=1", &file]);
+    let port = format!("--port={}", server.address.port());
+    write(true);
+    let reloaded = run(&["reload", &file, &port]);
+    assert_eq!(
+        (reloaded.code, &reloaded.stdout[..]),
+        (Some(0), ""),
+        "{}",
+        reloaded.stderr
+    );
+    let pid = format!("process {} reads its configuration again", server.pid());
+    assert!(reloaded.stderr.starts_with(&pid), "{}", reloaded.stderr);
+
+    // A file that is refused here is not tried there.
+    std::fs::write(&path, "prot = 1\n").unwrap();
+    let told = run(&["reload", &file, &port]).refused(78);
+    assert!(told.contains("did you mean `port`?"), "{told}");
+    let drained = run(&["drain", "--pid", &server.pid().to_string()]);
+    assert_eq!(drained.code, Some(0), "{}", drained.stderr);
+    let (status, log) = server.wait();
+    assert!(status.success(), "{log}");
+    let changed = log.matches("app 1: client_events: false -> true").count();
+    let refused = log.matches("not reloaded").count();
+    assert_eq!((changed, refused), (1, 0), "{log}");
+    std::fs::remove_file(path).unwrap();
+}
+
+// W22
+#[test]
+fn a_drain_tells_the_clients_and_waits_for_the_end() {
+    let (server, port) = demo_server();
+    let listener = Listener::subscribed(1, &["a", &port, "--retry-s=0"]);
+    let drained = run(&["drain", &port]);
+    assert_eq!(
+        (drained.code, &drained.stdout[..]),
+        (Some(0), ""),
+        "{}",
+        drained.stderr
+    );
+    let pid = server.pid();
+    let wanted = format!("process {pid} stops; waiting for its end\nprocess {pid} has ended\n");
+    assert_eq!(drained.stderr, wanted);
+    let (code, told) = listener.end();
+    assert!(code == Some(69) && told.contains("with 4100"), "{told}");
+    assert!(server.wait().0.success());
+}
+
+#[test]
+fn a_drain_that_takes_longer_than_one_waits_is_69() {
+    // One client that is told only after a minute keeps the server there.
+    let (server, port) = {
+        let flags = ["--shards=1", "--drain-spread-ms=600000"];
+        let server = Process::start(&flags);
+        let port = format!("--port={}", server.address.port());
+        (server, port)
+    };
+    let _listeners = [(); 4].map(|()| Listener::subscribed(1, &["a", &port]));
+    let told = run(&["drain", &port, "--wait-s=0"]);
+    assert_eq!(told.code, Some(0), "{}", told.stderr);
+    assert_eq!(told.stderr, format!("process {} stops\n", server.pid()));
+    let pid = format!("--pid={}", server.pid());
+    // The second word ends it at once, as a second signal does.
+    let drained = run(&["drain", &pid]);
+    assert_eq!(drained.code, Some(0), "{}", drained.stderr);
+    assert_eq!(server.wait().0.code(), Some(1));
+}
+
+#[test]
+fn nobody_else_is_signalled() {
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = format!("--port={}", other.local_addr().unwrap().port());
+    let own = std::process::id();
+    for command in ["reload", "drain"] {
+        let told = run(&[command, &port]).refused(69);
+        let wanted = format!("(process {own}), which is not shardcast");
+        assert!(
+            told.contains(&wanted) && told.contains(&format!("--pid {own}")),
+            "{told}"
+        );
+        // It would be killed by that.
+        let told = run(&[command, "--pid", &own.to_string()]).refused(69);
+        assert!(told.contains("does not handle SIG"), "{told}");
+    }
+    let told = run(&["reload", "--pid", "2147483647"]).refused(69);
+    assert_eq!(told, "there is no process 2147483647");
+}
