@@ -6,16 +6,19 @@
 
 pub mod admission;
 pub mod fresh;
+pub mod operator;
 pub mod pulse;
 
 use crate::conn::{Origin, Vitals};
 use crate::crossing::fresh::{Fresh, Step};
+use crate::crossing::operator::{Follow, Inquiry};
 use crate::hub::{Note, Notice};
 use crate::id::{ClientId, ShardId, Ticket};
 use crate::metrics::Totals;
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// To a shard: from another shard over the mesh, or from the control thread over the bridge.
 #[derive(Debug)]
@@ -279,6 +282,11 @@ pub enum Call {
     Count(flume::Sender<Census>),
     /// What has this shard counted? From the control thread; the queue for the answers as above.
     Measure(flume::Sender<Measured>),
+    /// Do or tell something for an app, on whatever shards it concerns. From the control thread.
+    Inquire(Inquiry),
+    /// What has happened to apps on this shard? From the control thread; the queue for the answers
+    /// as above.
+    Follow(Follow),
 }
 
 impl AppMeasured {
@@ -294,6 +302,7 @@ impl AppMeasured {
         self.calls += other.calls;
         self.call_bytes += other.call_bytes;
         self.answer_bytes += other.answer_bytes;
+        self.channels += other.channels;
     }
 }
 
@@ -303,7 +312,8 @@ impl Call {
     pub fn bytes(&self) -> usize {
         match self {
             Self::Broadcast { frame, .. } | Self::Send { frame, .. } => frame.len(),
-            Self::Close { .. } | Self::Count(_) | Self::Measure(_) => 0,
+            Self::Inquire(inquiry) => inquiry.wish.bytes(),
+            Self::Close { .. } | Self::Count(_) | Self::Measure(_) | Self::Follow(_) => 0,
         }
     }
 }
@@ -319,6 +329,8 @@ pub struct Measured {
     pub mesh_waiting: usize,
     /// Tasks that are not over, whoever they belong to.
     pub running: usize,
+    /// How long its executor has worked since its start, the kernel's part included.
+    pub busy: Duration,
     /// What it has counted since its start.
     pub totals: Totals,
     /// What its Pusher application has counted.
@@ -359,6 +371,8 @@ pub struct AppMeasured {
     pub call_bytes: u64,
     /// Bytes of the bodies of the answers.
     pub answer_bytes: u64,
+    /// Channels with subscribers that have their home on the shard.
+    pub channels: u32,
 }
 
 /// What one shard holds, to a server handle.

@@ -129,6 +129,49 @@ pub const MEASURE_TIMEOUT_MS: u64 = 1_000;
 /// Clients that are given up whose subscriptions end in one turn; the rest wait for the next.
 pub const GIVEN_UP_PER_TURN: usize = 64;
 
+/// Bytes of a request's body on the admin port.
+pub const ADMIN_BODY_MAX: u64 = 256 * 1024;
+
+/// Pages of the dashboard that are kept up to date at a time; more hear 503.
+pub const DASHBOARD_PAGES_MAX: usize = 16;
+
+/// Apps whose last hour is kept for the dashboard; the curves of others begin when they are shown.
+pub const HISTORY_APPS_MAX: usize = 100;
+
+/// Seconds that are kept of each.
+pub const HISTORY_SECONDS: usize = 3_600;
+
+/// Wrong tokens that an address may try in a minute to log in at the dashboard; past them 429.
+pub const LOGIN_FAILURES_PER_MINUTE: u32 = 10;
+
+/// Seconds for which a login at the dashboard holds.
+pub const LOGIN_S: u64 = 12 * 3_600;
+
+/// Channels of an app that are looked at for one list of the dashboard; past them it says that
+/// there may be more.
+pub const CHANNELS_LOOKED_AT: usize = 20_000;
+
+/// Of these, the ones that are shown.
+pub const CHANNELS_SHOWN: usize = 200;
+
+/// Subscribers of a channel that the dashboard names, and members.
+pub const SUBSCRIBERS_SHOWN: usize = 200;
+
+/// Things of one kind that a shard notes down in a second for who watches an app.
+pub const TAP_ROWS_PER_SECOND: u32 = 10;
+
+/// Things that a shard notes down of an app until they are fetched.
+pub const TAP_ROWS_MAX: usize = 256;
+
+/// Bytes that are shown of what was said.
+pub const TAP_TEXT_BYTES: usize = 1_000;
+
+/// Milliseconds after which a shard notes nothing down any more for who has not asked again.
+pub const TAP_LEASE_MS: u64 = 3_000;
+
+/// Milliseconds between two times that shards are asked what has happened.
+pub const TAP_PAUSE_MS: u64 = 250;
+
 /// Milliseconds between two looks at the memory in use.
 pub const MEMORY_LOOK_MS: u64 = 250;
 
@@ -178,3 +221,4 @@ const _: () = assert!(HEAD_BYTES_MAX < READ_CHUNK);
 const _: () = assert!(READ_CHUNK <= WRITE_JOIN_MAX);
 const _: () = assert!(MEASURE_TIMEOUT_MS < ADMIN_TIMEOUT_MS);
 const _: () = assert!(FRAME_BYTES_KEPT.is_multiple_of(FRAME_BUFFER_MAX));
+const _: () = assert!(2 * (TAP_PAUSE_MS + MEASURE_TIMEOUT_MS) < TAP_LEASE_MS);

@@ -96,6 +96,11 @@ fn web_builds_in_chromium() {
 }
 
 #[test]
+fn dashboard_in_chromium() {
+    with_server(Some("apps.toml"), |port| run_node(port, "dashboard"));
+}
+
+#[test]
 fn npm_pusher() {
     with_server(Some("apps.toml"), |port| run_node(port, "sdk-node"));
 }

@@ -73,12 +73,15 @@ impl Local {
                     census: self.census(routes),
                     mesh_waiting: self.mesh.waiting(),
                     running: net::running(),
+                    busy: net::busy(),
                     totals: self.sockets.counters().totals(),
                     routes: self.server.route_names(),
                     hub: hub(),
                 };
                 drop(answer.try_send(measured));
             }
+            // The shard has given them to its Pusher application, if it has one.
+            Call::Inquire(_) | Call::Follow(_) => {}
         }
     }
 

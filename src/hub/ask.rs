@@ -3,7 +3,7 @@
 use super::cache::CachedEvent;
 use super::channel_table::ChannelName;
 use super::pass::Passed;
-use crate::id::AppSlot;
+use crate::id::{AppSlot, SocketId};
 use crate::protocol::member::Member;
 
 /// Asked of a channel's home, or of every shard for lists.
@@ -40,6 +40,29 @@ pub enum Question {
     },
     /// An app's connections on this shard.
     Connections(AppSlot),
+    /// Who of this shard's clients is subscribed to a channel.
+    Subscribers {
+        /// Which one.
+        channel: ChannelName,
+        /// How many to name at most.
+        most: usize,
+    },
+    /// Ends connections of this shard.
+    Disconnect {
+        /// Of this app.
+        app: AppSlot,
+        /// Which ones.
+        whom: Whom,
+    },
+}
+
+/// Whose connections are ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Whom {
+    /// One connection.
+    Client(SocketId),
+    /// All those of a user: who has signed in by them, or is a presence member.
+    User(Box<str>),
 }
 
 /// A place in a home's list of channels, which is read in pieces so that a long one keeps no shard
@@ -72,12 +95,25 @@ pub enum Answer {
     },
     /// To [`Question::Connections`].
     Connections(u32),
+    /// To [`Question::Subscribers`].
+    Subscribers(Vec<Listener>),
+    /// To [`Question::Disconnect`]: how many there were.
+    Disconnected(u32),
     /// To [`Question::Ordered`] and [`Question::Terminate`].
     Ordered,
     /// Whether a connection was admitted.
     Admitted(bool),
     /// Whether a request may be carried out.
     Passed(Passed),
+}
+
+/// One subscriber of a channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listener {
+    /// Its connection.
+    pub socket_id: SocketId,
+    /// The user it stands for: of the presence channel, or who has signed in.
+    pub user_id: Option<Box<str>>,
 }
 
 /// One occupied channel of a list.

@@ -1,7 +1,7 @@
 //! What a home is told and asked, with the parts of the hub that it concerns: the table of
 //! channels, the cached events, what subscribers were told of their number.
 
-use super::ask::{Answer, Question};
+use super::ask::{Answer, Listener, Question};
 use super::channel_table::ChannelName;
 use super::count::Telling;
 use super::deadlines::Deadline;
@@ -114,7 +114,30 @@ impl Hub {
                 Answer::Channels { listed, next }
             }
             Question::Connections(app) => Answer::Connections(self.sessions.count_of(*app)),
+            Question::Subscribers { channel, most } => {
+                Answer::Subscribers(self.subscribers_of(channel, *most))
+            }
+            Question::Disconnect { app, whom } => {
+                Answer::Disconnected(self.disconnect(*app, whom, effects))
+            }
         }
+    }
+
+    /// Some of this shard's subscribers of a channel.
+    fn subscribers_of(&self, channel: &ChannelName, most: usize) -> Vec<Listener> {
+        let found = self.index.find(channel.app, channel.hash, &channel.name);
+        let all = found.map_or(&[][..], |channel| self.index.subscribers(channel));
+        let listeners = all.iter().take(most).filter_map(|subscriber| {
+            let session = self.sessions.get(subscriber.client)?;
+            let own = session.subscriptions.get(subscriber.subscription as usize);
+            let member = own.and_then(|own| own.user_id.clone());
+            let signed_in = || session.user.as_ref().map(|user| user.id.clone());
+            Some(Listener {
+                socket_id: session.socket_id,
+                user_id: member.or_else(signed_in),
+            })
+        });
+        listeners.collect()
     }
 
     /// A large channel may be told its number again.

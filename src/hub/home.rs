@@ -27,6 +27,8 @@ pub struct Home {
     channels: ChannelTable<HomeChannel>,
     /// Counts the channels that ever were.
     births: u64,
+    /// Channels by app, without users' own.
+    of_app: Vec<u32>,
 }
 
 /// Places of the table that one piece of a list is made of: some tenths of a millisecond.
@@ -138,6 +140,9 @@ impl Home {
 
     fn insert(&mut self, name: ChannelName, kind: ChannelKind, is_counted: bool) -> u32 {
         self.births += 1;
+        if !is_own(&name) {
+            *self.of_app_mut(name.app) += 1;
+        }
         self.channels.insert(HomeChannel {
             name,
             interests: SmallVec::new(),
@@ -188,7 +193,11 @@ impl Home {
         }
         channel.interests.swap_remove(at);
         if channel.interests.is_empty() {
-            return Some(Counted::Freed(self.channels.remove(slot).name));
+            let name = self.channels.remove(slot).name;
+            if !is_own(&name) {
+                *self.of_app_mut(name.app) -= 1;
+            }
+            return Some(Counted::Freed(name));
         }
         channel.told.is_some().then_some(Counted::Changed(slot))
     }
@@ -288,6 +297,19 @@ impl Home {
         (listed, (end < slots).then_some(next))
     }
 
+    /// How many channels of an app are here, without users' own.
+    #[must_use]
+    pub fn count_of(&self, app: AppSlot) -> u32 {
+        self.of_app.get(app.index()).copied().unwrap_or_default()
+    }
+
+    fn of_app_mut(&mut self, app: AppSlot) -> &mut u32 {
+        if self.of_app.len() <= app.index() {
+            self.of_app.resize(app.index() + 1, 0);
+        }
+        &mut self.of_app[app.index()]
+    }
+
     /// How many channels are here.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -311,6 +333,11 @@ impl Home {
             generation: self.channels.generation(slot),
         }
     }
+}
+
+/// Whether it is the own channel of a user: no other name may begin so.
+fn is_own(channel: &ChannelName) -> bool {
+    channel.name.as_bytes().first() == Some(&b'#')
 }
 
 impl HomeChannel {

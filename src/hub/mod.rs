@@ -49,7 +49,7 @@ mod user;
 mod watch;
 
 pub use apps::{AppTable, Tenant};
-pub use ask::{Answer, ChannelState, Cursor, Listed, Question};
+pub use ask::{Answer, ChannelState, Cursor, Listed, Listener, Question, Whom};
 pub use cache::CachedEvent;
 pub use channel_table::ChannelName;
 pub use deadlines::{Deadline, Deadlines};

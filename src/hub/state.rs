@@ -89,6 +89,12 @@ impl Hub {
         std::mem::take(&mut self.happened)
     }
 
+    /// Wishes that were refused since [`Hub::take_happened`] was asked last.
+    #[must_use]
+    pub fn refusals(&self) -> u64 {
+        self.happened.refusals
+    }
+
     /// Bytes of the cached events that have their home here.
     #[must_use]
     pub fn cached_bytes(&self) -> usize {
@@ -347,6 +353,12 @@ impl Hub {
     #[must_use]
     pub fn connected(&self, app: AppSlot) -> u32 {
         self.sessions.count_of(app)
+    }
+
+    /// Channels of an app that have their home on this shard, without users' own.
+    #[must_use]
+    pub fn channels_of(&self, app: AppSlot) -> u32 {
+        self.home.count_of(app)
     }
 
     /// The socket id of an open connection.

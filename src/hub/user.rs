@@ -5,6 +5,7 @@
 //! counts say whether the user is online. Whether a client subscribes to that channel itself makes
 //! no difference but the answer (U8).
 
+use super::ask::Whom;
 use super::channel_table::ChannelName;
 use super::deadlines::Deadline;
 use super::effect::Effect;
@@ -181,24 +182,31 @@ impl Hub {
         }
     }
 
+    /// Ends connections of this shard, as a backend ends those of a user; says how many there were.
+    /// All sessions are looked at: it is asked for by people.
+    pub(super) fn disconnect(&self, app: AppSlot, whom: &Whom, effects: &mut Vec<Effect>) -> u32 {
+        let is_meant = |session: &&Session| {
+            session.app == app
+                && match whom {
+                    Whom::Client(socket_id) => session.socket_id == *socket_id,
+                    Whom::User(id) => stands_for(session, Some(id)),
+                }
+        };
+        let mut count = 0;
+        for session in self.sessions.iter().filter(is_meant) {
+            effects.push(disconnected(session.client));
+            count += 1;
+        }
+        count
+    }
+
     /// Ends the user's connections here (section 7.5), and where the app wants it those that are
     /// in a presence channel under the same id (Q20).
     pub(super) fn terminate(&self, user: &ChannelName, effects: &mut Vec<Effect>) {
-        let mut close = |client| {
-            effects.push(Effect::CloseBecause {
-                client,
-                code: Code::Unauthorized,
-                message: DISCONNECTED,
-            });
-        };
+        let mut close = |client| effects.push(disconnected(client));
         if self.apps.get(user.app).app.terminate_presence_members {
             let id = user_of(&user.name);
-            let is_user = |session: &&Session| {
-                let mut members = session.subscriptions.iter();
-                let signed_in = session.user.as_ref().map(|user| &*user.id);
-                session.app == user.app
-                    && (signed_in == id || members.any(|member| id == member.user_id.as_deref()))
-            };
+            let is_user = |session: &&Session| session.app == user.app && stands_for(session, id);
             let sessions = self.sessions.iter().filter(is_user);
             sessions.for_each(|session| close(session.client));
             return;
@@ -211,5 +219,20 @@ impl Hub {
         active
             .chain(channel.waiting.iter().copied())
             .for_each(close);
+    }
+}
+
+/// Whether the user has signed in on the connection, or is a presence member by it.
+fn stands_for(session: &Session, id: Option<&str>) -> bool {
+    let mut members = session.subscriptions.iter();
+    let signed_in = session.user.as_ref().map(|user| &*user.id);
+    signed_in == id || members.any(|member| id == member.user_id.as_deref())
+}
+
+fn disconnected(client: ClientId) -> Effect {
+    Effect::CloseBecause {
+        client,
+        code: Code::Unauthorized,
+        message: DISCONNECTED,
     }
 }

@@ -75,6 +75,8 @@ names! {
     HTTP_CALLS =
         counter("http_calls_received_total", APP, "Requests that an app's backend signed.");
 
+    CHANNELS = gauge("channels", APP, "Channels that somebody is subscribed to.");
+
     BUILD_INFO = gauge("build_info", &["version"], "Always 1: the version is in the label.");
     DRAINING = gauge("draining", &[], "1 once the server was told to stop.");
     SHARD_UP = gauge("shard_up", SHARD, "Whether the shard has answered within a second.");
@@ -87,6 +89,17 @@ names! {
         "shard_late_seconds_total",
         SHARD,
         "Time by which the shard came too late to its own timer: how busy or blocked it was."
+    );
+    SHARD_BUSY = counter(
+        "shard_busy_seconds_total",
+        SHARD,
+        "Time in which the shard's thread worked, the kernel's part included; not while it waited, \
+         or looked whether there was something to do."
+    );
+    SHARD_BUSY_RATIO = gauge(
+        "shard_busy_ratio",
+        SHARD,
+        "The same as a part of the last second: 0 to 1."
     );
     MESH_WAITING = gauge(
         "mesh_waiting",

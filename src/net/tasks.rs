@@ -63,6 +63,8 @@ impl Tasks for ShardTasks {
 thread_local! {
     static ENTERED: RefCell<Option<Rc<dyn Tasks>>> = const { RefCell::new(None) };
     static RUNNING: Cell<usize> = const { Cell::new(0) };
+    /// What the executor has told of its work; it tells each bit once.
+    static BUSY: Cell<Duration> = const { Cell::new(Duration::ZERO) };
 }
 
 /// How many tasks of this thread are not over: of connections, of handlers and of the shard itself.
@@ -149,6 +151,18 @@ pub fn spawn(task: impl Future<Output = ()> + 'static) {
         None => drop(glommio::spawn_local(Counted::new(task)).detach()),
         Some(tasks) => tasks.spawn(Box::pin(Counted::new(task))),
     }
+}
+
+/// How long this shard's executor has worked since its start: tasks, and what it asked of the
+/// kernel; not while it waited, or looked whether there was something to do. Zero where the shard
+/// has no executor of its own.
+pub fn busy() -> Duration {
+    if !is_glommio() {
+        return Duration::ZERO;
+    }
+    let more = glommio::executor().executor_stats().total_runtime();
+    BUSY.set(BUSY.get() + more);
+    BUSY.get()
 }
 
 /// Lets the other tasks of the shard run for so many milliseconds.

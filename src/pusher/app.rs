@@ -4,6 +4,7 @@ use super::connect::Session;
 use super::fanout::Pusher;
 use crate::crossing::Notices;
 use crate::crossing::fresh::PusherLimits;
+use crate::crossing::operator::RowKind;
 use crate::handler::{
     Client, Close, Deflate, Endpoint, Handler, Handshake, Message, Request, Result, Router,
 };
@@ -106,11 +107,15 @@ impl Handler for PusherApp {
                 .close_with(client.id(), Code::UnsupportedData); // H2
             return Ok(());
         };
-        if let Session::Admitted { app, .. } = client.session() {
-            let tallies = &self.0.tallies;
-            tallies.count(*app, |tally| tally.read.add(1, text.len()));
-        }
         let now_ms = self.0.endpoint.clock().now_ms();
+        let app = match client.session() {
+            Session::Admitted { app, .. } => Some(*app),
+            _ => None,
+        };
+        if let Some(app) = app {
+            let tallies = &self.0.tallies;
+            tallies.count(app, |tally| tally.read.add(1, text.len()));
+        }
         let is_membership = {
             let mut parser = self.0.parser.borrow_mut();
             let command = parser.parse(text);
@@ -119,9 +124,13 @@ impl Handler for PusherApp {
                 command,
                 Ok(Command::Subscribe(_) | Command::Unsubscribe { .. } | Command::SignIn(_))
             );
+            let draft = app.and_then(|app| self.0.draft(client.id(), app, &command));
             let room = |home| self.0.endpoint.has_room(home);
             self.0
                 .drive(|hub, effects| hub.command(client.id(), command, now_ms, room, effects));
+            if let Some(draft) = draft {
+                self.0.note_draft(&draft);
+            }
             is_membership
         };
         // Client events are refused while other shards cannot keep up. Membership never is, so
@@ -142,6 +151,11 @@ impl Handler for PusherApp {
         );
         if let Session::Admitted { app, .. } = session {
             self.0.tallies.count(app, |tally| tally.ended += 1);
+            if self.0.tap.is_open() {
+                let text = format!("{} {}", close.code, close.reason);
+                let kind = RowKind::Disconnected;
+                (self.0).note_client(client, app, kind, text.trim_end());
+            }
         }
         self.0
             .drive(|hub, effects| hub.close(client, close.code, effects));

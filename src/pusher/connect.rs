@@ -2,6 +2,7 @@
 
 use super::fanout::Pusher;
 use crate::app::QuotaClose;
+use crate::crossing::operator::RowKind;
 use crate::handler::Request;
 use crate::http::origin;
 use crate::http::query::{self, Plus};
@@ -132,6 +133,7 @@ impl Pusher {
             hub.apps().get(app).app.activity_timeout_s
         });
         tracing::debug!(?client, %socket_id, "connected");
+        self.note_client(client, app, RowKind::Connected, "");
         let idle_ms = u64::from(timeout_s) * 1000 + self.limits.get().activity_grace_ms;
         self.endpoint.set_idle(client, idle_ms); // W15
         let mut text = Vec::new();

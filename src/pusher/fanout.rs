@@ -2,6 +2,7 @@
 
 use super::notices::Outlet;
 use super::tallies::Tallies;
+use super::tap::Tap;
 use crate::crossing::Notices;
 use crate::crossing::fresh::{Fresh, PusherLimits};
 use crate::handler::{Endpoint, Tickets};
@@ -36,6 +37,8 @@ pub struct Pusher {
     pub(super) strangers: RefCell<Window<IpAddr>>,
     /// What is counted of each app.
     pub(super) tallies: Tallies,
+    /// What is told to who watches.
+    pub(super) tap: Tap,
     work: RefCell<Work>,
     outlet: Outlet,
 }
@@ -68,6 +71,7 @@ impl Pusher {
             failures: RefCell::default(),
             strangers: RefCell::new(Window::new(60_000)),
             tallies: Tallies::default(),
+            tap: Tap::default(),
             work: RefCell::default(),
             outlet: Outlet::new(notices),
         }
@@ -98,6 +102,7 @@ impl Pusher {
             hub.take_happened()
         });
         let counters = self.endpoint.counters();
+        self.tap.look_at_time(now_ms);
         counters.add(Count::AuthFlood, happened.auth_floods);
         counters.add(Count::Refusals, happened.refusals);
         self.outlet.hand_over();

@@ -10,6 +10,7 @@ mod connect;
 mod fanout;
 mod notices;
 mod tallies;
+mod tap;
 
 pub use api::{Refused, Rules, Signed, Verified, authenticate};
 pub use app::{Options, mount};

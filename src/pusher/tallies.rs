@@ -73,6 +73,7 @@ impl Pusher {
                 calls: tally.calls.count,
                 call_bytes: tally.calls.bytes,
                 answer_bytes: tally.answer_bytes,
+                channels: hub.channels_of(app),
             }
         });
         HubMeasured {

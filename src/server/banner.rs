@@ -85,6 +85,7 @@ impl Banner<'_> {
         if let Some(admin) = self.admin {
             let admin = SocketAddr::new(near_ip(admin.ip()), admin.port());
             line(text, "metrics", &format!("http://{admin}/metrics"));
+            line(text, "dashboard", &format!("http://{admin}/dashboard"));
         }
     }
 
@@ -314,6 +315,7 @@ mod tests {
             "ws://127.0.0.1:6001/app/<key>",
             "http://127.0.0.1:6001/apps/<id>/events",
             "metrics    http://127.0.0.1:9601/metrics",
+            "dashboard  http://127.0.0.1:9601/dashboard",
             "2 shards on cores 0-1; control thread on core 2",
             "id 1001  key app-key  secret app-secret",
             "open http://127.0.0.1:6001/ in a browser",

@@ -463,26 +463,4 @@ pub(super) static ROWS: &[Row] = &[
         "it counts as failed",
         &n::WEBHOOK_FAILURES,
     ),
-    fixed(
-        "ADMIN_CONNECTIONS_MAX",
-        l::ADMIN_CONNECTIONS_MAX as u64,
-        "connections of the admin port",
-        "the rest wait in its backlog",
-        &n::OPEN_FDS,
-    ),
-    fixed(
-        "ADMIN_TIMEOUT_MS",
-        l::ADMIN_TIMEOUT_MS,
-        "milliseconds of one of them",
-        "it ends",
-        &n::OPEN_FDS,
-    ),
-    fixed(
-        "MEASURE_TIMEOUT_MS",
-        l::MEASURE_TIMEOUT_MS,
-        "milliseconds for a shard to answer \
-             /metrics",
-        "it is left out",
-        &n::SHARD_UP,
-    ),
 ];

@@ -1,8 +1,8 @@
 //! The table of all limits: what each is called, what it is unless set, what happens at it and
 //! which metric shows that. docs/limits.md is made from it.
 
-use super::bound_rows::ROWS;
 use super::config::{app_default, server_default};
+use super::{admin_bound_rows, bound_rows};
 use crate::metrics::Name;
 
 /// One limit, as the documents show it.
@@ -78,7 +78,8 @@ pub fn bounds() -> Vec<Bound> {
         metric: row.metric,
         is_setting: row.fixed.is_none(),
     };
-    ROWS.iter().map(bound).collect()
+    let rows = bound_rows::ROWS.iter().chain(admin_bound_rows::ROWS);
+    rows.map(bound).collect()
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! [`preflight`] (whether this machine lets the shards run, exit code 69 when not), and only then
 //! the first executor, followed by the [`banner`].
 
+mod admin_bound_rows;
 pub mod banner;
 mod bound_rows;
 mod bounds;

@@ -2,7 +2,7 @@
 
 use super::run::Shard;
 use crate::control::CallQueue;
-use crate::crossing::HubMeasured;
+use crate::crossing::{Call, HubMeasured};
 use crate::net::look_around;
 use std::convert::Infallible;
 use std::rc::Rc;
@@ -18,15 +18,23 @@ pub(super) async fn take_calls(shard: Rc<Shard>, calls: CallQueue) -> Infallible
         let mut next = Some(calls.next().await);
         let mut left = BATCH;
         while let Some(call) = next {
-            let hub = || {
-                let pusher = shard.pusher.as_ref();
-                pusher.map_or_else(HubMeasured::default, |it| it.measured())
-            };
-            shard.local.serve(call, routes, hub);
+            take_call(&shard, call, routes);
             left -= 1;
             next = if left == 0 { None } else { calls.try_next() };
         }
         look_around().await;
         shard.local.relieved().await;
+    }
+}
+
+fn take_call(shard: &Shard, call: Call, routes: usize) {
+    match (call, &shard.pusher) {
+        (Call::Inquire(inquiry), Some(pusher)) => pusher.inquire(inquiry),
+        (Call::Follow(follow), Some(pusher)) => pusher.follow(follow),
+        (call, pusher) => {
+            let pusher = pusher.as_ref();
+            let hub = || pusher.map_or_else(HubMeasured::default, |it| it.measured());
+            shard.local.serve(call, routes, hub);
+        }
     }
 }

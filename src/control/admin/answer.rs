@@ -1,14 +1,26 @@
 //! What the admin port answers to what.
 
-use super::Desk;
+use super::dashboard;
+use super::guard::has_token;
 use super::measure::page;
+use super::plan::Desk;
+use super::serve::{Answer, Asked};
 use crate::http::query::{self, Plus};
 use crate::http::{Head, Response};
 use crate::metrics::page::TEXT_TYPE;
-use sha2::{Digest, Sha256};
 
 /// Answers one request.
-pub(super) async fn answer(head: &Head<'_>, desk: &Desk) -> Response {
+pub(super) async fn answer(asked: &Asked<'_>, desk: &Desk) -> Answer {
+    match asked.head.path.strip_prefix("/dashboard") {
+        Some(path) if path.is_empty() || path.starts_with('/') => {
+            dashboard::answer(asked, path, desk).await
+        }
+        _ => Answer::Whole(plain(&asked.head, desk).await),
+    }
+}
+
+/// Same, of what programs ask for.
+async fn plain(head: &Head<'_>, desk: &Desk) -> Response {
     if !matches!(head.method, "GET" | "HEAD") {
         return Response::text(405, "Method not allowed\n").with_header("Allow", "GET, HEAD");
     }
@@ -16,7 +28,7 @@ pub(super) async fn answer(head: &Head<'_>, desk: &Desk) -> Response {
         "/" | "/live" => Response::text(200, "OK\n"),
         "/ready" => ready(desk.health.is_ready()),
         "/accept-traffic" => ready(desk.health.is_ready() && !is_full(desk)),
-        "/usage" | "/metrics" if !may_see(head, desk) => {
+        "/usage" | "/metrics" if !has_token(head, desk) => {
             Response::text(401, "The token of the admin port is needed\n")
                 .with_header("WWW-Authenticate", "Bearer realm=\"admin\"")
         }
@@ -37,20 +49,6 @@ fn ready(is_ready: bool) -> Response {
 fn is_full(desk: &Desk) -> bool {
     let memory = &desk.plan.memory;
     memory.percent(memory.used()) >= desk.plan.full_percent
-}
-
-/// Whether the request has the token, where there is one. Digests are compared, so that the time
-/// tells nothing of the token.
-fn may_see(head: &Head<'_>, desk: &Desk) -> bool {
-    let Some(token) = &desk.plan.token else {
-        return true;
-    };
-    let given = head.header("authorization").and_then(|value| {
-        let (scheme, token) = value.split_at_checked(7)?;
-        scheme.eq_ignore_ascii_case(b"bearer ").then_some(token)
-    });
-    let digest = |bytes: &[u8]| Sha256::digest(bytes);
-    given.is_some_and(|given| digest(given) == digest(token.expose().as_bytes()))
 }
 
 /// The memory, in the shape that soketi gives it.

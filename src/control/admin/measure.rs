@@ -1,6 +1,6 @@
 //! Asks the shards what they have counted, and puts it on the page.
 
-use super::Desk;
+use super::plan::Desk;
 use super::serve::pause;
 use crate::control::calls::Calls;
 use crate::control::machine;
@@ -12,7 +12,7 @@ use crate::metrics::{Count, Page, Totals, names as n};
 use std::time::{Duration, Instant};
 
 /// What a shard has counted, and how long it took to say so; nothing if it did not.
-type Answered = Vec<Option<(Measured, Duration)>>;
+pub(super) type Answered = Vec<Option<(Measured, Duration)>>;
 
 /// All values of this moment.
 pub(super) async fn page(desk: &Desk) -> Page {
@@ -27,11 +27,16 @@ pub(super) async fn page(desk: &Desk) -> Page {
     page.add(&n::BUILD_INFO, &[env!("CARGO_PKG_VERSION")], 1_u64);
     page.add(&n::MAX_CONNECTIONS, &[], desk.plan.max_connections);
     page.add(&n::DRAINING, &[], desk.health.is_draining());
-    for (shard, answered) in shards.iter().enumerate() {
-        let shard = shard.to_string();
+    let busy = desk.dashboard.busy();
+    for (at, answered) in shards.iter().enumerate() {
+        let shard = at.to_string();
         page.add(&n::SHARD_UP, &[&shard], answered.is_some());
         if let Some((measured, took)) = answered {
             page.add(&n::SHARD_ANSWER, &[&shard], took.as_secs_f64());
+            page.add(&n::SHARD_BUSY, &[&shard], measured.busy.as_secs_f64());
+            if let Some(busy) = busy.get(at).copied().flatten() {
+                page.add(&n::SHARD_BUSY_RATIO, &[&shard], busy);
+            }
             holds(&mut page, &shard, measured);
             counted(&mut page, &shard, &measured.totals);
         }
@@ -46,22 +51,34 @@ pub(super) async fn page(desk: &Desk) -> Page {
     page
 }
 
-/// Asks all shards at once. One that does not answer in time is left out.
-async fn ask(calls: &Calls) -> Answered {
+/// Asks all shards what they have counted. One that does not answer in time is left out.
+pub(super) async fn ask(calls: &Calls) -> Answered {
+    let asked = Instant::now();
+    let mut found: Answered = vec![None; calls.shards().into()];
+    for (measured, at) in gather(calls, Call::Measure).await {
+        let shard = usize::from(measured.census.shard);
+        found[shard] = Some((measured, at - asked));
+    }
+    found
+}
+
+/// Asks all shards at once, and gives what they have answered in time, and when.
+pub(super) async fn gather<T>(
+    calls: &Calls,
+    question: impl Fn(flume::Sender<T>) -> Call,
+) -> Vec<(T, Instant)> {
     let shards = calls.shards();
     let (answer, answers) = flume::bounded(shards.into());
-    let asked = Instant::now();
     for shard in (0..shards).map(ShardId) {
         // One that takes no calls has not answered either.
-        let _ = calls.leave(shard, Call::Measure(answer.clone()));
+        let _ = calls.leave(shard, question(answer.clone()));
     }
     drop(answer);
-    let mut found: Answered = vec![None; shards.into()];
+    let mut found = Vec::new();
     let late = pause(Duration::from_millis(MEASURE_TIMEOUT_MS));
     let all = async {
-        while let Ok(measured) = answers.recv_async().await {
-            let shard = usize::from(measured.census.shard);
-            found[shard] = Some((measured, asked.elapsed()));
+        while let Ok(answered) = answers.recv_async().await {
+            found.push((answered, Instant::now()));
         }
     };
     futures_lite::future::or(all, late).await;
@@ -90,6 +107,7 @@ fn apps<'a>(page: &mut Page, port: u16, shards: impl Iterator<Item = &'a [AppMea
         page.add(&n::HTTP_RECEIVED, labels, app.call_bytes);
         page.add(&n::HTTP_TRANSMITTED, labels, app.answer_bytes);
         page.add(&n::HTTP_CALLS, labels, app.calls);
+        page.add(&n::CHANNELS, labels, app.channels);
     }
 }
 

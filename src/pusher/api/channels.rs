@@ -95,7 +95,7 @@ impl Pusher {
         Response::json(200, out)
     }
 
-    async fn list(
+    pub(super) async fn list(
         &self,
         shard: ShardId,
         app: AppSlot,

@@ -102,6 +102,7 @@ impl Pusher {
     /// whoever has our answer may publish again through any shard, and comes behind it (S15).
     pub(super) async fn publish_all(&self, app: AppSlot, items: &[Publication<'_>]) {
         for publication in items {
+            self.note_publication(app, publication);
             self.publish(app, publication);
         }
         let mut asked: SmallVec<[ShardId; 2]> = SmallVec::new();

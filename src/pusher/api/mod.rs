@@ -6,6 +6,7 @@ mod batch;
 mod channels;
 mod demo;
 mod events;
+mod operator;
 mod pass;
 mod plain;
 mod route;

@@ -96,6 +96,8 @@ pub(super) fn busy() -> Response {
 pub(super) struct Caller {
     pub(super) app: AppSlot,
     pub(super) verified: Verified,
+    /// Whether it is whoever runs the server, whom rates do not concern.
+    pub(super) is_operator: bool,
 }
 
 impl Pusher {
@@ -213,7 +215,11 @@ impl Pusher {
         if !tenant.app.enabled {
             return Err(Box::new(error(403, "The app is not enabled")));
         }
-        Ok(Caller { app, verified })
+        Ok(Caller {
+            app,
+            verified,
+            is_operator: false,
+        })
     }
 
     /// The answer to who could not prove who sent it. A flood of them is told less, and has to
