@@ -126,7 +126,7 @@ deny: setup-cargo-tools ## Check dependencies: bans, licences, sources, and advi
 	@scripts/check-advisories.sh
 
 .PHONY: test-rust
-test-rust: setup-clients ## All tests of cargo, the real clients among them
+test-rust: setup-clients setup-promtool ## All tests of cargo, the real clients among them
 	$(call say,tests)
 	@cargo test --locked --workspace
 
@@ -168,7 +168,7 @@ fuzz: setup-fuzz ## Fuzz for longer: SECONDS=300 TARGETS="http_head inflate"
 ## Setting up
 
 .PHONY: setup
-setup: setup-system setup-clients setup-autobahn setup-cargo-tools ## Install what is missing for all of the above
+setup: setup-system setup-clients setup-promtool setup-autobahn setup-cargo-tools ## Install what is missing for all of the above
 
 .PHONY: setup-system
 setup-system:
@@ -179,6 +179,11 @@ setup-system:
 setup-clients: setup-system
 	$(call say,clients and SDKs for the tests)
 	@scripts/setup-clients.sh
+
+.PHONY: setup-promtool
+setup-promtool: setup-system
+	$(call say,promtool)
+	@scripts/setup-promtool.sh
 
 .PHONY: setup-autobahn
 setup-autobahn: setup-system

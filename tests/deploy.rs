@@ -3,8 +3,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
+#[path = "deploy/dashboard.rs"]
+mod dashboard;
 #[path = "deploy/profile.rs"]
 mod profile;
+#[path = "deploy/promtool.rs"]
+mod promtool;
+mod support;
 #[path = "deploy/unit.rs"]
 mod unit;
 
