@@ -23,6 +23,11 @@ impl Turn {
         }
     }
 
+    /// What was asked for so far is done with what is done now.
+    pub fn settle(&self) {
+        self.wanted.set(false);
+    }
+
     /// Ready when it was asked for since the last time.
     pub fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
         if self.wanted.replace(false) {

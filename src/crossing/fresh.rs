@@ -37,6 +37,8 @@ pub struct Live {
     pub control_frames: Option<u32>,
     /// Connections it accepts in a second; the rest wait in the backlog.
     pub accept_per_second: Option<u32>,
+    /// Microseconds for which it gathers what is to be written; 0 writes at the end of each turn.
+    pub flush_delay_us: u64,
 }
 
 /// What the Pusher application may have changed while it runs.

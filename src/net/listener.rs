@@ -50,6 +50,10 @@ pub struct ListenerOptions {
     /// Unsent bytes the kernel keeps for a socket before it takes no more (TCP_NOTSENT_LOWAT):
     /// a slow reader costs its outbox, not megabytes of kernel memory.
     pub notsent_lowat: u32,
+    /// Bytes of the kernel's buffer for what is sent (SO_SNDBUF), unless it chooses by itself.
+    pub send_buffer: Option<usize>,
+    /// Same, for what is received (SO_RCVBUF).
+    pub receive_buffer: Option<usize>,
 }
 
 impl Default for ListenerOptions {
@@ -58,6 +62,8 @@ impl Default for ListenerOptions {
             backlog: 4096,
             user_timeout_ms: 20_000,
             notsent_lowat: 16 * 1024,
+            send_buffer: None,
+            receive_buffer: None,
         }
     }
 }
@@ -82,6 +88,13 @@ impl Listener {
         socket.set_tcp_user_timeout(Some(Duration::from_millis(options.user_timeout_ms.into())))?;
         rustix::net::sockopt::set_tcp_keepidle(&socket, Duration::from_secs(60))?;
         socket.set_tcp_notsent_lowat(options.notsent_lowat)?;
+        // Before there are connections: a window is agreed on as one begins.
+        if let Some(bytes) = options.send_buffer {
+            socket.set_send_buffer_size(bytes)?;
+        }
+        if let Some(bytes) = options.receive_buffer {
+            socket.set_recv_buffer_size(bytes)?;
+        }
         socket.bind(&address.into())?;
         socket.listen(i32::try_from(options.backlog).unwrap_or(i32::MAX))?;
         Ok(Self { socket })
@@ -106,6 +119,20 @@ impl Listener {
             .local_addr()?
             .as_socket()
             .ok_or_else(|| io::ErrorKind::Unsupported.into())
+    }
+
+    /// What the kernel's buffers for sending and receiving hold: less than was asked for where
+    /// net.core.wmem_max and net.core.rmem_max do not allow that.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn buffers(&self) -> io::Result<[usize; 2]> {
+        // It counts its own bookkeeping, and doubles what it was asked for to have room for that.
+        let [sent, received] = [
+            self.socket.send_buffer_size()?,
+            self.socket.recv_buffer_size()?,
+        ];
+        Ok([sent / 2, received / 2])
     }
 
     /// A second handle on the same socket, to end accepting from another thread.

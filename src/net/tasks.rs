@@ -167,7 +167,11 @@ pub fn busy() -> Duration {
 
 /// Lets the other tasks of the shard run for so many milliseconds.
 pub async fn pause_ms(ms: u64) {
-    let time = Duration::from_millis(ms);
+    pause(Duration::from_millis(ms)).await;
+}
+
+/// Lets the other tasks of the shard run for so long.
+pub async fn pause(time: Duration) {
     match entered() {
         None => {
             glommio::timer::sleep(time).await;

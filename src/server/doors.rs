@@ -110,11 +110,15 @@ fn listen(
 ) -> Result<Vec<Listener>, ServerError> {
     let options = ListenerOptions {
         backlog: config.backlog,
+        notsent_lowat: config.notsent_lowat_bytes,
+        send_buffer: config.send_buffer_bytes,
+        receive_buffer: config.receive_buffer_bytes,
         ..ListenerOptions::default()
     };
     let listen = || {
         Listener::probe(address)?;
         let first = Listener::bind(address, &options)?;
+        tell_of_small_buffers(config, first.buffers()?);
         let address = first.local_addr()?;
         let mut listeners = vec![first];
         for _ in 1..shards {
@@ -123,4 +127,34 @@ fn listen(
         Ok(listeners)
     };
     listen().map_err(|error| ServerError::Bind(address, error))
+}
+
+/// The kernel gives less than it is asked for without a word.
+fn tell_of_small_buffers(config: &Config, [sent, received]: [usize; 2]) {
+    let asked = [
+        (
+            "send_buffer_bytes",
+            config.send_buffer_bytes,
+            sent,
+            "net.core.wmem_max",
+        ),
+        (
+            "receive_buffer_bytes",
+            config.receive_buffer_bytes,
+            received,
+            "net.core.rmem_max",
+        ),
+    ];
+    for (setting, wanted, given, limit) in asked {
+        if wanted.is_some_and(|wanted| given < wanted) {
+            let wanted = wanted.unwrap_or_default();
+            tracing::warn!(
+                setting,
+                wanted,
+                given,
+                limit,
+                "the kernel gives connections a smaller buffer: raise its limit"
+            );
+        }
+    }
 }

@@ -68,6 +68,7 @@ pub(super) fn live(config: &Config, shards: u16) -> Live {
         },
         control_frames: config.pings_per_second,
         accept_per_second: config.accept_per_second,
+        flush_delay_us: config.flush_delay_us,
     }
 }
 

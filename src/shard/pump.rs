@@ -6,7 +6,7 @@ use crate::crossing::{Roll, ToShard};
 use crate::http::Response;
 use crate::id::ShardId;
 use crate::metrics::Count;
-use crate::net::{look_around, pause_ms};
+use crate::net::{look_around, pause, pause_ms};
 use crate::timer::wheel::TICK_MS;
 use crate::ws::Frame;
 use futures_lite::future::yield_now;
@@ -113,14 +113,30 @@ pub(super) async fn end_turns(shard: Rc<Shard>) {
     }
 }
 
-/// Ends a turn as far as its time allows; says whether more is to be written.
+/// Ends a turn as far as its time allows; says whether more is to be written at once.
 fn end_turn(shard: &Shard) -> bool {
     if let Some(pusher) = &shard.pusher {
         pusher.end_turn();
     }
     // Other shards write to their sockets while this one writes to its own.
     shard.mesh.end_turn();
-    shard.sockets.flush()
+    if shard.flush_delay.get().is_zero() {
+        return shard.sockets.flush();
+    }
+    shard.flush.request();
+    false
+}
+
+/// Writes what has gathered, where that is not to be done at once.
+pub(super) async fn flush_late(shard: Rc<Shard>) {
+    loop {
+        poll_fn(|cx| shard.flush.poll(cx)).await;
+        pause(shard.flush_delay.get()).await;
+        shard.flush.settle(); // whoever has asked in the meantime is served with this
+        while shard.sockets.flush() {
+            look_around().await;
+        }
+    }
 }
 
 /// Looks at the deadlines that have come up.

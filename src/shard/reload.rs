@@ -6,6 +6,7 @@ use crate::id::ClientId;
 use crate::net;
 use crate::protocol::Code;
 use std::rc::Rc;
+use std::time::Duration;
 
 /// Clients closed before the other tasks of the shard get their turn.
 const BATCH: usize = 64;
@@ -20,6 +21,7 @@ pub(super) fn reload(shard: &Rc<Shard>, fresh: &Fresh, step: Step) {
     }
     shard.live.set(fresh.live);
     let live = &fresh.live;
+    (shard.flush_delay).set(Duration::from_micros(live.flush_delay_us));
     let sockets = &shard.sockets;
     sockets.set_limits(live.outbox_bytes, live.timing, live.control_frames);
     let Some(pusher) = &shard.pusher else { return };

@@ -1,7 +1,7 @@
 //! From a setup that came from another thread to a running shard.
 
 use super::calls::take_calls;
-use super::pump::{end_turns, pump, tick};
+use super::pump::{end_turns, flush_late, pump, tick};
 use super::reload::reload;
 use super::rooms::Rooms;
 use super::stop::{end, stop};
@@ -88,6 +88,10 @@ pub(super) struct Shard {
     pub(super) sockets: Rc<Sockets>,
     pub(super) mesh: Rc<SharedPort>,
     pub(super) turn: Rc<Turn>,
+    /// Asked for when something is to be written, but not at once.
+    pub(super) flush: Turn,
+    /// For how long it is gathered then; zero is at once.
+    pub(super) flush_delay: Cell<Duration>,
     pub(super) router: Router,
     /// Handlers' questions after clients of other shards.
     pub(super) rolls: Rc<Tickets<Roll>>,
@@ -148,6 +152,7 @@ pub(super) async fn live(
     // Before any handler starts: it may ask other shards, and they have to answer.
     net::spawn(pump(Rc::clone(&shard)));
     net::spawn(end_turns(Rc::clone(&shard)));
+    net::spawn(flush_late(Rc::clone(&shard)));
     net::spawn(tick(Rc::clone(&shard)));
     let calls = take_calls(Rc::clone(&shard), calls);
     let serve = async {
@@ -273,6 +278,8 @@ impl Shard {
                 sockets,
                 mesh,
                 turn,
+                flush: Turn::default(),
+                flush_delay: Cell::new(Duration::from_micros(setup.live.flush_delay_us)),
                 router,
                 rolls,
                 rooms: Rc::default(),

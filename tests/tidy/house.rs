@@ -140,7 +140,11 @@ pub const HOUSE: House = House {
             adr: "docs/adr/0009-give-memory-back.md",
         },
     ],
-    long_tables: &[],
+    long_tables: &[LongTable {
+        path: "src/server/config/settings.rs",
+        function: Some("default"),
+        reason: "one line for each setting",
+    }],
 };
 
 const TIME: &str = "take the time as a parameter";

@@ -44,6 +44,7 @@ mod settings;
 mod suggest;
 mod tls_files;
 mod tls_knobs;
+mod tuning_knobs;
 mod variable;
 mod watchdog_knobs;
 mod webhook_knobs;

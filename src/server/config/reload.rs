@@ -19,6 +19,7 @@ use std::collections::HashMap;
 /// The settings of the server that may change while it runs. Those of an app all may.
 pub(super) const LIVE: &[&str] = &[
     "accept_per_second",
+    "flush_delay_us",
     "tls_handshake_timeout_ms",
     "head_timeout_ms",
     "body_timeout_ms",

@@ -9,7 +9,7 @@ use super::webhook_knobs as webhook;
 use super::{admin_knobs as admin, compression_knobs as compression, drain_knobs as drain};
 use super::{listening_knobs as listening, request_knobs as request};
 use super::{settings::Config, variable::Variable};
-use super::{tls_knobs as tls, watchdog_knobs as watchdog};
+use super::{tls_knobs as tls, tuning_knobs as tuning, watchdog_knobs as watchdog};
 use crate::limits::{HEAD_BYTES_MAX, SHARDS_MAX};
 use listening::LISTENING;
 
@@ -70,6 +70,9 @@ pub(super) static SERVER: &[Knob<Config>] = &[
     },
     listening::BACKLOG,
     listening::ACCEPT_PER_SECOND,
+    tuning::NOTSENT_LOWAT_BYTES,
+    tuning::SEND_BUFFER_BYTES,
+    tuning::RECEIVE_BUFFER_BYTES,
     tls::CERT,
     tls::KEY,
     tls::CERTIFICATES,
@@ -148,6 +151,7 @@ pub(super) static SERVER: &[Knob<Config>] = &[
         put: |c, v| c.send_ring = v.truth(),
         show: |c| c.send_ring.to_string(),
     },
+    tuning::FLUSH_DELAY_US,
     Knob {
         key: "mesh_slots",
         flag: Some("mesh-slots"),
@@ -494,7 +498,7 @@ mod tests {
                 );
             }
         }
-        assert_eq!(numbers, 45);
+        assert_eq!(numbers, 49);
     }
 
     #[test]

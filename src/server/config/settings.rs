@@ -52,6 +52,18 @@ pub struct Config {
     /// Whether a shard writes to many sockets in one system call, where the kernel can do that.
     /// Default true.
     pub send_ring: bool,
+    /// Bytes not yet sent that the kernel takes for one connection before the rest waits in its
+    /// outbox (TCP_NOTSENT_LOWAT). Default 16384.
+    pub notsent_lowat_bytes: u32,
+    /// Bytes of the kernel's buffer for what is sent to one connection (SO_SNDBUF). Default `None`:
+    /// it chooses by itself, as the connection needs it.
+    pub send_buffer_bytes: Option<usize>,
+    /// Same, for what is received (SO_RCVBUF). Default `None`.
+    pub receive_buffer_bytes: Option<usize>,
+    /// For how many microseconds a shard gathers what is to be written before it writes: several
+    /// messages for one connection are then one write. Default 0: it writes as soon as it has done
+    /// what is to be done.
+    pub flush_delay_us: u64,
     /// Slots in each ring of the mesh, of which there is one per ordered pair of shards. Default
     /// 1024: what does not fit waits at its sender, so more slots buy memory traffic, not safety.
     pub mesh_slots: usize,
@@ -240,6 +252,10 @@ impl Default for Config {
             spin_us: 0,
             ring_depth: None,
             send_ring: true,
+            notsent_lowat_bytes: 16 << 10,
+            send_buffer_bytes: None,
+            receive_buffer_bytes: None,
+            flush_delay_us: 0,
             mesh_slots: 1024,
             head_timeout_ms: 5000,
             body_timeout_ms: 30_000,
