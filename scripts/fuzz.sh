@@ -50,13 +50,13 @@ running=0
 for name in "${targets[@]}"; do
     if ((running == $(nproc))); then
         wait -n || failed=1
-        ((running -= 1))
+        running=$((running - 1))
     fi
     run "$name" &
-    ((running += 1))
+    running=$((running + 1))
 done
 while ((running)); do
     wait -n || failed=1
-    ((running -= 1))
+    running=$((running - 1))
 done
 exit "$failed"

@@ -140,6 +140,6 @@ fn no_more_are_accepted_in_a_second_than_is_said() {
     // A second's worth at once, and then one after the other.
     let clients: Vec<Client> = (0..2 * RATE).map(|_| server.client()).collect();
     let took = begun.elapsed();
-    assert_eq!(clients.len(), 40);
     assert!(took >= Duration::from_millis(900), "{took:?}");
+    drop(clients);
 }

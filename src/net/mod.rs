@@ -36,8 +36,6 @@ pub use reader::Reader;
 pub use send_ring::SENDS_MAX;
 pub use sockets::{SocketOptions, Sockets};
 pub use stream::Stream;
-pub use tasks::{
-    LocalTask, ShardTasks, Tasks, busy, look_around, pause, pause_ms, running, spawn,
-};
+pub use tasks::{LocalTask, ShardTasks, Tasks, busy, look_around, pause, pause_ms, running, spawn};
 pub use turn_away::turn_away;
 pub use ways_out::Gone;

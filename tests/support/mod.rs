@@ -11,6 +11,7 @@
 
 pub mod deflate;
 pub mod http;
+pub mod machine;
 pub mod metrics;
 pub mod pusher;
 pub mod rest;

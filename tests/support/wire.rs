@@ -1,6 +1,7 @@
 //! A TCP connection, in clear or encrypted, whose reads end: with bytes, with the peer's end, or
 //! with a failed test.
 
+use super::machine;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection};
 use std::io::{self, ErrorKind, Read, Write};
@@ -203,9 +204,7 @@ impl Wire {
             match self.stream.peek(&mut [0]) {
                 Ok(_) => break true,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => {
-                    break !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
-                }
+                Err(error) => break !is_timeout(&error),
             }
         };
         self.stream
@@ -218,11 +217,16 @@ impl Wire {
     /// was sent last.
     fn more(&mut self) -> bool {
         let mut chunk = [0; 16 * 1024];
+        let mut stood_ms = machine::stood_ms();
         let count = loop {
             match self.read(&mut chunk) {
                 Ok(count) => break count,
                 // The executors of the server send signals to threads of this process.
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                // The machine stood still meanwhile, and the server with it.
+                Err(error) if is_timeout(&error) && machine::has_stood_since(stood_ms) => {
+                    stood_ms = machine::stood_ms();
+                }
                 Err(error) => panic!("nothing came ({error}) after {}", self.seen()),
             }
         };
@@ -234,4 +238,8 @@ impl Wire {
         let shown = &self.kept[..self.kept.len().min(400)];
         format!("\"{}\"", shown.escape_ascii())
     }
+}
+
+fn is_timeout(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
 }
