@@ -57,8 +57,8 @@ pub(super) const SEND_BUFFER_BYTES: Knob<Config> = Knob {
         unit: Unit::Bytes,
     },
     group: LISTENING,
-    help: "The kernel's buffer for what is sent to a client, at most net.core.wmem_max; unless set, \
-           as the connection needs it",
+    help: "The kernel's buffer for what is sent to a client, at most net.core.wmem_max; unless \
+           set, as the connection needs it",
     elsewhere: &["sndbuf", "so_sndbuf"],
     put: |c, v| c.send_buffer_bytes = Some(v.whole()),
     show: |c| or_unset(c.send_buffer_bytes),
