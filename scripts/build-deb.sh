@@ -16,11 +16,11 @@ cargo build --quiet --locked --package shardcast --profile "$profile"
 binary=$target/$folder/shardcast
 
 # Beside the program, which is where cargo-deb looks for what was built.
-echo "    man page and completions"
+echo "    man pages and completions"
 made=$target/$folder/package
 rm -rf "$made"
-mkdir -p "$made"
-"$binary" man >"$made/shardcast.1"
+mkdir -p "$made/man"
+"$binary" man --dir "$made/man"
 for shell in bash zsh fish; do
     "$binary" completions "$shell" >"$made/shardcast.$shell"
 done

@@ -98,6 +98,7 @@ grep -q '^shardcast:' "$root/etc/passwd" || fail "no user"
 [[ -L $root/etc/systemd/system/multi-user.target.wants/shardcast.service ]] || fail "not enabled"
 within shardcast --version
 within man --pager=cat 1 shardcast | grep -q -- --config || fail "the man page"
+within man --pager=cat 1 shardcast-listen | grep -q -- --presence || fail "the man page of a command"
 within bash -n /usr/share/bash-completion/completions/shardcast || fail "the completions"
 within systemd-analyze verify /lib/systemd/system/shardcast.service
 within setpriv --reuid shardcast --regid shardcast --clear-groups \
