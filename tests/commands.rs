@@ -4,6 +4,8 @@
 //! Servers and clients are processes of the real program. Every command runs under `timeout`, so
 //! that one that hangs ends its pipes, and the test fails by what is missing there.
 
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
 mod process;
 
 #[path = "commands/data.rs"]
