@@ -97,8 +97,9 @@ grep -q '^shardcast:' "$root/etc/passwd" || fail "no user"
 [[ $(stat -c %a "$root/etc/shardcast/credentials") == 700 ]] || fail "who reads credentials"
 [[ -L $root/etc/systemd/system/multi-user.target.wants/shardcast.service ]] || fail "not enabled"
 within shardcast --version
-within man --pager=cat 1 shardcast | grep -q -- --config || fail "the man page"
-within man --pager=cat 1 shardcast-listen | grep -q -- --presence || fail "the man page of a command"
+page() { within man --pager=cat 1 "$1" 2>/dev/null; }
+[[ $(page shardcast) == *shardcast-start* ]] || fail "the man page"
+[[ $(page shardcast-start) == *--config* ]] || fail "the man page of a command"
 within bash -n /usr/share/bash-completion/completions/shardcast || fail "the completions"
 within systemd-analyze verify /lib/systemd/system/shardcast.service
 within setpriv --reuid shardcast --regid shardcast --clear-groups \

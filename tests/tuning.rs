@@ -143,3 +143,39 @@ fn no_more_are_accepted_in_a_second_than_is_said() {
     assert!(took >= Duration::from_millis(900), "{took:?}");
     drop(clients);
 }
+
+#[test]
+fn the_document_tells_of_every_setting_that_tunes() {
+    let text = include_str!("../docs/tuning.md");
+    let known = include_str!("../docs/configuration.md");
+    let (_, table) = text.split_once("| setting | more of it |").unwrap();
+    let (table, rest) = table.split_once("\n\n").unwrap();
+    let cells = table.lines().filter_map(|line| line.split('|').nth(1));
+    let keys: Vec<&str> = cells
+        .flat_map(|cell| cell.split('`').skip(1).step_by(2))
+        .collect();
+    for key in &keys {
+        assert!(known.contains(&format!("\n| `{key}` | `--")), "{key}");
+        assert!(
+            rest.contains(&format!("`{key}`")),
+            "{key} has its paragraph"
+        );
+    }
+    for key in [
+        "shards",
+        "cores",
+        "spin_us",
+        "ring_depth",
+        "send_ring",
+        "mesh_slots",
+        "flush_delay_us",
+        "notsent_lowat_bytes",
+        "send_buffer_bytes",
+        "receive_buffer_bytes",
+        "outbox_bytes",
+        "accept_per_second",
+        "backlog",
+    ] {
+        assert!(keys.contains(&key), "{key}");
+    }
+}
