@@ -53,6 +53,9 @@ for folder in proc sys; do
     mount --bind "/$folder" "$root/$folder"
     mounted+=("$root/$folder")
 done
+mount --bind "$root/proc/sys" "$root/proc/sys"
+mounted+=("$root/proc/sys")
+mount -o remount,bind,ro "$root/proc/sys"
 mount -t tmpfs tmpfs "$root/run"
 mounted+=("$root/run")
 chrooted=(chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C)
@@ -74,7 +77,12 @@ while [ $# -gt 0 ]; do
 done
 exec "$@"
 END
-chmod 755 "$root"/usr/bin/{deb-systemd-invoke,systemd-run}
+# The settings of the kernel are this machine's, and stay as they are.
+cat >"$root/lib/systemd/systemd-sysctl" <<'END'
+#!/bin/sh
+echo "systemd-sysctl $*" >>/run/asked
+END
+chmod 755 "$root"/usr/bin/{deb-systemd-invoke,systemd-run} "$root/lib/systemd/systemd-sysctl"
 # systemctl as it is: without a systemd to talk to it fails, which must not be the package's end.
 
 were_asked() { # were_asked LINE...: what was asked for since the last time
@@ -90,7 +98,8 @@ within dpkg -i /run/shardcast.deb >"$target/package.log" 2>&1 || {
     cat "$target/package.log" >&2
     fail "dpkg -i"
 }
-were_asked systemd-run "start shardcast.service"
+sysctl="systemd-sysctl 60-shardcast.conf"
+were_asked "$sysctl" systemd-run "start shardcast.service"
 grep -q '^shardcast:' "$root/etc/passwd" || fail "no user"
 [[ $(stat -c '%a %G' "$root/etc/shardcast/shardcast.toml") == "640 "* ]] || fail "who reads the file"
 [[ $(within stat -c '%G' /etc/shardcast/shardcast.toml) == shardcast ]] || fail "whose the file is"
@@ -126,10 +135,10 @@ server=
 
 echo "    installed again, as an upgrade: with a good configuration, and with a broken one"
 within dpkg -i /run/shardcast.deb >"$target/package.log" 2>&1
-were_asked systemd-run "try-restart shardcast.service"
+were_asked "$sysctl" systemd-run "try-restart shardcast.service"
 echo 'prot = 1' >>"$root/etc/shardcast/shardcast.toml"
 within dpkg -i /run/shardcast.deb >"$target/package.log" 2>&1 || fail "an upgrade must not fail for it"
-were_asked systemd-run
+were_asked "$sysctl" systemd-run
 grep -q 'did you mean `port`' "$target/package.log" || fail "no reason given"
 grep -q 'shardcast is not started' "$target/package.log" || fail "no word of it"
 tail -1 "$root/etc/shardcast/shardcast.toml" | grep -q prot || fail "the file was changed"
