@@ -1,6 +1,6 @@
 //! What the settings of docs/tuning.md do, each on real sockets: what is gathered before it is
-//! written, and what the kernel holds for a connection. Those for shards, cores and rings have their
-//! tests in `shards.rs`.
+//! written, and what the kernel holds for a connection. Those for shards, cores and rings have
+//! their tests in `shards.rs`.
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 

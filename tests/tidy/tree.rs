@@ -136,6 +136,7 @@ mod tests {
 
     const QUIET: House = House {
         unsafe_files: &[],
+        long_tables: &[],
         ..HOUSE
     };
 
