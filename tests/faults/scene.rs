@@ -163,8 +163,9 @@ impl Plan {
         let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
         println!(
             "{}: bystanders quiet p50 {quiet50:.1?} p99 {quiet99:.1?}, in trouble p50 \
-             {trouble50:.1?} p99 {trouble99:.1?} ({:.1} times) at most {:.1?} ({} events; the machine was \
-             late by {late:.1?}); memory {:.1} MiB before, {:.1} after, {:.1} at most",
+             {trouble50:.1?} p99 {trouble99:.1?} ({:.1} times) at most {:.1?} ({} events; \
+             the machine was late by {late:.1?}); memory {:.1} MiB before, {:.1} after, {:.1} at \
+             most",
             self.row,
             trouble99.as_secs_f64() / quiet99.as_secs_f64(),
             trouble[trouble.len() - 1],

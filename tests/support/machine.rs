@@ -31,8 +31,8 @@ pub fn stood_ms() -> u64 {
     STOOD_MS.load(Ordering::Relaxed)
 }
 
-/// Whether it has stood still since `stood_ms` was asked. Whoever looks for that may have to wake up
-/// first.
+/// Whether it has stood still since `stood_ms` was asked. Whoever looks for that may have to wake
+/// up first.
 pub fn has_stood_since(before_ms: u64) -> bool {
     thread::park_timeout(2 * LOOK);
     stood_ms() > before_ms

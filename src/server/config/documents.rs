@@ -138,8 +138,8 @@ pub fn document() -> String {
         }
         text.push('\n');
     }
-    text += "### Apps\n\nKeys of a table `[[apps]]`; the variables are those of the one app that the \
-             environment describes.\n\n";
+    text += "### Apps\n\nKeys of a table `[[apps]]`; the variables are those of the one app that \
+             the environment describes.\n\n";
     text += TABLE_HEAD;
     let app = App::new("", "", "");
     for (knob, name) in APPS.iter().zip(own_names::of_apps()) {
