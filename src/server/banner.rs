@@ -143,7 +143,7 @@ impl Banner<'_> {
                 "set SOKETI_DEFAULT_APP_ID, SOKETI_DEFAULT_APP_KEY and SOKETI_DEFAULT_APP_SECRET",
             );
         }
-        line(text, "settings", &format!("{} --help", self.program));
+        line(text, "settings", &format!("{} start --help", self.program));
         line(text, "stop", "Ctrl-C");
     }
 
@@ -323,7 +323,7 @@ mod tests {
             "SOKETI_DEFAULT_APP_SECRET",
             "few files",
             "slow cores",
-            "shardcast --help",
+            "shardcast start --help",
         ] {
             assert!(text.contains(part), "{part} is not in\n{text}");
         }

@@ -282,3 +282,148 @@ fn behind_commands(name: &str) -> String {
          commands find the server by the same flags, environment and file.\n\n{EXIT_CODES}"
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::config::Unconfigured;
+
+    fn own() -> Vec<Own> {
+        vec![Own {
+            name: "greet",
+            about: "Say hello",
+            run: Box::new(|_| ExitCode::SUCCESS),
+        }]
+    }
+
+    fn asked(arguments: &[&str]) -> Result<Asked, Refused> {
+        let all = std::iter::once("chat").chain(arguments.iter().copied());
+        parse("chat", &own(), all.map(OsString::from))
+    }
+
+    fn usage(arguments: &[&str]) -> UsageError {
+        match asked(arguments) {
+            Err(Refused::Usage(end)) => end,
+            _ => panic!("clap ends it: {arguments:?}"),
+        }
+    }
+
+    /// The port and the number of shards that a start is asked for.
+    fn started(arguments: &[&str]) -> (u16, Option<usize>) {
+        let Ok(Asked::Start(flags)) = asked(arguments) else {
+            panic!("it starts: {arguments:?}");
+        };
+        let config = crate::server::config::overview(flags, [], Unconfigured::NoApp).unwrap();
+        (config.port, config.shards)
+    }
+
+    #[test]
+    fn the_commands_are_well_formed() {
+        for whole in [true, false] {
+            commands("chat", &own(), whole).debug_assert();
+        }
+    }
+
+    #[test]
+    fn no_command_and_start_are_the_same_wherever_settings_stand() {
+        for arguments in [
+            &["--port", "7000", "--shards=2"][..],
+            &["start", "--port", "7000", "--shards", "2"],
+            &["serve", "--port", "7000", "--shards", "2"],
+            &["--port=7000", "start", "--shards", "2"],
+            &["--port=1", "start", "--shards", "2", "--port=7000"],
+        ] {
+            assert_eq!(started(arguments), (7000, Some(2)), "{arguments:?}");
+        }
+    }
+
+    #[test]
+    fn the_older_flags_are_understood() {
+        let json = |arguments: &[&str]| match asked(arguments) {
+            Ok(Asked::Check { json, .. }) => json,
+            _ => panic!("it checks: {arguments:?}"),
+        };
+        assert!(json(&["check", "--json"]));
+        for arguments in [
+            &["--check"][..],
+            &["start", "--check"],
+            &["--check", "serve"],
+        ] {
+            assert!(!json(arguments), "{arguments:?}");
+        }
+        for arguments in [&["--print-config"][..], &["start", "--print-config"]] {
+            let printed = matches!(asked(arguments), Ok(Asked::PrintConfig(_)));
+            assert!(printed, "{arguments:?}");
+        }
+    }
+
+    #[test]
+    fn the_programs_own_commands_get_all_that_is_behind_them() {
+        let rest = ["--help", "--port", "x", "start", "--", "-v"];
+        let Ok(Asked::Own(0, got)) = asked(&[&["greet"], &rest[..]].concat()) else {
+            panic!("it is its own");
+        };
+        assert_eq!(got, rest);
+        assert!(matches!(asked(&["greet"]), Ok(Asked::Own(0, rest)) if rest.is_empty()));
+    }
+
+    #[test]
+    fn mistakes_and_wishes_have_their_exit_codes() {
+        for arguments in [
+            &["--prot", "1"][..],
+            &["stop"],
+            &["--port"],
+            &["--port", "1", "--port", "2"],
+            &["--check", "--print-config"],
+            &["extra", "start"],
+            &["listen", "a", "--user-id"],
+            &["version", "--port", "1"],
+        ] {
+            let end = usage(arguments);
+            assert_eq!(
+                (end.exit_code(), end.is_answer()),
+                (64, false),
+                "{arguments:?}"
+            );
+        }
+        for arguments in [
+            &["--help"][..],
+            &["-V"],
+            &["start", "-h"],
+            &["help", "sign", "user"],
+        ] {
+            let end = usage(arguments);
+            assert_eq!(
+                (end.exit_code(), end.is_answer()),
+                (0, true),
+                "{arguments:?}"
+            );
+        }
+        assert!(
+            usage(&["--prot", "1"]).to_string().contains("--port"),
+            "clap suggests"
+        );
+        let refused = asked(&["listen", "a", "--port", "70000"]).err();
+        assert!(
+            matches!(refused, Some(Refused::Config(_))),
+            "a bad value is no bad flag"
+        );
+    }
+
+    #[test]
+    fn a_program_speaks_of_itself_by_its_own_name() {
+        let version = usage(&["--version"]).to_string();
+        assert!(version.starts_with("chat (shardcast "), "{version}");
+        let all = commands("chat", &own(), false);
+        for command in all.get_subcommands() {
+            let text = command.clone().render_help().to_string();
+            let (name, said) = (command.get_name(), text.contains("{name}"));
+            assert!(!said && !text.contains("  shardcast "), "{name}: {text}");
+        }
+        let help = usage(&["--help"]).to_string();
+        assert!(
+            help.contains("  greet ") && help.contains("`chat start --help`"),
+            "{help}"
+        );
+    }
+}
