@@ -14,6 +14,8 @@ mod data;
 mod events;
 #[path = "commands/help.rs"]
 mod help;
+#[path = "commands/protocol.rs"]
+mod protocol;
 #[path = "commands/refusals.rs"]
 mod refusals;
 #[path = "commands/running.rs"]
