@@ -7,7 +7,7 @@
 
 use std::any::Any;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Longest part of a key or a refused value that is shown, in characters.
 const SHOWN_CHARS: usize = 80;
@@ -17,15 +17,28 @@ const SHOWN_CHARS: usize = 80;
 pub enum Source {
     /// Nobody set it.
     Default,
-    /// A line of a configuration file; lines count from 1.
+    /// A place in a configuration file; lines and columns count from 1.
     File {
         /// The file as it was named on the command line.
         path: PathBuf,
         /// The line the setting (or the table that lacks it) begins on.
         line: usize,
+        /// The character of that line; the first one is not told.
+        column: usize,
     },
     /// An environment variable.
     Variable(&'static str),
+    /// A variable of a `.env` file.
+    VariableOfFile {
+        /// Its name.
+        name: &'static str,
+        /// The file. Boxed, so that errors stay small enough to be passed on.
+        path: Box<Path>,
+        /// The line it stands on.
+        line: usize,
+    },
+    /// What a setting is by default in the server that the environment or the file was written for.
+    DefaultOf(&'static str),
     /// A command line flag, without its dashes.
     Flag(&'static str),
     /// A file that holds nothing but the value, because that is a secret.
@@ -37,12 +50,34 @@ pub enum Source {
     },
 }
 
+impl Source {
+    /// The environment variable that it is, wherever that is set.
+    #[must_use]
+    pub fn variable(&self) -> Option<&'static str> {
+        match self {
+            Source::Variable(name) | Source::VariableOfFile { name, .. } => Some(name),
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Source::Default => f.write_str("default"),
-            Source::File { path, line } => write!(f, "{}:{line}", path.display()),
+            Source::File {
+                path,
+                line,
+                column: 1,
+            } => write!(f, "{}:{line}", path.display()),
+            Source::File { path, line, column } => {
+                write!(f, "{}:{line}:{column}", path.display())
+            }
             Source::Variable(name) => f.write_str(name),
+            Source::VariableOfFile { name, path, line } => {
+                write!(f, "{name} ({}:{line})", path.display())
+            }
+            Source::DefaultOf(server) => write!(f, "default of {server}"),
             Source::Flag(name) => write!(f, "--{name}"),
             Source::SecretFile { named_by, path } => write!(f, "{named_by} ({})", path.display()),
         }
@@ -127,6 +162,17 @@ mod tests {
         let file = Source::File {
             path: "shardcast.toml".into(),
             line: 3,
+            column: 1,
+        };
+        let within = Source::File {
+            path: "shardcast.json".into(),
+            line: 3,
+            column: 7,
+        };
+        let env_file = Source::VariableOfFile {
+            name: "SOKETI_PORT",
+            path: Path::new(".env").into(),
+            line: 3,
         };
         let secret_file = Source::SecretFile {
             named_by: "SOKETI_DEFAULT_APP_SECRET_FILE".to_owned(),
@@ -138,6 +184,9 @@ mod tests {
             (Source::Flag("port"), "--port"),
             (Source::Variable("SOKETI_PORT"), "SOKETI_PORT"),
             (file, "shardcast.toml:3"),
+            (within, "shardcast.json:3:7"),
+            (env_file, "SOKETI_PORT (.env:3)"),
+            (Source::DefaultOf("soketi"), "default of soketi"),
             (secret_file, "SOKETI_DEFAULT_APP_SECRET_FILE (/run/s)"),
         ] {
             assert_eq!(

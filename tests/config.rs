@@ -7,11 +7,17 @@
 mod webhooks;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+#[path = "config/bad_input.rs"]
+mod bad_input;
+#[path = "config/laravel.rs"]
+mod laravel;
 #[path = "config/names.rs"]
 mod names;
+#[path = "config/soketi.rs"]
+mod soketi;
 
 const EX_USAGE: i32 = 64;
 const EX_CONFIG: i32 = 78;
@@ -25,8 +31,14 @@ struct Run {
 
 /// Runs the binary with these arguments and no environment but these variables.
 fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Run {
+    run_in(Path::new("/"), arguments, variables)
+}
+
+/// Same, in a working directory.
+fn run_in(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Run {
     let mut command = Command::new("timeout");
     command
+        .current_dir(folder)
         .arg("20")
         .arg(env!("CARGO_BIN_EXE_shardcast"))
         .args(arguments);
@@ -100,7 +112,11 @@ struct ConfigFile(PathBuf);
 
 impl ConfigFile {
     fn new(name: &str, text: &str) -> ConfigFile {
-        let name = format!("shardcast-config-{name}-{}.toml", std::process::id());
+        ConfigFile::named(&format!("{name}.toml"), text)
+    }
+
+    fn named(name: &str, text: &str) -> ConfigFile {
+        let name = format!("shardcast-config-{}-{name}", std::process::id());
         let path = std::env::temp_dir().join(name);
         fs::write(&path, text).expect("the temporary directory takes files");
         ConfigFile(path)
@@ -275,7 +291,7 @@ fn nonsense_in_a_file_is_refused_with_its_line() {
         (
             "syntax",
             "port = 1\nhost = \"".to_owned(),
-            ":2: `config`: expected TOML, but: ",
+            ":2:9: `config`: expected TOML, but: ",
         ),
         (
             "empty",

@@ -12,14 +12,19 @@ use std::fs;
 
 /// Compares what stands between two marks of a document, or writes it.
 fn check(path: &str, table: &str) {
-    const BEGIN: &str = "<!-- table: made by tests/tables.rs -->\n";
+    check_named(path, "table", table);
+}
+
+/// Same, in a document with several, each with a name in its first mark.
+fn check_named(path: &str, name: &str, table: &str) {
     const END: &str = "<!-- end of table -->\n";
+    let begin = &*format!("<!-- {name}: made by tests/tables.rs -->\n");
     let path = format!("{}/{path}", env!("CARGO_MANIFEST_DIR"));
     let text = fs::read_to_string(&path).unwrap();
-    let (before, rest) = text.split_once(BEGIN).expect("the document has a place");
+    let (before, rest) = text.split_once(begin).expect("the document has a place");
     let (found, after) = rest.split_once(END).expect("the place has an end");
     if env::var_os("STORE_TABLES").is_some() {
-        fs::write(&path, [before, BEGIN, table, END, after].concat()).unwrap();
+        fs::write(&path, [before, begin, table, END, after].concat()).unwrap();
         return;
     }
     assert!(
@@ -66,6 +71,21 @@ fn every_limit_is_documented() {
 #[test]
 fn every_setting_is_documented() {
     check("docs/configuration.md", &documents::document());
+}
+
+// One after the other, for they may be written.
+#[test]
+fn every_name_of_another_server_is_documented() {
+    for (name, table) in [
+        ("soketi", documents::names_of_soketi()),
+        ("reverb", documents::names_of_reverb()),
+        (
+            "laravel-websockets",
+            documents::names_of_laravel_websockets(),
+        ),
+    ] {
+        check_named("docs/migrating.md", name, &table);
+    }
 }
 
 /// A file that the schema takes is one that the server takes, as far as single values go.

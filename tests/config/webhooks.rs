@@ -14,7 +14,7 @@ fn webhooks_come_from_both_sources_and_show_no_header() {
     let text = printed(&["--config", file.path()], &[]);
     let shown = "webhooks = [{ url = \"https://a.example/hook\", event_types = [\"cache_miss\"], \
                  headers = { \"X-T\" = \"(hidden)\" } }]";
-    assert!(has(&text, shown, &format!("{}:5", file.path())), "{text}");
+    assert!(has(&text, shown, &format!("{}:5:8", file.path())), "{text}");
     assert!(!text.contains("canary"), "{text}");
 
     let hooks = r#"[{"url":"http://10.0.0.1/","filter":{"channel_name_starts_with":"private-"}}]"#;

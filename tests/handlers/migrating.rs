@@ -4,7 +4,11 @@ const PAGE: &str = include_str!("../../docs/migrating.md");
 
 /// The cells of each row of a table, without its head.
 fn rows() -> impl Iterator<Item = Vec<String>> {
-    let rows = PAGE.lines().filter(|line| line.starts_with("| "));
+    // Above it the tables are of settings and servers.
+    let (_, page) = PAGE
+        .split_once("\n## Custom handlers\n")
+        .expect("the page has such a part");
+    let rows = page.lines().filter(|line| line.starts_with("| "));
     rows.map(|row| {
         let row = row.replace("\\|", "\u{1}");
         let cells = row.trim_matches('|').split('|');

@@ -49,7 +49,8 @@ pub fn with_program_that(
     // Settings of whoever runs the tests are not the settings under test.
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
-        if text.starts_with("SOKETI_") || text.starts_with("SHARDCAST_") {
+        let prefixes = ["SOKETI_", "SHARDCAST_", "REVERB_", "PUSHER_", "LARAVEL_"];
+        if prefixes.iter().any(|prefix| text.starts_with(prefix)) {
             command.env_remove(&name);
         }
     }

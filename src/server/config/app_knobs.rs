@@ -28,6 +28,7 @@ pub(super) static APPS: &[Knob<App>] = &[
         variables: &[
             Variable::same("SOKETI_DEFAULT_APP_ID"),
             Variable::same("REVERB_APP_ID"),
+            Variable::weak("PUSHER_APP_ID"),
         ],
         bare: None,
         accepts: Accepts::Name { without: "/?#%" },
@@ -43,6 +44,7 @@ pub(super) static APPS: &[Knob<App>] = &[
         variables: &[
             Variable::same("SOKETI_DEFAULT_APP_KEY"),
             Variable::same("REVERB_APP_KEY"),
+            Variable::weak("PUSHER_APP_KEY"),
         ],
         bare: None,
         accepts: Accepts::Name { without: "/?#%:" },
@@ -58,6 +60,7 @@ pub(super) static APPS: &[Knob<App>] = &[
         variables: &[
             Variable::same("SOKETI_DEFAULT_APP_SECRET"),
             Variable::same("REVERB_APP_SECRET"),
+            Variable::weak("PUSHER_APP_SECRET"),
         ],
         bare: None,
         accepts: Accepts::Secret,
@@ -301,7 +304,10 @@ pub(super) static APPS: &[Knob<App>] = &[
     Knob {
         key: "channel_name_chars",
         flag: None,
-        variables: &[Variable::every("SOKETI_CHANNEL_LIMITS_MAX_NAME_LENGTH")],
+        variables: &[
+            Variable::every("SOKETI_CHANNEL_LIMITS_MAX_NAME_LENGTH"),
+            Variable::every("").bare("CHANNEL_MAX_NAME_LENGTH"),
+        ],
         bare: None,
         accepts: Accepts::Whole {
             least: 1,

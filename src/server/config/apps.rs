@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use super::app_knobs::APPS;
 use super::layers::{AppSettings, Settings};
+use super::own_names;
 use crate::app::App;
 use crate::error::{ConfigError, Source};
 
@@ -17,11 +18,11 @@ pub const DEMO_APP_KEY: &str = "app-key";
 /// Secret of the demo app. It is published, so it protects nothing.
 pub const DEMO_APP_SECRET: &str = "app-secret";
 
-/// How the variables of Reverb begin.
-const REVERB: &str = "REVERB_";
+/// How variables begin that describe an app, the last one where nobody has begun to.
+const FAMILIES: [&str; 3] = [own_names::PREFIX, "REVERB_", "SOKETI_"];
 
 /// What an app cannot do without.
-const CREDENTIALS: [&str; 3] = ["id", "key", "secret"];
+pub(super) const CREDENTIALS: [&str; 3] = ["id", "key", "secret"];
 
 /// A finished app and what it was made from.
 pub(super) struct BuiltApp {
@@ -104,10 +105,12 @@ fn demo(from: AppSettings) -> BuiltApp {
 
 fn complete(from: AppSettings) -> Result<BuiltApp, ConfigError> {
     if let Some(missing) = CREDENTIALS.iter().find(|key| !from.settings.has(key)) {
-        let reverbs = CREDENTIALS.iter().any(|key| {
-            matches!(from.settings.source(key), Source::Variable(name) if name.starts_with(REVERB))
-        });
-        let family = if reverbs { REVERB } else { "SOKETI_" };
+        let is_of = |family: &&str| {
+            let sources = CREDENTIALS.iter().map(|key| from.settings.source(key));
+            let mut names = sources.filter_map(|source| source.variable());
+            names.any(|name| name.starts_with(family))
+        };
+        let family = FAMILIES.into_iter().find(is_of).unwrap_or(FAMILIES[2]);
         let (source, what) = match &from.place {
             Source::Default => (Source::Variable(variable(missing, family)), "variables"),
             place => (place.clone(), "keys"),
@@ -131,14 +134,42 @@ fn complete(from: AppSettings) -> Result<BuiltApp, ConfigError> {
     Ok(BuiltApp { app, from })
 }
 
-/// The name of a credential among soketi's or among Reverb's variables.
+/// The name of a credential among the variables that begin so.
 fn variable(key: &str, family: &str) -> &'static str {
-    let knob = APPS.iter().find(|knob| knob.key == key);
-    let mut variables = knob.into_iter().flat_map(|knob| knob.variables);
-    let variable = variables.find(|variable| variable.name.starts_with(family));
-    variable
+    let both = APPS.iter().zip(own_names::of_apps());
+    let (knob, own) = both
+        .into_iter()
+        .find(|(knob, _)| knob.key == key)
+        .expect("every credential is a setting");
+    let others = knob.variables.iter().map(|variable| variable.name);
+    let mut names = std::iter::once(&**own).chain(others);
+    names
+        .find(|name| name.starts_with(family))
         .expect("every credential has a variable of each")
-        .name
+}
+
+/// Lays what the environment says of an app over the app of the file that it is: the one with all
+/// of its credentials, or the first one of soketi's file. Gives back what is no app of the file.
+pub(super) fn join(
+    file: &mut [AppSettings],
+    environment: Settings<App>,
+    is_soketis: bool,
+) -> Settings<App> {
+    let places = || (0..APPS.len()).filter(|place| CREDENTIALS.contains(&APPS[*place].key));
+    let is_whole = CREDENTIALS.iter().all(|key| environment.has(key));
+    let is_it =
+        |app: &Settings<App>| is_whole && places().all(|place| environment.agrees(app, place));
+    let place = match is_soketis {
+        true => Some(0),
+        false => file.iter().position(|app| is_it(&app.settings)),
+    };
+    match place.and_then(|place| file.get_mut(place)) {
+        Some(app) => {
+            app.settings.lay_over(environment);
+            Settings::new(APPS)
+        }
+        None => environment,
+    }
 }
 
 fn distinct(
@@ -317,6 +348,41 @@ mod tests {
             "{error}"
         );
         assert!(!error.contains("SOKETI"), "{error}");
+        let error = self::error("", &[("SHARDCAST_APP_ID", "7")]);
+        assert!(
+            error.starts_with("SHARDCAST_APP_KEY: `apps.key`: it is missing"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn an_app_that_is_described_twice_is_one() {
+        let file = |text: &str| file::parse(Path::new("s.toml"), text, None).unwrap().apps;
+        let read = |variables: &[(&str, &str)]| {
+            let pairs = variables.iter();
+            let pairs = pairs.map(|(name, value)| (name.to_string(), value.to_string()));
+            environment::read(pairs).unwrap().app
+        };
+        let same = [
+            ("SHARDCAST_APP_ID", "1"),
+            ("SHARDCAST_APP_KEY", "k1"),
+            ("SHARDCAST_APP_SECRET", "s1"),
+            ("SHARDCAST_APP_MAX_CONNECTIONS", "5"),
+        ];
+        let mut apps = file(ONE);
+        let rest = join(&mut apps, read(&same), false);
+        assert!(rest.first_given().is_none() && apps[0].settings.has("max_connections"));
+        // Another secret is another app, and that is refused later.
+        let mut apps = file(&ONE.replace("s1", "s2"));
+        assert!(join(&mut apps, read(&same), false).has("id"));
+        assert!(!apps[0].settings.has("max_connections"));
+        // In soketi's file it is the first one whatever it is called.
+        let mut apps = file(ONE);
+        let rest = join(&mut apps, read(&ENV), true);
+        assert!(rest.first_given().is_none());
+        let source = apps[0].settings.source("id");
+        assert_eq!(source, Source::Variable("SOKETI_DEFAULT_APP_ID"));
+        assert!(join(&mut [], read(&ENV), true).has("id"));
     }
 
     #[test]

@@ -14,6 +14,7 @@ use clap::error::ErrorKind;
 use clap::{Arg, ArgMatches, Command};
 
 use super::app_knobs::APPS;
+use super::env_file::EnvFile;
 use super::knob::{Accepts, Knob, Unit};
 use super::layers::{Settings, refused};
 use super::load::Halt;
@@ -30,6 +31,8 @@ const CONFIG: &str = "config";
 pub(in crate::server) struct Flags {
     /// The configuration file to read.
     pub(in crate::server) file: Option<PathBuf>,
+    /// Which `.env` file to read.
+    pub(in crate::server) env_file: EnvFile,
     /// The settings given as flags.
     pub(super) server: Settings<Config>,
 }
@@ -86,14 +89,15 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Fla
     Ok(Flags::read(&[&matches])?)
 }
 
-/// Every flag that is a setting, and the one that names the file.
+/// Every flag that is a setting, and those that name files.
 pub(in crate::server) fn flags() -> impl Iterator<Item = Arg> {
     let file = Arg::new(CONFIG)
         .long(CONFIG)
         .value_name("FILE")
         .value_parser(ValueParser::path_buf())
-        .help("Read settings and apps from this TOML file");
-    std::iter::once(file).chain(SERVER.iter().filter_map(setting))
+        .help("Read settings and apps from this file, in TOML or JSON");
+    let files = std::iter::once(file).chain(EnvFile::flags());
+    files.chain(SERVER.iter().filter_map(setting))
 }
 
 impl Flags {
@@ -120,7 +124,12 @@ impl Flags {
         }
         let file = |matches: &ArgMatches| matches.try_get_one::<PathBuf>(CONFIG).ok()?.cloned();
         let file = all.iter().rev().find_map(|matches| file(matches));
-        Ok(Self { file, server })
+        let env_file = all.iter().rev().find_map(|matches| EnvFile::read(matches));
+        Ok(Self {
+            file,
+            env_file: env_file.unwrap_or_default(),
+            server,
+        })
     }
 }
 

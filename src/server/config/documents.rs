@@ -7,6 +7,7 @@
 
 use super::app_knobs::APPS;
 use super::knob::{Accepts, Knob};
+pub use super::moves::{names_of_laravel_websockets, names_of_reverb, names_of_soketi};
 use super::own_names;
 pub use super::schema::schema;
 use super::server_knobs::SERVER;

@@ -1,25 +1,37 @@
-//! The environment: the variables that users of soketi and of Reverb have.
+//! The environment: our own variables, and those that users of other servers have.
 //!
 //! The variables come in as pairs, so that nothing but [`process_environment`] touches the process.
 //! Only a secret may stand in a file instead, which is read here. Invariants: an empty variable
-//! counts as unset; a variable that looks like ours but is not known
-//! is reported by name, never by value; two names of one setting say the same.
+//! counts as unset; a variable that looks like ours but is not known is reported by name, never by
+//! value; a name of another server is a setting, or is judged by what that server does with it; two
+//! names of one setting say the same.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use super::app_knobs::APPS;
-use super::knob::{Knob, Value};
+use super::apps::CREDENTIALS;
+use super::foreign::{self, Rule, Verdict};
+use super::knob::{Accepts, Knob, Unit, Value};
+use super::laravel_names::PING_INTERVAL;
 use super::layers::{Settings, refused};
 use super::own_names;
 use super::secret_files;
 use super::server_knobs::SERVER;
 use super::settings::Config;
+use super::suggest::{self, Candidate};
 use super::variable::Variable;
 use crate::app::App;
 use crate::error::{ConfigError, Source};
 
-const PREFIXES: [&str; 3] = ["SOKETI_", "REVERB_", own_names::PREFIX];
+/// How names begin of which an unknown one is probably a mistake.
+const PREFIXES: [&str; 4] = [
+    "SOKETI_",
+    "REVERB_",
+    "LARAVEL_WEBSOCKETS_",
+    own_names::PREFIX,
+];
 
 /// Kubernetes makes variables of these names for a Service called `soketi` or as we are; they mean
 /// nothing to us.
@@ -30,21 +42,20 @@ const MADE_BY_KUBERNETES: [&str; 4] = [
     "SHARDCAST_PORT_",
 ];
 
-/// Variables of soketi that would change what is safe, and why they cannot be honoured.
-const REFUSED: [(&str, &str); 2] = [
-    (
-        "SOKETI_SSL_PASS",
-        "a key that is encrypted is not supported; write it in clear, as `openssl pkey -in FILE \
-         -out NEW` does, let only the server read it, and unset this",
-    ),
-    (
-        "SOKETI_SSL_CA",
-        "certificates of clients are not asked for; put the chain of the server's own into the \
-         file of SOKETI_SSL_CERT, behind it, and unset this",
-    ),
-];
+/// Seconds after which Reverb tells its clients to ping, unless set.
+const REVERB_ACTIVITY_S: u32 = 30;
 
-/// What the environment says.
+/// All names that are known, our own made by the rule included.
+static KNOWN: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
+    let settings = SERVER.iter().flat_map(|knob| knob.variables);
+    let settings = settings.chain(APPS.iter().flat_map(|knob| knob.variables));
+    let own = own_names::of_server().iter().chain(own_names::of_apps());
+    let all = settings.map(|variable| variable.name);
+    let all = all.chain(foreign::variables().map(|name| name.variable));
+    all.chain(own.map(String::as_str)).collect()
+});
+
+/// What variables say.
 pub(super) struct EnvironmentLayer {
     /// The settings of the server.
     pub server: Settings<Config>,
@@ -52,8 +63,22 @@ pub(super) struct EnvironmentLayer {
     pub app: Settings<App>,
     /// What every app has that does not say otherwise.
     pub every_app: Settings<App>,
-    /// Variables with our prefix that mean nothing to us, in alphabetical order.
+    /// Variables with a prefix of ours that mean nothing to us, in alphabetical order.
     pub ignored: Vec<String>,
+    /// What else is to be said, a sentence each.
+    pub told: Vec<String>,
+    /// Whether the app has credentials that may be meant for another service.
+    pub is_weak: bool,
+}
+
+/// A variable, and where it stands when that is a file.
+pub(super) struct Pair {
+    /// Its name.
+    pub name: String,
+    /// What it holds.
+    pub value: String,
+    /// The file and the line.
+    pub place: Option<(PathBuf, usize)>,
 }
 
 /// The variables of this process.
@@ -68,7 +93,16 @@ pub fn process_environment() -> impl Iterator<Item = (String, String)> {
     })
 }
 
-/// Reads the variables that are ours.
+/// Whether a variable means anything to us, or looks as if it did.
+pub(super) fn is_ours(name: &str) -> bool {
+    let is_known = |name: &str| KNOWN.contains(name);
+    let of_file = name.strip_suffix(secret_files::SUFFIX);
+    PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+        || is_known(name)
+        || of_file.is_some_and(is_known)
+}
+
+/// Reads the variables of an environment that are ours.
 ///
 /// # Errors
 /// When the value of one is refused, or two names of one setting disagree.
@@ -77,124 +111,331 @@ pub(super) fn read(
 ) -> Result<EnvironmentLayer, ConfigError> {
     let variables: Vec<_> = variables.into_iter().collect();
     let credentials = secret_files::directory(&variables);
-    let is_ours = |name: &str| PREFIXES.iter().any(|prefix| name.starts_with(prefix));
-    let mut given: BTreeMap<String, Given> = variables
-        .into_iter()
-        .filter(|(name, value)| is_ours(name) && !value.is_empty())
-        .map(|(name, value)| (name, Given { value, used: false }))
+    let pair = |(name, value)| Pair {
+        name,
+        value,
+        place: None,
+    };
+    read_pairs(variables.into_iter().map(pair), credentials.as_deref())
+}
+
+/// Same, of variables from anywhere; `credentials` is where systemd has put those of the unit.
+///
+/// # Errors
+/// As [`read`].
+pub(super) fn read_pairs(
+    pairs: impl IntoIterator<Item = Pair>,
+    credentials: Option<&Path>,
+) -> Result<EnvironmentLayer, ConfigError> {
+    let ours = pairs.into_iter().filter(|pair| is_ours(&pair.name));
+    let set = ours.filter(|pair| !foreign::is_nothing(&pair.name, &pair.value));
+    let all: BTreeMap<String, Given> = set
+        .map(|pair| {
+            let (value, place) = (pair.value, pair.place);
+            let used = false;
+            (pair.name, Given { value, place, used })
+        })
         .collect();
-    let refused = (REFUSED.into_iter()).find(|(name, _)| given.contains_key(*name));
-    if let Some((name, reason)) = refused {
-        return Err(ConfigError {
-            key: "tls_key".to_owned(),
-            value: None,
-            source: Source::Variable(name),
-            reason: reason.to_owned(),
-        });
-    }
-    let credentials = credentials.as_deref();
-    let server = take(SERVER, "", own_names::of_server(), &mut given, credentials)?;
-    let app = take(APPS, "apps.", own_names::of_apps(), &mut given, credentials)?;
-    let every_app = take(APPS, "apps.", &[], &mut given, credentials)?;
+    let mut reader = Reader {
+        given: all,
+        credentials,
+        told: Vec::new(),
+    };
+    reader.judge_foreign()?;
+    let is_weak = reader.one_app();
+    let mut server = reader.take(SERVER, "", own_names::of_server())?;
+    let app = reader.take(APPS, "apps.", own_names::of_apps())?;
+    let every_app = reader.take(APPS, "apps.", &[])?;
+    reader.ping_interval(&mut server, &app)?;
     let made_by_kubernetes = |name: &str| {
         let mut prefixes = MADE_BY_KUBERNETES.iter();
         prefixes.any(|prefix| name.starts_with(prefix))
     };
-    let ignored = given
-        .into_iter()
-        .filter(|(name, given)| !given.used && !made_by_kubernetes(name))
-        .map(|(name, _)| name)
-        .collect();
+    let rest = reader.given.into_iter().filter(|(_, given)| !given.used);
+    let ignored = rest.map(|(name, _)| name);
     Ok(EnvironmentLayer {
         server,
         app,
         every_app,
-        ignored,
+        ignored: ignored.filter(|name| !made_by_kubernetes(name)).collect(),
+        told: reader.told,
+        is_weak,
     })
 }
 
-/// What a variable holds, and whether a setting has taken it.
+/// What to say of a variable that means nothing here.
+pub(super) fn unknown(name: &str) -> String {
+    let text = format!("the variable {name} is not known here and has no effect");
+    let suggestion = PREFIXES.iter().find_map(|prefix| {
+        let rest = name.strip_prefix(prefix)?;
+        // What all of them begin with says nothing of how near two are.
+        let known = KNOWN.iter().filter_map(|known| known.strip_prefix(prefix));
+        let candidates = known.map(|name| Candidate {
+            name,
+            elsewhere: &[],
+        });
+        let meant = suggest::closest(rest, candidates)?;
+        Some(format!("{text}; did you mean {prefix}{meant}?"))
+    });
+    suggestion.unwrap_or(text)
+}
+
+impl EnvironmentLayer {
+    /// These over others. Credentials that may be meant for another service give way to others,
+    /// wherever those are.
+    pub(super) fn over(mut self, mut lower: EnvironmentLayer) -> EnvironmentLayer {
+        let describes = |layer: &EnvironmentLayer| {
+            CREDENTIALS.iter().any(|key| layer.app.has(key)) && !layer.is_weak
+        };
+        if describes(&self) && lower.is_weak {
+            lower.forget_credentials();
+        }
+        if describes(&lower) && self.is_weak {
+            self.forget_credentials();
+        }
+        lower.server.lay_over(self.server);
+        lower.app.lay_over(self.app);
+        lower.every_app.lay_over(self.every_app);
+        lower.ignored.extend(self.ignored);
+        lower.told.extend(self.told);
+        lower.is_weak |= self.is_weak;
+        lower
+    }
+
+    /// Leaves out which app it is.
+    pub(super) fn forget_credentials(&mut self) {
+        for key in CREDENTIALS {
+            self.app.forget(key);
+        }
+        self.is_weak = false;
+    }
+}
+
+/// What a variable holds, and whether something has been made of it.
 struct Given {
     value: String,
+    place: Option<(PathBuf, usize)>,
     used: bool,
 }
 
-/// Takes the variables of one table, with our own names for its settings. Without those it takes
-/// what sets something of every app instead of one.
-fn take<T>(
-    table: &'static [Knob<T>],
-    prefix: &str,
-    own_names: &'static [String],
-    given: &mut BTreeMap<String, Given>,
-    credentials: Option<&Path>,
-) -> Result<Settings<T>, ConfigError> {
-    let mut settings = Settings::new(table);
-    for (place, knob) in table.iter().enumerate() {
-        let mut first: Option<(Source, Value)> = None;
-        let refuse = |value: String, source: &Source, reason| {
-            let key = format!("{prefix}{}", knob.key);
-            refused(knob, key, value, source.clone(), reason)
-        };
-        let own = own_names.get(place).map(|name| Variable::same(name));
-        let variables = own.iter().chain(knob.variables);
-        for variable in variables.filter(|variable| variable.every_app == own.is_none()) {
-            let is_secret = knob.accepts.is_secret();
-            for (source, text) in texts(variable, is_secret, given, credentials) {
-                let text = text.map_err(|reason| refuse(String::new(), &source, reason))?;
-                let read = variable.read(&knob.accepts, &text);
-                let read = read.map_err(|reason| reason + hint(knob.key, &text));
-                let value = read.map_err(|reason| refuse(text.clone(), &source, reason))?;
-                match &first {
-                    None => first = Some((source, value)),
-                    Some((_, known)) if *known == value => {}
-                    Some((other, _)) => {
-                        let reason =
-                            format!("expected the same as in {other}, or only one of the two");
-                        return Err(refuse(text, &source, reason));
+impl Given {
+    fn source(&self, name: &'static str) -> Source {
+        match &self.place {
+            None => Source::Variable(name),
+            Some((path, line)) => Source::VariableOfFile {
+                name,
+                path: path.as_path().into(),
+                line: *line,
+            },
+        }
+    }
+}
+
+/// The variables while they are made settings of.
+struct Reader<'c> {
+    given: BTreeMap<String, Given>,
+    credentials: Option<&'c Path>,
+    told: Vec<String>,
+}
+
+impl Reader<'_> {
+    /// Judges the names of other servers that are no settings here.
+    fn judge_foreign(&mut self) -> Result<(), ConfigError> {
+        let others = foreign::variables().filter(|name| !matches!(name.rule, Rule::Setting));
+        for name in others {
+            let Some(given) = self.given.get_mut(name.variable) else {
+                continue;
+            };
+            given.used = true;
+            match name.judge(&given.value, &given.source(name.variable))? {
+                Verdict::Fine => {}
+                Verdict::Told(sentence) => self.told.push(sentence),
+            }
+        }
+        Ok(())
+    }
+
+    /// Sees that one service's names describe the app: weak ones are left out where others do, and
+    /// where they are not whole. Gives whether it is weak ones.
+    fn one_app(&mut self) -> bool {
+        let knobs = || APPS.iter().filter(|knob| CREDENTIALS.contains(&knob.key));
+        let own = own_names::of_apps().iter().take(CREDENTIALS.len());
+        let strong = knobs().flat_map(|knob| knob.variables);
+        let strong = strong.filter(|variable| !variable.is_weak);
+        let mut strong = strong.map(|variable| variable.name);
+        let is_strong = strong.any(|name| self.has(name)) || own.into_iter().any(|it| self.has(it));
+        let weak = knobs().flat_map(|knob| knob.variables);
+        let weak: Vec<&str> = weak
+            .filter(|variable| variable.is_weak)
+            .map(|variable| variable.name)
+            .collect();
+        let count = weak.iter().filter(|name| self.has(name)).count();
+        if count == weak.len() && !is_strong {
+            return true;
+        }
+        for name in &weak {
+            self.given.remove(*name);
+            self.given
+                .remove(&format!("{name}{}", secret_files::SUFFIX));
+        }
+        if count > 0 && !is_strong {
+            let names = weak.join(", ");
+            let text = format!("{names} describe an app together; one is missing, so none counts");
+            self.told.push(text);
+        }
+        false
+    }
+
+    /// Whether a variable is set, or a file or a credential in its place.
+    fn has(&self, name: &str) -> bool {
+        let in_file = || format!("{name}{}", secret_files::SUFFIX);
+        let credential = self.credentials.map(|directory| directory.join(name));
+        self.given.contains_key(name)
+            || self.given.contains_key(&in_file())
+            || credential.is_some_and(|path| path.exists())
+    }
+
+    /// Takes the variables of one table, with our own names for its settings. Without those it
+    /// takes what sets something of every app instead of one.
+    fn take<T>(
+        &mut self,
+        table: &'static [Knob<T>],
+        prefix: &str,
+        own_names: &'static [String],
+    ) -> Result<Settings<T>, ConfigError> {
+        let mut settings = Settings::new(table);
+        for (place, knob) in table.iter().enumerate() {
+            let mut first: Option<(Source, Value)> = None;
+            let refuse = |value: String, source: &Source, reason| {
+                let key = format!("{prefix}{}", knob.key);
+                refused(knob, key, value, source.clone(), reason)
+            };
+            let own = own_names.get(place).map(|name| Variable::same(name));
+            let variables = own.iter().chain(knob.variables);
+            for variable in variables.filter(|variable| variable.every_app == own.is_none()) {
+                for (source, text) in self.texts(variable, knob.accepts.is_secret()) {
+                    if variable.is_weak && first.is_some() {
+                        continue;
+                    }
+                    let text = text.map_err(|reason| refuse(String::new(), &source, reason))?;
+                    let read = variable.read(&knob.accepts, &text);
+                    let better = own.iter().chain(knob.variables).next();
+                    let better = better.map_or(variable.name, |it| it.name);
+                    let read = match variable.is_bare {
+                        true => match self.read_bare(read, &source, better) {
+                            Some(value) => Ok(value),
+                            None => continue,
+                        },
+                        false => read.map_err(|reason| reason + hint(knob.key, &text)),
+                    };
+                    let value = read.map_err(|reason| refuse(text.clone(), &source, reason))?;
+                    match &first {
+                        None => first = Some((source, value)),
+                        Some((_, known)) if *known == value => {}
+                        Some((other, _)) => {
+                            let reason =
+                                format!("expected the same as in {other}, or only one of the two");
+                            return Err(refuse(text, &source, reason));
+                        }
                     }
                 }
             }
+            if let Some((source, value)) = first {
+                settings.give(place, value, source);
+            }
         }
-        if let Some((source, value)) = first {
-            settings.give(place, value, source);
-        }
+        Ok(settings)
     }
-    Ok(settings)
-}
 
-/// What a variable says, with where it says so. Of a secret it may also be a file that is named by
-/// the variable with `_FILE` at its end, or a credential of the variable's name.
-fn texts(
-    variable: &Variable,
-    is_secret: bool,
-    given: &mut BTreeMap<String, Given>,
-    credentials: Option<&Path>,
-) -> Vec<(Source, Result<String, String>)> {
-    let mut take = |name: &str| {
-        let given = given.get_mut(name)?;
+    /// A name without a prefix may be another program's: it counts, and is told, where it makes
+    /// sense.
+    fn read_bare(
+        &mut self,
+        read: Result<Value, String>,
+        source: &Source,
+        better: &str,
+    ) -> Option<Value> {
+        let text = match &read {
+            Ok(_) => {
+                format!("{source} is taken for soketi's, whose documents have it; say {better}")
+            }
+            Err(reason) => format!("{source} has no effect: {reason}"),
+        };
+        self.told.push(text);
+        read.ok()
+    }
+
+    /// What a variable says, with where it says so. Of a secret it may also be a file that is named
+    /// by the variable with `_FILE` at its end, or a credential of the variable's name.
+    fn texts(
+        &mut self,
+        variable: &Variable,
+        is_secret: bool,
+    ) -> Vec<(Source, Result<String, String>)> {
+        let mut all = Vec::new();
+        if let Some(given) = self.given.get_mut(variable.name) {
+            given.used = true;
+            all.push((given.source(variable.name), Ok(given.value.clone())));
+        }
+        if !is_secret {
+            return all;
+        }
+        let file = |named_by: String, path: PathBuf| {
+            let text = secret_files::read(&path);
+            (Source::SecretFile { named_by, path }, text)
+        };
+        let by_variable = format!("{}{}", variable.name, secret_files::SUFFIX);
+        if let Some(given) = self.given.get_mut(&by_variable) {
+            given.used = true;
+            all.push(file(by_variable, given.value.clone().into()));
+        }
+        let credential = self
+            .credentials
+            .map(|directory| directory.join(variable.name));
+        if let Some(path) = credential.filter(|path| path.exists()) {
+            all.push(file(format!("credential {}", variable.name), path));
+        }
+        all
+    }
+
+    /// Reverb pings who has been silent for so long; here that is the activity timeout, which
+    /// clients are told, and a time after it.
+    fn ping_interval(
+        &mut self,
+        server: &mut Settings<Config>,
+        app: &Settings<App>,
+    ) -> Result<(), ConfigError> {
+        const KEY: &str = "activity_grace_ms";
+        const GRACE_LEAST_MS: u64 = 100;
+        let Some(given) = self.given.get_mut(PING_INTERVAL) else {
+            return Ok(());
+        };
         given.used = true;
-        Some(given.value.clone())
-    };
-    let mut all = Vec::new();
-    if let Some(value) = take(variable.name) {
-        all.push((Source::Variable(variable.name), Ok(value)));
+        let source = given.source(PING_INTERVAL);
+        let accepts = Accepts::Whole {
+            least: 1,
+            most: 3600,
+            unit: Unit::Seconds,
+        };
+        let place = Settings::find(SERVER, KEY, &[]).expect("it is a setting");
+        let read = Variable::same(PING_INTERVAL).read(&accepts, &given.value);
+        let interval_s: u64 = read.map(Value::whole).map_err(|reason| ConfigError {
+            key: KEY.to_owned(),
+            value: Some(given.value.clone()),
+            source: source.clone(),
+            reason,
+        })?;
+        if server.has(KEY) {
+            return Ok(()); // our own name is for the very thing
+        }
+        let mut described = App::new("", "", "");
+        described.activity_timeout_s = REVERB_ACTIVITY_S;
+        app.apply(&mut described);
+        let told_s = u64::from(described.activity_timeout_s);
+        let grace_ms = (interval_s * 1000).saturating_sub(told_s * 1000);
+        server.give(place, Value::Whole(grace_ms.max(GRACE_LEAST_MS)), source);
+        Ok(())
     }
-    if !is_secret {
-        return all;
-    }
-    let file = |named_by: String, path: PathBuf| {
-        let text = secret_files::read(&path);
-        (Source::SecretFile { named_by, path }, text)
-    };
-    let by_variable = format!("{}{}", variable.name, secret_files::SUFFIX);
-    if let Some(path) = take(&by_variable) {
-        all.push(file(by_variable, path.into()));
-    }
-    let credential = credentials.map(|directory| directory.join(variable.name));
-    if let Some(path) = credential.filter(|path| path.exists()) {
-        all.push(file(format!("credential {}", variable.name), path));
-    }
-    all
 }
 
 /// What to do about a value nobody wrote by hand.
@@ -209,7 +450,6 @@ fn hint(key: &str, value: &str) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server::config::knob::Accepts;
 
     fn layer(variables: &[(&str, &str)]) -> Result<EnvironmentLayer, ConfigError> {
         read(
@@ -296,7 +536,9 @@ mod tests {
             (variable.name.to_owned(), value.to_owned())
         };
         for knob in APPS {
-            for variable in knob.variables {
+            // Credentials that may be meant for another service count together only.
+            let alone = |variable: &&Variable| variable.is_bare || !variable.is_weak;
+            for variable in knob.variables.iter().filter(alone) {
                 let layer = read([name(knob, variable)]).unwrap();
                 let (has, other) = match variable.every_app {
                     true => (layer.every_app.has(knob.key), layer.app.has(knob.key)),
@@ -466,12 +708,170 @@ mod tests {
     }
 
     #[test]
-    fn names_that_are_no_settings_here_are_reported_whosever_they_are() {
-        let layer = layer(&[("REVERB_SCALING_ENABLED", "true"), ("REVERB_HOST", "x")]);
-        assert_eq!(
-            layer.unwrap().ignored,
-            ["REVERB_HOST", "REVERB_SCALING_ENABLED"]
+    fn names_that_are_no_settings_here_are_judged_whosever_they_are() {
+        let fine = layer(&[
+            ("REVERB_SCALING_ENABLED", "(false)"),
+            ("REVERB_HOST", "x"),
+            ("WEBSOCKETS_REPLICATION_MODE", "local"),
+        ]);
+        let fine = fine.unwrap();
+        assert!(fine.ignored.is_empty() && fine.told.is_empty());
+        for name in ["REVERB_SCALING_ENABLED", "WEBSOCKETS_REPLICATION_MODE"] {
+            let error = layer(&[(name, "true")]).err().unwrap().to_string();
+            assert!(error.starts_with(&format!("{name}: `")), "{error}");
+            assert!(
+                error.contains("cannot be \"true\": one process serves"),
+                "{error}"
+            );
+        }
+        let told = layer(&[("REVERB_PULSE_INGEST_INTERVAL", "20")])
+            .unwrap()
+            .told;
+        assert!(told[0].starts_with("REVERB_PULSE_INGEST_INTERVAL has no effect: "));
+        assert!(
+            layer(&[("REVERB_PULSE_INGEST_INTERVAL", "15")])
+                .unwrap()
+                .told
+                .is_empty()
         );
+    }
+
+    #[test]
+    fn a_ping_interval_of_reverb_begins_with_the_silence() {
+        let grace = |variables: &[(&str, &str)]| {
+            let layer = layer(variables).map_err(|error| error.to_string())?;
+            assert!(layer.ignored.is_empty());
+            let mut config = Config::default();
+            layer.server.apply(&mut config);
+            Ok::<_, String>(config.activity_grace_ms)
+        };
+        let interval = |text| (PING_INTERVAL, text);
+        let timeout = ("REVERB_APP_ACTIVITY_TIMEOUT", "20");
+        assert_eq!(grace(&[interval("60")]), Ok(30_000));
+        assert_eq!(grace(&[interval("60"), timeout]), Ok(40_000));
+        assert_eq!(
+            grace(&[interval("20"), timeout]),
+            Ok(100),
+            "the least there is"
+        );
+        assert_eq!(grace(&[interval("3600"), timeout]), Ok(3_580_000));
+        let own = ("SHARDCAST_ACTIVITY_GRACE_MS", "5000");
+        assert_eq!(grace(&[interval("60"), own]), Ok(5000));
+        for text in ["0", "3601", "soon"] {
+            let error = grace(&[interval(text)]).unwrap_err();
+            let start =
+                format!("{PING_INTERVAL}: `activity_grace_ms` cannot be {text:?}: expected");
+            assert!(error.starts_with(&start), "{error}");
+        }
+    }
+
+    #[test]
+    fn credentials_of_hosted_pusher_count_where_no_others_do() {
+        let pusher = [
+            ("PUSHER_APP_ID", "7"),
+            ("PUSHER_APP_KEY", "k"),
+            ("PUSHER_APP_SECRET", "canary"),
+            ("PUSHER_HOST", "example.com"),
+            ("PUSHER_PORT", "443"),
+            ("PUSHER_APP_CLUSTER", "eu"),
+        ];
+        let id = |layer: &EnvironmentLayer| {
+            let mut app = App::new("", "", "");
+            layer.app.apply(&mut app);
+            app.id
+        };
+        let alone = layer(&pusher).unwrap();
+        assert!(alone.is_weak && alone.told.is_empty() && alone.ignored.is_empty());
+        assert_eq!(id(&alone), "7");
+        assert!(!alone.server.has("host") && !alone.server.has("port"));
+        let with = layer(&[&pusher[..], &[("REVERB_APP_ID", "8")]].concat()).unwrap();
+        assert!(!with.is_weak && !with.app.has("key"));
+        assert_eq!(id(&with), "8");
+        let part = layer(&pusher[..2]).unwrap();
+        assert!(!part.is_weak && !part.app.has("id"));
+        assert!(part.told[0].contains("PUSHER_APP_SECRET describe an app together"));
+        let port = layer(&[("LARAVEL_WEBSOCKETS_PORT", "1"), ("SOKETI_PORT", "2")]).unwrap();
+        assert_eq!(port.server.source("port"), Source::Variable("SOKETI_PORT"));
+        assert!(port.ignored.is_empty());
+    }
+
+    #[test]
+    fn one_layer_lies_over_another_and_weak_credentials_under_all() {
+        let strong = |id| [("SOKETI_DEFAULT_APP_ID", id), ("SOKETI_PORT", "1")];
+        let weak = [
+            ("PUSHER_APP_ID", "7"),
+            ("PUSHER_APP_KEY", "k"),
+            ("PUSHER_APP_SECRET", "canary"),
+            ("LARAVEL_WEBSOCKETS_PORT", "2"),
+        ];
+        let both = |upper: &[_], lower: &[_]| {
+            let both = layer(upper).unwrap().over(layer(lower).unwrap());
+            let mut app = App::new("", "", "");
+            both.app.apply(&mut app);
+            let mut config = Config::default();
+            both.server.apply(&mut config);
+            (app.id, app.key, config.port, both.is_weak)
+        };
+        let text = str::to_owned;
+        assert_eq!(
+            both(&strong("8"), &strong("9")),
+            (text("8"), text(""), 1, false)
+        );
+        assert_eq!(both(&strong("8"), &weak), (text("8"), text(""), 1, false));
+        assert_eq!(both(&weak, &strong("8")), (text("8"), text(""), 2, false));
+        assert_eq!(both(&weak, &weak), (text("7"), text("k"), 2, true));
+    }
+
+    #[test]
+    fn names_without_a_prefix_count_with_a_warning() {
+        let layer = layer(&[
+            ("HTTP_MAX_REQUEST_SIZE", "100"),
+            ("CHANNEL_MAX_NAME_LENGTH", "90"),
+            ("DEBUG", "express:*"),
+        ]);
+        let layer = layer.unwrap();
+        let mut config = Config::default();
+        layer.server.apply(&mut config);
+        assert_eq!((config.body_bytes, config.debug), (100 << 20, false));
+        let mut app = App::new("", "", "");
+        layer.every_app.apply(&mut app);
+        assert_eq!(app.channel_name_chars, 90);
+        assert_eq!(layer.told.len(), 2);
+        assert!(
+            layer.told[0].ends_with("say SHARDCAST_BODY_BYTES"),
+            "{:?}",
+            layer.told
+        );
+        let nonsense = self::layer(&[("HTTP_MAX_REQUEST_SIZE", "10M")]).unwrap();
+        assert!(!nonsense.server.has("body_bytes"));
+        let told = &nonsense.told[0];
+        assert!(
+            told.starts_with("HTTP_MAX_REQUEST_SIZE has no effect: expected"),
+            "{told}"
+        );
+        let prefixed = [
+            ("SOKETI_HTTP_MAX_REQUEST_SIZE", "2"),
+            ("HTTP_MAX_REQUEST_SIZE", "3"),
+        ];
+        let prefixed = self::layer(&prefixed).unwrap();
+        let source = prefixed.server.source("body_bytes");
+        assert_eq!(source, Source::Variable("SOKETI_HTTP_MAX_REQUEST_SIZE"));
+        assert!(prefixed.told.is_empty());
+    }
+
+    #[test]
+    fn an_unknown_name_is_told_with_the_one_that_was_meant() {
+        for (name, meant) in [
+            ("SOKETI_DEFAULT_APP_SECRT", "SOKETI_DEFAULT_APP_SECRET"),
+            ("SOKETI_REDIS_HOST", "SOKETI_DB_REDIS_HOST"),
+            ("REVERB_SERVER_PROT", "REVERB_SERVER_PORT"),
+            ("SHARDCAST_PROT", "SHARDCAST_PORT"),
+            ("SHARDCAST_APP_CLIENT_EVENT", "SHARDCAST_APP_CLIENT_EVENTS"),
+        ] {
+            let end = format!("has no effect; did you mean {meant}?");
+            assert!(unknown(name).ends_with(&end), "{}", unknown(name));
+        }
+        assert!(unknown("SHARDCAST_TEST_SERVER").ends_with("has no effect"));
     }
 
     #[test]

@@ -1,4 +1,7 @@
-//! The TOML file: settings at the top level, apps as an array of tables.
+//! The configuration file: settings at the top level, apps as an array of tables.
+//!
+//! TOML is read here, and handed to `json` is what is JSON by the name of its file or by its first
+//! character, which no TOML begins with.
 //!
 //! It reads and places values; whether they fit together is `check`'s and `apps`' concern.
 //! Invariants: every key is known or refused with its line; a syntax error is told by message and
@@ -18,7 +21,7 @@ use super::layers::{AppSettings, Settings, refused};
 use super::secret_files;
 use super::server_knobs::SERVER;
 use super::settings::Config;
-use super::{tls_files, webhooks};
+use super::{json, tls_files, webhooks};
 use crate::app::App;
 use crate::error::{ConfigError, Source};
 
@@ -26,10 +29,10 @@ use crate::error::{ConfigError, Source};
 const FILE_BYTES_MAX: u64 = 4 << 20;
 
 /// The only top-level key that is not a setting of the server.
-const APPS_KEY: &str = "apps";
+pub(super) const APPS_KEY: &str = "apps";
 
 /// The only key of an app that is not a setting: the file that its secret stands in.
-const SECRET_FILE_KEY: &str = "secret_file";
+pub(super) const SECRET_FILE_KEY: &str = "secret_file";
 
 /// What one file says.
 pub(super) struct FileLayer {
@@ -37,6 +40,12 @@ pub(super) struct FileLayer {
     pub server: Settings<Config>,
     /// The apps in the order they stand.
     pub apps: Vec<AppSettings>,
+    /// What every app has that does not say otherwise.
+    pub every_app: Settings<App>,
+    /// Whether its apps stand where soketi has them, so that its variables are for the first one.
+    pub is_soketis: bool,
+    /// What is to be said, a sentence each.
+    pub told: Vec<String>,
 }
 
 /// Reads and parses a file; `credentials` is where systemd has put those of the unit.
@@ -48,7 +57,7 @@ pub(super) fn load(path: &Path, credentials: Option<&Path>) -> Result<FileLayer,
         key: "config".to_owned(),
         value: Some(path.display().to_string()),
         source: Source::Flag("config"),
-        reason: format!("expected a readable TOML file, but: {error}"),
+        reason: format!("expected a readable file in TOML or JSON, but: {error}"),
     })?;
     parse(path, &text, credentials)
 }
@@ -80,6 +89,17 @@ pub(super) fn parse(
         text,
         credentials,
     };
+    let is_json = path
+        .extension()
+        .is_some_and(|it| it.eq_ignore_ascii_case("json"));
+    if is_json
+        || text
+            .trim_start_matches('\u{FEFF}')
+            .trim_start()
+            .starts_with('{')
+    {
+        return json::parse(&document);
+    }
     let root = DeTable::parse(text)
         .map_err(|error| document.syntax(&error))?
         .into_inner();
@@ -92,23 +112,35 @@ pub(super) fn parse(
             document.setting(&mut server, "", key, value)?;
         }
     }
-    Ok(FileLayer { server, apps })
+    Ok(FileLayer {
+        server,
+        apps,
+        every_app: Settings::new(APPS),
+        is_soketis: false,
+        told: Vec::new(),
+    })
 }
 
 /// A text and its name, to turn places in it into lines.
-struct Document<'t> {
+pub(super) struct Document<'t> {
     path: PathBuf,
-    text: &'t str,
+    /// All of it.
+    pub text: &'t str,
     credentials: Option<&'t Path>,
 }
 
 impl Document<'_> {
-    fn at(&self, byte: usize) -> Source {
+    /// The place of a byte.
+    pub(super) fn at(&self, byte: usize) -> Source {
         let before = &self.text.as_bytes()[..byte.min(self.text.len())];
         let line = 1 + before.iter().filter(|&&b| b == b'\n').count();
+        let start = before.iter().rposition(|&b| b == b'\n');
+        let line_start = &before[start.map_or(0, |at| at + 1)..];
+        let column = 1 + String::from_utf8_lossy(line_start).chars().count();
         Source::File {
             path: self.path.clone(),
             line,
+            column,
         }
     }
 
@@ -177,40 +209,40 @@ impl Document<'_> {
     }
 
     /// Refuses the second of two keys that both give the secret.
-    fn one_secret(
+    pub(super) fn one_secret(
         &self,
         settings: &Settings<App>,
         label: &str,
-        key: &Spanned<std::borrow::Cow<'_, str>>,
+        key: &str,
+        place: &Source,
     ) -> Result<(), ConfigError> {
-        let gives_it = matches!(&**key.get_ref(), "secret" | SECRET_FILE_KEY);
+        let gives_it = matches!(key, "secret" | SECRET_FILE_KEY);
         if !gives_it || !settings.has("secret") {
             return Ok(());
         }
         Err(ConfigError {
-            key: format!("{label}.{}", key.get_ref()),
+            key: format!("{label}.{key}"),
             value: None,
-            source: self.at(key.span().start),
+            source: place.clone(),
             reason: "expected only one of secret and secret_file".to_owned(),
         })
     }
 
     /// The secret stands in a file of its own.
-    fn secret_file(
+    pub(super) fn secret_file(
         &self,
         settings: &mut Settings<App>,
         label: &str,
-        key: &Spanned<std::borrow::Cow<'_, str>>,
-        value: &Spanned<DeValue<'_>>,
+        line: Source,
+        name: Option<&str>,
     ) -> Result<(), ConfigError> {
-        let line = self.at(key.span().start);
         let refused = |source: Source, reason| ConfigError {
             key: format!("{label}.{SECRET_FILE_KEY}"),
             value: None,
             source,
             reason,
         };
-        let DeValue::String(name) = value.get_ref() else {
+        let Some(name) = name else {
             return Err(refused(
                 line,
                 "expected the name of a file, in quotes".into(),
@@ -249,9 +281,13 @@ impl Document<'_> {
             let label = format!("{APPS_KEY}[{i}]");
             let mut settings = Settings::new(APPS);
             for (key, value) in in_order(table) {
-                self.one_secret(&settings, &label, key)?;
+                let place = self.at(key.span().start);
+                self.one_secret(&settings, &label, key.get_ref(), &place)?;
                 match &**key.get_ref() {
-                    SECRET_FILE_KEY => self.secret_file(&mut settings, &label, key, value)?,
+                    SECRET_FILE_KEY => {
+                        let name = value.get_ref().as_str();
+                        self.secret_file(&mut settings, &label, place, name)?;
+                    }
                     _ => self.setting(&mut settings, &format!("{label}."), key, value)?,
                 }
             }
@@ -318,6 +354,7 @@ mod tests {
         let line = |line| Source::File {
             path: "s.toml".into(),
             line,
+            column: 1,
         };
         assert_eq!(layer.server.source("port"), line(2));
         assert_eq!(layer.apps.len(), 2);
@@ -363,14 +400,14 @@ mod tests {
                 "\n[apps]\nid = '1'",
                 "s.toml:2: `apps`: expected tables, each begun by",
             ),
-            ("apps = [1]", "s.toml:1: `apps`: expected tables"),
+            ("apps = [1]", "s.toml:1:9: `apps`: expected tables"),
             (
                 "[app]\nid = '1'",
-                "s.toml:1: `app`: this key is not known; did you mean `apps`?",
+                "s.toml:1:2: `app`: this key is not known; did you mean `apps`?",
             ),
             (
                 "[port]\nx = 1",
-                "s.toml:1: `port` cannot be \"a table\": expected a whole",
+                "s.toml:1:2: `port` cannot be \"a table\": expected a whole",
             ),
             (
                 "debug = 1",
@@ -398,7 +435,7 @@ mod tests {
             ),
             (
                 "port = 1\n\nhost = ",
-                "s.toml:3: `config`: expected TOML, but: ",
+                "s.toml:3:8: `config`: expected TOML, but: ",
             ),
         ] {
             assert!(

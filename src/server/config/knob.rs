@@ -358,6 +358,9 @@ impl Accepts {
                 "expected an IP address such as 127.0.0.1, 0.0.0.0 or ::1, or localhost".to_owned()
             }
             Accepts::Cores => cpu_list::EXPECTED.to_owned(),
+            Accepts::Name { without: "" } => {
+                format!("expected 1 to {NAME_CHARS_MAX} printable ASCII characters without spaces")
+            }
             Accepts::Name { without } => {
                 let listed: Vec<String> = without.chars().map(|c| c.to_string()).collect();
                 format!(

@@ -61,6 +61,12 @@ impl<T> Settings<T> {
         self.given[place] = Some(Setting { value, source });
     }
 
+    /// Takes what was given for a setting away.
+    pub(super) fn forget(&mut self, key: &str) {
+        let place = self.place(key);
+        self.given[place] = None;
+    }
+
     /// Lays `upper` over these: what it gives wins.
     pub(super) fn lay_over(&mut self, upper: Settings<T>) {
         for (own, new) in self.given.iter_mut().zip(upper.given) {

@@ -6,11 +6,15 @@
 use std::ffi::OsString;
 use std::fmt;
 
+use super::app_knobs::APPS;
 use super::apps::{self, BuiltApp, Unconfigured};
 use super::check;
 use super::cli::{self, Flags, UsageError};
-use super::environment;
+use super::env_file::EnvFile;
+use super::environment::{self, EnvironmentLayer};
+use super::family::Family;
 use super::file;
+use super::fit;
 use super::layers::{AppSettings, Settings};
 use super::secret_files;
 use super::server_knobs::SERVER;
@@ -122,7 +126,8 @@ pub(in crate::server) fn overview(
 pub(super) struct Given {
     pub(super) server: Settings<Config>,
     pub(super) apps: Vec<BuiltApp>,
-    ignored: Vec<String>,
+    /// What is to be said of what was read, a sentence each.
+    told: Vec<String>,
 }
 
 /// Reads all sources; see [`load`].
@@ -138,20 +143,57 @@ pub(super) fn gather(
     let credentials = secret_files::directory(&environment);
     let mut server = Settings::new(SERVER);
     let mut file_apps = Vec::new();
+    let mut every_app = Settings::new(APPS);
+    let mut told = Vec::new();
+    let mut family = None;
     if let Some(path) = &flags.file {
         let layer = file::load(path, credentials.as_deref())?;
         server.lay_over(layer.server);
+        every_app = layer.every_app;
         file_apps = layer.apps;
+        told = layer.told;
+        family = layer.is_soketis.then(Family::soketi);
     }
-    let variables = environment::read(environment)?;
+    let variables = read_variables(environment, &flags.env_file, !file_apps.is_empty())?;
     server.lay_over(variables.server);
     server.lay_over(flags.server);
-    let apps = apps::build(file_apps, variables.app, &variables.every_app, unconfigured)?;
-    Ok(Given {
-        server,
-        apps,
-        ignored: variables.ignored,
-    })
+    every_app.lay_over(variables.every_app);
+    let mut app = apps::join(&mut file_apps, variables.app, family.is_some());
+    if file_apps.is_empty() {
+        family = Family::of(&app);
+        family.into_iter().for_each(|it| it.complete_app(&mut app));
+    }
+    let apps = apps::build(file_apps, app, &every_app, unconfigured)?;
+    if let Some(family) = family {
+        let is_demo = |built: &BuiltApp| apps::has_demo_credentials(&built.app);
+        family.complete_server(&mut server, apps.iter().any(is_demo));
+    }
+    told.extend(variables.told);
+    told.extend(
+        variables
+            .ignored
+            .iter()
+            .map(|name| environment::unknown(name)),
+    );
+    Ok(Given { server, apps, told })
+}
+
+/// The variables of the environment over those of a `.env` file. Credentials that may be meant for
+/// another service count for nothing beside apps of a file.
+fn read_variables(
+    environment: Vec<(String, String)>,
+    file: &EnvFile,
+    has_apps: bool,
+) -> Result<EnvironmentLayer, ConfigError> {
+    let lower = file.load(&environment)?;
+    let mut variables = environment::read(environment)?;
+    if let Some(lower) = lower {
+        variables = variables.over(lower);
+    }
+    if variables.is_weak && has_apps {
+        variables.forget_credentials();
+    }
+    Ok(variables)
 }
 
 impl Given {
@@ -159,14 +201,14 @@ impl Given {
     ///
     /// # Errors
     /// What makes no sense together or on this machine.
-    pub(super) fn finish(self, usable_cores: &[usize]) -> Result<Invocation, ConfigError> {
+    pub(super) fn finish(mut self, usable_cores: &[usize]) -> Result<Invocation, ConfigError> {
         let mut config = Config::default();
         self.server.apply(&mut config);
+        fit::events(&mut config, &self.server, &mut self.apps);
+        let home = fit::admin_port(&mut config, &self.server);
         let mut warnings = check::check(&config, &self.server, &self.apps, usable_cores)?;
-        let ignored = self.ignored.iter();
-        warnings.extend(
-            ignored.map(|name| format!("the variable {name} is not known here and has no effect")),
-        );
+        warnings.extend(home);
+        warnings.append(&mut self.told);
         let mut apps = self.apps.iter();
         config.demo = apps.any(|built| apps::has_demo_credentials(&built.app));
         let apps = self.apps.into_iter();
@@ -329,8 +371,14 @@ mod tests {
             ("--body-bytes", "body_bytes"),
             ("--message-bytes", "message_bytes"),
         ] {
-            assert!(loaded(&[flag, "10240"], &[]).is_ok(), "{flag}");
-            let error = error(&[flag, "10239"], &[]);
+            let most = |bytes: &str| {
+                let config = loaded(&[flag, bytes], &[]).unwrap().config;
+                config.apps[0].event_data_bytes
+            };
+            assert_eq!((most("10240"), most("10239")), (10_240, 10_239), "{flag}");
+            let asked = [("SHARDCAST_APP_EVENT_DATA_BYTES", "10240")];
+            assert!(loaded(&[flag, "10240"], &asked).is_ok(), "{flag}");
+            let error = error(&[flag, "10239"], &asked);
             assert!(
                 error.contains("`apps.event_data_bytes` cannot be \"10240\""),
                 "{error}"
@@ -345,6 +393,111 @@ mod tests {
         assert!(loaded(&[&file.flag(), "--outbox-bytes", "20000"], &[]).is_ok());
         let error = error(&[&file.flag(), "--outbox-bytes", "19999"], &[]);
         assert!(error.contains(":5: `apps[0].event_data_bytes`"), "{error}");
+    }
+
+    #[test]
+    fn a_message_is_large_enough_for_the_largest_event_unless_it_is_set() {
+        let of = |variables: &[(&str, &str)]| {
+            let config = loaded(&[], variables).unwrap().config;
+            (config.message_bytes, config.apps[0].event_data_bytes)
+        };
+        let event = |kilobytes| ("SOKETI_EVENT_MAX_SIZE_IN_KB", kilobytes);
+        assert_eq!(of(&[event("60")]), (65_536, 61_440));
+        assert_eq!(of(&[event("61")]), (66_560, 62_464));
+        assert_eq!(of(&[event("100")]), (106_496, 102_400));
+        let message = ("SHARDCAST_MESSAGE_BYTES", "110000");
+        assert_eq!(of(&[event("100"), message]), (110_000, 102_400));
+    }
+
+    #[test]
+    fn metrics_stay_on_this_machine_without_a_token() {
+        let open = ("SOKETI_METRICS_HOST", "0.0.0.0");
+        let home = loaded(&[], &[open]).unwrap();
+        assert!(home.config.admin_host.is_loopback());
+        let told = &home.warnings[0];
+        assert!(
+            told.contains("SOKETI_METRICS_HOST asks for 0.0.0.0"),
+            "{told}"
+        );
+        let token = ("SHARDCAST_ADMIN_TOKEN", "t");
+        let wide = loaded(&[], &[open, token]).unwrap();
+        assert!(wide.config.admin_host.is_unspecified() && wide.warnings.is_empty());
+        let own = error(&[], &[("SHARDCAST_ADMIN_HOST", "0.0.0.0")]);
+        assert!(own.contains("the admin port needs a token there"), "{own}");
+    }
+
+    #[test]
+    fn where_another_server_was_is_where_this_one_is() {
+        let of = |arguments: &[&str], variables: &[(&str, &str)]| {
+            let got = loaded(arguments, variables).unwrap();
+            let app = &got.config.apps[0];
+            let host = got.config.host.to_string();
+            (
+                host,
+                got.config.port,
+                app.client_events,
+                app.activity_timeout_s,
+            )
+        };
+        let app = |prefix: &str| {
+            let names = ["ID", "KEY", "SECRET"].map(|name| format!("{prefix}{name}"));
+            names.map(|name| (&*name.leak(), "own"))
+        };
+        let wide = "0.0.0.0".to_owned();
+        let home = "127.0.0.1".to_owned();
+        let reverb = app("REVERB_APP_");
+        let (soketi, pusher) = (app("SOKETI_DEFAULT_APP_"), app("PUSHER_APP_"));
+        assert_eq!(of(&[], &reverb), (wide.clone(), 8080, true, 30));
+        assert_eq!(of(&[], &soketi), (wide.clone(), 6001, false, 120));
+        assert_eq!(of(&[], &pusher), (wide.clone(), 6001, false, 120));
+        assert_eq!(
+            of(&[], &app("SHARDCAST_APP_")),
+            (home.clone(), 6001, false, 120)
+        );
+        // Whatever is set stays, and published credentials stay at home.
+        let set = ["--host=127.0.0.1", "--port=7"];
+        assert_eq!(of(&set, &reverb), (home.clone(), 7, true, 30));
+        let quiet = [
+            ("REVERB_APP_ACCEPT_CLIENT_EVENTS_FROM", "none"),
+            ("REVERB_APP_ACTIVITY_TIMEOUT", "40"),
+        ];
+        let quiet = of(&[], &[&reverb[..], &quiet].concat());
+        assert_eq!(quiet, (wide, 8080, false, 40));
+        let published = [
+            ("SOKETI_DEFAULT_APP_ID", "app-id"),
+            ("SOKETI_DEFAULT_APP_KEY", "app-key"),
+            ("SOKETI_DEFAULT_APP_SECRET", "app-secret"),
+        ];
+        assert_eq!(of(&[], &published).0, home);
+        // Beside apps of a file the environment says nothing of where the server was.
+        let file = ConfigFile::new("family", "[[apps]]\nid='1'\nkey='k'\nsecret='s'\n");
+        assert_eq!(of(&[&file.flag()], &reverb).1, 6001);
+        let beside = loaded(&[&file.flag()], &pusher).unwrap().config;
+        assert_eq!(beside.apps.len(), 1, "credentials for another service");
+        assert_eq!(
+            loaded(&[&file.flag()], &soketi).unwrap().config.apps.len(),
+            2
+        );
+        let printed = loaded(&[], &reverb).unwrap().print_config();
+        assert!(printed.contains("# default of Reverb"), "{printed}");
+    }
+
+    #[test]
+    fn a_file_of_soketis_is_completed_by_its_variables() {
+        let text = "{\"appManager.array.apps\": [{\"id\": \"1\", \"key\": \"k\"}]}";
+        let file = ConfigFile::new("soketi", text);
+        let secret = ("SOKETI_DEFAULT_APP_SECRET", "own");
+        let config = loaded(&[&file.flag()], &[secret]).unwrap().config;
+        assert_eq!((config.apps.len(), &config.apps[0].id[..]), (1, "1"));
+        assert_eq!(
+            (config.host.to_string(), config.port),
+            ("0.0.0.0".to_owned(), 6001)
+        );
+        let missing = error(&[&file.flag()], &[]);
+        assert!(
+            missing.contains("`apps[0].secret`: it is missing"),
+            "{missing}"
+        );
     }
 
     #[test]
@@ -502,7 +655,10 @@ mod tests {
             .unwrap();
         assert_eq!(
             got.warnings,
-            ["the variable SOKETI_DEFAULT_APP_SECRT is not known here and has no effect"]
+            [
+                "the variable SOKETI_DEFAULT_APP_SECRT is not known here and has no effect; did \
+                 you mean SOKETI_DEFAULT_APP_SECRET?"
+            ]
         );
     }
 

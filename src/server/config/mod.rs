@@ -1,15 +1,16 @@
-//! Configuration: defaults, a TOML file, the environment and flags become one [`Config`] or an
-//! error.
+//! Configuration: defaults, a file in TOML or JSON, the environment and flags become one [`Config`]
+//! or an error.
 //!
 //! Every setting has one entry in one table (`server_knobs`, `app_knobs`): its key in the file, its
-//! flag, its variable, what it accepts and its help. All three sources go through that entry, so
-//! they cannot disagree on a range. A later source wins over an earlier one: defaults, file,
-//! environment, flags.
+//! flag, its variables, what it accepts and its help. All sources go through that entry, so they
+//! cannot disagree on a range, and all documents are made from it. A later source wins over an
+//! earlier one: defaults, file, `.env`, environment, flags. Names of other servers that are no
+//! settings here have tables of their own (`foreign`).
 //!
 //! ```text
 //! cli ──┐                                      knob, server_knobs, app_knobs: the tables
-//! file ─┼─> layers (who set what) ─> check ─> settings::Config
-//! environment ─┘                       └ apps (credentials, duplicates, demo app)
+//! file, json ─┼─> layers (who set what) ─> fit ─> check ─> settings::Config
+//! environment, dotenv ─┘                 └ apps (credentials, duplicates, demo app)
 //! ```
 //!
 //! Not here: whether the kernel allows what was asked for (`preflight`) and which shard gets which
@@ -25,14 +26,22 @@ mod compression_knobs;
 mod cpu_list;
 mod defaults;
 pub mod documents;
+mod dotenv;
 mod drain_knobs;
+mod env_file;
 mod environment;
+mod family;
 mod file;
+mod fit;
+mod foreign;
+mod json;
 mod knob;
+mod laravel_names;
 mod layers;
 mod limit_knobs;
 mod listening_knobs;
 mod load;
+mod moves;
 mod own_names;
 mod print;
 mod reload;
@@ -41,6 +50,9 @@ mod schema;
 mod secret_files;
 mod server_knobs;
 mod settings;
+mod soketi_file;
+mod soketi_names;
+mod soketi_rules;
 mod suggest;
 mod tls_files;
 mod tls_knobs;

@@ -244,7 +244,10 @@ mod tests {
             .reload(&format!("cores = '7'\n{APP}"), &running)
             .unwrap();
         assert_eq!(got.kept, ["cores: [0] -> [7]"]);
-        let small = sources.reload(&format!("message_bytes = 5000\n{APP}"), &running);
+        let small = sources.reload(
+            &format!("message_bytes = 5000\n{APP}event_data_bytes = 5001\n"),
+            &running,
+        );
         let refused = small.err().unwrap();
         assert!(refused.contains("message_bytes (set by "), "{refused}");
     }

@@ -17,6 +17,9 @@ const SHARDS: &str = "Shards";
 const LIMITS: &str = "Limits and deadlines";
 const OPERATION: &str = "Operation";
 
+/// The limit that soketi's documents tell, and its file has.
+const REQUEST_SIZE: Variable = Variable::megabytes("SOKETI_HTTP_MAX_REQUEST_SIZE");
+
 /// Every setting of the server, in the order of the help.
 pub(super) static SERVER: &[Knob<Config>] = &[
     Knob {
@@ -40,6 +43,7 @@ pub(super) static SERVER: &[Knob<Config>] = &[
         variables: &[
             Variable::same("SOKETI_PORT"),
             Variable::same("REVERB_SERVER_PORT"),
+            Variable::weak("LARAVEL_WEBSOCKETS_PORT"),
         ],
         bare: None,
         accepts: Accepts::Whole {
@@ -190,11 +194,15 @@ pub(super) static SERVER: &[Knob<Config>] = &[
     Knob {
         key: "body_bytes",
         flag: Some("body-bytes"),
-        variables: &[Variable::same("REVERB_MAX_REQUEST_SIZE")],
+        variables: &[
+            Variable::same("REVERB_MAX_REQUEST_SIZE"),
+            REQUEST_SIZE,
+            REQUEST_SIZE.bare("HTTP_MAX_REQUEST_SIZE"),
+        ],
         bare: None,
         accepts: Accepts::Whole {
             least: 1024,
-            most: 67_108_864,
+            most: 134_217_728,
             unit: Unit::Bytes,
         },
         group: LIMITS,

@@ -3,7 +3,7 @@
 //! It only words an error. Invariant: nothing is suggested unless it is plainly close, for a wrong
 //! hint is worse than none.
 
-/// Longest name that is compared at all; no name of ours is half as long.
+/// Longest name that is compared at all; none that is known is as long.
 const UNKNOWN_BYTES_MAX: usize = 64;
 
 /// One known name and what else it may be called.

@@ -12,7 +12,10 @@ const TLS: &str = "TLS";
 pub(super) const CERT: Knob<Config> = Knob {
     key: "tls_cert",
     flag: Some("tls-cert"),
-    variables: &[Variable::same("SOKETI_SSL_CERT")],
+    variables: &[
+        Variable::same("SOKETI_SSL_CERT"),
+        Variable::weak("LARAVEL_WEBSOCKETS_SSL_LOCAL_CERT"),
+    ],
     bare: None,
     accepts: Accepts::Path,
     group: TLS,
@@ -32,7 +35,10 @@ pub(super) const CERT: Knob<Config> = Knob {
 pub(super) const KEY: Knob<Config> = Knob {
     key: "tls_key",
     flag: Some("tls-key"),
-    variables: &[Variable::same("SOKETI_SSL_KEY")],
+    variables: &[
+        Variable::same("SOKETI_SSL_KEY"),
+        Variable::weak("LARAVEL_WEBSOCKETS_SSL_LOCAL_PK"),
+    ],
     bare: None,
     accepts: Accepts::Path,
     group: TLS,

@@ -1,10 +1,11 @@
-//! The environment's names for a setting: those of soketi and of Reverb, and how each of them
-//! writes its value.
+//! The environment's names for a setting: those of other servers, and how each of them writes its
+//! value.
 //!
 //! Which setting has which names stands in the tables. Invariant: whatever the spelling, the value
 //! is judged by the setting's own [`Accepts`], so that no name allows more than another.
 
 use super::knob::{Accepts, Value};
+use std::borrow::Cow;
 
 /// One environment variable of a setting.
 pub(super) struct Variable {
@@ -13,6 +14,11 @@ pub(super) struct Variable {
     /// Whether it sets the default of every app instead of a value of the one that the environment
     /// describes. Of no meaning for a setting of the server.
     pub every_app: bool,
+    /// Whether it counts only where no other name says something: it may be meant for others.
+    pub is_weak: bool,
+    /// Whether whoever uses it is told a better one, and what cannot be read is passed over: it has
+    /// no prefix.
+    pub is_bare: bool,
     spelling: Spelling,
 }
 
@@ -20,8 +26,8 @@ pub(super) struct Variable {
 enum Spelling {
     /// As the setting does.
     Same,
-    /// In units of 1024 bytes, where the setting counts bytes.
-    Kilobytes,
+    /// In units of so many bytes, where the setting counts bytes.
+    Bytes(u64, &'static str),
     /// In words of its own, each with what it means.
     Words(&'static [(&'static str, &'static str)]),
 }
@@ -32,7 +38,27 @@ impl Variable {
         Variable {
             name,
             every_app: false,
+            is_weak: false,
+            is_bare: false,
             spelling: Spelling::Same,
+        }
+    }
+
+    /// One that counts only where no other name says something.
+    pub(super) const fn weak(name: &'static str) -> Variable {
+        Variable {
+            is_weak: true,
+            ..Variable::same(name)
+        }
+    }
+
+    /// The same name without its prefix.
+    pub(super) const fn bare(self, name: &'static str) -> Variable {
+        Variable {
+            name,
+            is_weak: true,
+            is_bare: true,
+            ..self
         }
     }
 
@@ -58,15 +84,23 @@ impl Variable {
     /// The default of every app, in kilobytes.
     pub(super) const fn every_kilobytes(name: &'static str) -> Variable {
         Variable {
-            spelling: Spelling::Kilobytes,
+            spelling: Spelling::Bytes(1 << 10, "KB of 1024 bytes"),
             ..Variable::every(name)
+        }
+    }
+
+    /// In megabytes.
+    pub(super) const fn megabytes(name: &'static str) -> Variable {
+        Variable {
+            spelling: Spelling::Bytes(1 << 20, "MB of 1048576 bytes"),
+            ..Variable::same(name)
         }
     }
 
     /// What to say of it beside its name in the help.
     pub(super) fn note(&self) -> String {
         let unit = match self.spelling {
-            Spelling::Kilobytes => ", in KB of 1024 bytes".to_owned(),
+            Spelling::Bytes(_, unit) => format!(", in {unit}"),
             Spelling::Words(words) => format!(", one of {}", listed(words)),
             Spelling::Same => String::new(),
         };
@@ -79,20 +113,20 @@ impl Variable {
     /// # Errors
     /// The reason it is refused.
     pub(super) fn read(&self, accepts: &Accepts, text: &str) -> Result<Value, String> {
+        let text = &*match self.name.split_once('_').map_or("", |(server, _)| server) {
+            "SOKETI" => of_json(accepts, text),
+            "REVERB" | "PUSHER" | "LARAVEL" => of_laravel(text),
+            _ => Cow::Borrowed(text),
+        };
         match self.spelling {
             Spelling::Same => accepts.read_text(text),
-            Spelling::Kilobytes => {
+            Spelling::Bytes(factor, unit) => {
                 let bytes = text.trim().parse::<u64>().ok();
                 let bytes = bytes
-                    .and_then(|n| n.checked_mul(1024))
+                    .and_then(|n| n.checked_mul(factor))
                     .map(|n| n.to_string());
                 let read = bytes.and_then(|bytes| accepts.read_text(&bytes).ok());
-                read.ok_or_else(|| {
-                    format!(
-                        "{}; this variable counts KB of 1024 bytes",
-                        accepts.expected()
-                    )
-                })
+                read.ok_or_else(|| format!("{}; this variable counts {unit}", accepts.expected()))
             }
             Spelling::Words(words) => {
                 let text = text.trim();
@@ -104,6 +138,30 @@ impl Variable {
                 accepts.read_text(means)
             }
         }
+    }
+}
+
+/// soketi tries every value as JSON: a number may be written as `3e3`, and a text in quotes.
+fn of_json<'t>(accepts: &Accepts, text: &'t str) -> Cow<'t, str> {
+    use serde_json::Value as Json;
+    let is_number = matches!(accepts, Accepts::Whole { .. } | Accepts::WholeOrOff { .. });
+    match serde_json::from_str(text) {
+        Ok(Json::String(inner)) => inner.into(),
+        Ok(Json::Number(number)) if is_number => match number.as_f64() {
+            // Beyond this not every whole number is one.
+            Some(n) if n.fract() == 0.0 && n.abs() < 9e15 => format!("{n:.0}").into(),
+            _ => text.into(),
+        },
+        _ => text.into(),
+    }
+}
+
+/// Laravel writes truth in brackets too.
+fn of_laravel(text: &str) -> Cow<'_, str> {
+    match text.trim() {
+        "(true)" => "true".into(),
+        "(false)" => "false".into(),
+        _ => text.into(),
     }
 }
 
@@ -136,6 +194,40 @@ mod tests {
                 "{reason}"
             );
         }
+    }
+
+    #[test]
+    fn megabytes_and_what_stands_without_a_prefix() {
+        let megabytes = Variable::megabytes("SOKETI_X").bare("X");
+        assert!(megabytes.is_weak && megabytes.is_bare && megabytes.name == "X");
+        let wide = Accepts::Whole {
+            least: 0,
+            most: 2 << 20,
+            unit: Unit::Bytes,
+        };
+        let read = |text| megabytes.read(&wide, text).map(Value::whole::<u64>);
+        assert_eq!((read("2"), read("3").is_err()), (Ok(2 << 20), true));
+    }
+
+    #[test]
+    fn each_server_writes_values_its_own_way() {
+        let soketi = Variable::same("SOKETI_X");
+        let number = |text| soketi.read(&BYTES, text).map(Value::whole::<u64>);
+        for text in ["3000", "3e3", "3000.0", "\"3000\""] {
+            assert_eq!(number(text), Ok(3000), "{text}");
+        }
+        for text in ["3000.5", "[3000]", "1e99", "three"] {
+            assert!(number(text).is_err(), "{text}");
+        }
+        let name = Accepts::Name { without: "" };
+        let text = |variable: &Variable, text| variable.read(&name, text).map(Value::name);
+        assert_eq!(text(&soketi, "\"k\""), Ok("k".to_owned()));
+        assert_eq!(text(&soketi, "3e3"), Ok("3e3".to_owned()), "a key is text");
+        let own = Variable::same("SHARDCAST_X");
+        assert_eq!(text(&own, "\"k\""), Ok("\"k\"".to_owned()));
+        let reverb = Variable::same("REVERB_X");
+        let truth = |text| reverb.read(&Accepts::Truth, text).map(Value::truth);
+        assert_eq!((truth("(true)"), truth("(false)")), (Ok(true), Ok(false)));
     }
 
     #[test]
