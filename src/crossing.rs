@@ -100,6 +100,11 @@ pub enum ToShard {
         /// The reason, at most 123 bytes of it are sent.
         reason: Box<str>,
     },
+    /// How long does a message take? Full ring: waits in the overflow.
+    Probe {
+        /// When it was sent: microseconds since the server started, the highest bits cut off.
+        sent_us: u32,
+    },
     /// The sender's handlers are done with on_stop; what they sent last lies before this. Full
     /// ring: waits in the overflow.
     Farewell,

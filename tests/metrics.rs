@@ -2,7 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
+#[path = "metrics/health.rs"]
+mod health;
 mod support;
+#[path = "metrics/timed.rs"]
+mod timed;
 
 use serde_json::json;
 use shardcast::handler::{Client, Handler, Handshake, Message, Request, Result};

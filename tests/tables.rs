@@ -40,6 +40,8 @@ fn every_metric_is_documented() {
         let kind = match name.kind {
             Kind::Counter => "counter",
             Kind::Gauge => "gauge",
+            Kind::Histogram => "histogram",
+            Kind::Untyped => "untyped",
         };
         let labels = name.labels.join(", ");
         table += &format!("| `{}` | {kind} | {labels} | {} |\n", name.name, name.help);

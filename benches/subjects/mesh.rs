@@ -36,6 +36,7 @@ fn hop(count: usize) -> impl FnMut() {
                 },
                 frame: Arc::clone(&frame),
                 except: None,
+                stamp: None,
             };
             here.send(ShardId(1), ToShard::Hub(Note::Deliver(deliver)));
         }

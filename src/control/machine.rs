@@ -159,14 +159,72 @@ pub fn resident() -> u64 {
 }
 
 /// Processor time of this process, in seconds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cpu {
+    /// Outside of the kernel.
+    pub(super) user_s: f64,
+    /// Inside of it.
+    pub(super) system_s: f64,
+}
+
+/// How much of it was used since the start; zero when it cannot be read.
 #[must_use]
-pub(super) fn cpu_s() -> f64 {
+pub(super) fn cpu() -> Cpu {
     let text = fs::read_to_string("/proc/self/stat").unwrap_or_default();
     // Fields are counted behind the name, which may hold spaces.
     let fields = text.rsplit_once(") ").map_or("", |(_, rest)| rest);
-    let ticks = fields.split(' ').skip(11).take(2);
-    let ticks: u64 = ticks.filter_map(|it| it.parse::<u64>().ok()).sum();
-    ticks as f64 / rustix::param::clock_ticks_per_second() as f64
+    let ticks = fields.split(' ').skip(11);
+    let mut ticks = ticks.map(|it| it.parse::<u64>().unwrap_or(0));
+    let mut seconds =
+        || ticks.next().unwrap_or(0) as f64 / rustix::param::clock_ticks_per_second() as f64;
+    let (user_s, system_s) = (seconds(), seconds());
+    Cpu { user_s, system_s }
+}
+
+/// How large this process is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sizes {
+    /// Its address space.
+    pub(super) virtual_bytes: u64,
+    /// Its data segment.
+    pub(super) data_bytes: u64,
+}
+
+/// Same; zero what cannot be read.
+#[must_use]
+pub(super) fn sizes() -> Sizes {
+    let of = |name| read("/proc/self/status", |text| line(text, name)).unwrap_or(0) * 1024;
+    Sizes {
+        virtual_bytes: of("VmSize:"),
+        data_bytes: of("VmData:"),
+    }
+}
+
+/// What became of connections for which no listener had room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Listens {
+    /// The backlog was full.
+    pub(super) overflows: u64,
+    /// They were dropped, for that or another reason.
+    pub(super) drops: u64,
+}
+
+/// Same, of all listeners of this network namespace since it was made: the kernel tells no other.
+#[must_use]
+pub(super) fn listens() -> Option<Listens> {
+    let text = fs::read_to_string("/proc/net/netstat").ok()?;
+    Some(Listens {
+        overflows: counted(&text, "ListenOverflows")?,
+        drops: counted(&text, "ListenDrops")?,
+    })
+}
+
+/// A counter of TCP: one line has the names and the next the values.
+fn counted(text: &str, name: &str) -> Option<u64> {
+    let mut lines = text.lines().filter(|line| line.starts_with("TcpExt:"));
+    let (names, values) = (lines.next()?, lines.next()?);
+    let at = names.split(' ').position(|it| it == name)?;
+    values.split(' ').nth(at)?.parse().ok()
 }
 
 /// Open descriptors of this process.
@@ -214,7 +272,11 @@ mod tests {
 
     #[test]
     fn the_process_has_used_time_and_descriptors() {
-        assert!(cpu_s() >= 0.0);
+        let cpu = cpu();
+        assert!(cpu.user_s >= 0.0 && cpu.system_s >= 0.0);
+        let sizes = sizes();
+        assert!(sizes.virtual_bytes > sizes.data_bytes && sizes.data_bytes > 1 << 12);
+        assert!(listens().is_some_and(|it| it.drops >= it.overflows));
         assert!(open_fds() >= 3);
         assert!(max_fds().is_none_or(|most| most >= 3));
     }
@@ -244,6 +306,14 @@ mod tests {
         .unwrap();
         assert_eq!((memory.used(), memory.percent(memory.used())), (650, 65));
         fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn counters_of_tcp_stand_below_their_names() {
+        let text = "TcpExt: A ListenOverflows B\nTcpExt: 1 22 3\nIpExt: A\nIpExt: 9\n";
+        assert_eq!(counted(text, "ListenOverflows"), Some(22));
+        assert_eq!(counted(text, "ListenDrops"), None);
+        assert_eq!(counted("", "A"), None);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use super::task::Spawned;
 use super::tickets::Tickets;
 use crate::conn::{PushError as SendError, Turn, Vitals};
 use crate::control::Worker;
+use crate::crossing::admission::Level;
 use crate::crossing::pulse::Pulse;
 use crate::crossing::{Roll, ToShard};
 use crate::hub::Note;
@@ -358,6 +359,11 @@ impl Endpoint {
     /// What is counted of the shard.
     pub(crate) fn counters(&self) -> &Counters {
         self.local.sockets.counters()
+    }
+
+    /// How much memory is in use.
+    pub(crate) fn memory(&self) -> Level {
+        self.local.sockets.admission().memory()
     }
 
     pub(crate) fn push_all(&self, clients: impl Iterator<Item = ClientId>, frame: &Frame) -> usize {

@@ -51,6 +51,7 @@ impl Hub {
         room: impl FnOnce(ShardId) -> bool,
         effects: &mut Vec<Effect>,
     ) -> Result<(), EventRefusal> {
+        let stamp = self.stamp.take();
         let ClientEvent {
             event,
             channel: name,
@@ -90,7 +91,7 @@ impl Hub {
             user_id,
             except,
         };
-        let note = relay.note(hash, &mut self.encoder);
+        let note = relay.note(hash, stamp, &mut self.encoder);
         effects.push(Effect::Post { to, note });
         notice(
             self.apps.get(app).webhooks,

@@ -7,7 +7,7 @@ use super::channel_table::{ChannelName, ChannelTable, Named};
 use super::count::{Telling, Told};
 use super::effect::Effect;
 use super::note::{Admission, CountNote, Deliver, HomeRef, Join, Joined, LocalRef, Note, Part};
-use super::note::{Publish, Welcome};
+use super::note::{Publish, Stamp, Welcome};
 use super::notice::notice;
 use super::presence::{Arrival, Members, Presence};
 use crate::app::{WebhookKind, WebhookKinds};
@@ -249,7 +249,7 @@ impl Home {
         let name = &publish.frame[start..start + publish.name_len as usize];
         if let Some(slot) = self.channels.find(publish.app, publish.hash, name) {
             let channel = self.channels.get(slot);
-            channel.deliver(&publish.frame, publish.except, effects);
+            channel.deliver_stamped(&publish.frame, publish.except, publish.stamp, effects);
         }
     }
 
@@ -429,11 +429,22 @@ impl HomeChannel {
     }
 
     fn deliver(&self, frame: &Arc<[u8]>, except: Option<SocketId>, effects: &mut Vec<Effect>) {
+        self.deliver_stamped(frame, except, None, effects);
+    }
+
+    fn deliver_stamped(
+        &self,
+        frame: &Arc<[u8]>,
+        except: Option<SocketId>,
+        stamp: Stamp,
+        effects: &mut Vec<Effect>,
+    ) {
         for interest in &self.interests {
             let note = Deliver {
                 local: interest.local,
                 frame: Arc::clone(frame),
                 except,
+                stamp,
             };
             effects.push(Effect::Post {
                 to: interest.shard,

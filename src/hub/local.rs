@@ -394,6 +394,7 @@ impl Hub {
         if self.index.subscribers(channel).is_empty() {
             return;
         }
+        self.delivered = self.delivered.or(deliver.stamp);
         let frame = Frame::shared(deliver.frame);
         effects.push(Effect::Fanout {
             channel,

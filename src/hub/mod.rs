@@ -56,7 +56,7 @@ pub use deadlines::{Deadline, Deadlines};
 pub use effect::Effect;
 pub use index::ChannelSlot;
 pub use note::{CountNote, Deliver, HomeRef, Join, LocalRef, Note, Part, Publish, Status, Watch};
-pub use note::{Welcome, home_of};
+pub use note::{Stamp, Welcome, home_of};
 pub use notice::Notice;
 pub use options::{Limits, Options};
 pub use pass::{Pass, Passed, Proof, Rated};

@@ -79,6 +79,10 @@ pub struct HomeRef {
     pub generation: u32,
 }
 
+/// A time in microseconds since the server's start, the highest bits cut off: for differences of
+/// less than an hour.
+pub type Stamp = Option<NonZeroU32>;
+
 /// See [`Note::Join`].
 #[derive(Debug)]
 pub struct Join {
@@ -136,6 +140,8 @@ pub struct Publish {
     pub except: Option<SocketId>,
     /// Where in the frame its data begins, if a cache channel is to keep it (C1).
     pub kept_data_at: Option<NonZeroU32>,
+    /// When it was published, if its way is timed.
+    pub stamp: Stamp,
 }
 
 /// How the join of one subscription went.
@@ -170,6 +176,8 @@ pub struct Deliver {
     pub frame: Arc<[u8]>,
     /// The connection that does not get it.
     pub except: Option<SocketId>,
+    /// When it was published, if its way is timed.
+    pub stamp: Stamp,
 }
 
 /// See [`Note::Watch`].

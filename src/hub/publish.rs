@@ -2,7 +2,7 @@
 
 use super::channel_table::ChannelName;
 use super::effect::Effect;
-use super::note::{Note, Publish, home_of};
+use super::note::{Note, Publish, Stamp, home_of};
 use super::state::Hub;
 use crate::id::{AppSlot, ShardId, SocketId};
 use crate::protocol::ChannelKind;
@@ -42,8 +42,9 @@ pub fn hash_of(key: [u64; 2], app: AppSlot, name: &str) -> u64 {
 impl Relay<'_> {
     /// Encodes the event for its channel's home; `hash` is the channel's. No cache channel keeps it
     /// (CE1).
-    pub(super) fn note(self, hash: u64, encoder: &mut TextEncoder) -> Note {
-        Note::Publish(self.encode(hash, encoder).0)
+    pub(super) fn note(self, hash: u64, stamp: Stamp, encoder: &mut TextEncoder) -> Note {
+        let (publish, _) = self.encode(hash, encoder);
+        Note::Publish(Publish { stamp, ..publish })
     }
 
     /// Same, and where in the frame the data begins.
@@ -74,6 +75,7 @@ impl Relay<'_> {
             frame,
             except,
             kept_data_at: None,
+            stamp: None,
         };
         (publish, (header_len + places.data_at) as u32)
     }
@@ -101,6 +103,7 @@ impl Hub {
     pub fn publish(&mut self, relay: Relay<'_>, effects: &mut Vec<Effect>) {
         let hash = self.hash(relay.app, relay.channel);
         let (mut publish, data_at) = relay.encode(hash, &mut self.encoder);
+        publish.stamp = self.stamp.take();
         if ChannelKind::is_cache_name(relay.channel) {
             publish.kept_data_at = NonZeroU32::new(data_at); // C1
         }

@@ -7,7 +7,7 @@ use super::deadlines::{Deadline, Deadlines};
 use super::effect::Effect;
 use super::home::Home;
 use super::index::{ChannelSlot, Index, Subscriber};
-use super::note::{CountNote, Note, home_of};
+use super::note::{CountNote, Note, Stamp, home_of};
 use super::online::OnlineTable;
 use super::options::Options;
 use super::pass::{Gates, Pass};
@@ -57,6 +57,10 @@ pub struct Hub {
     pub(super) happened: Happened,
     /// Places to give back at the turn's end, by app.
     released: Vec<(AppSlot, u32)>,
+    /// When the next publish was made, if its way is to be timed.
+    pub(super) stamp: Stamp,
+    /// When the first timed publish of this turn was made that came to subscribers of this shard.
+    pub(super) delivered: Stamp,
 }
 
 impl Hub {
@@ -81,12 +85,25 @@ impl Hub {
             failures: Window::new(60_000),
             happened: Happened::default(),
             released: Vec::new(),
+            stamp: None,
+            delivered: None,
         }
     }
 
     /// What was counted since this was asked last.
     pub fn take_happened(&mut self) -> Happened {
         std::mem::take(&mut self.happened)
+    }
+
+    /// The way of what is published next is timed: it begins at this time.
+    pub fn time_next(&mut self, stamp: Stamp) {
+        self.stamp = stamp;
+    }
+
+    /// When the first timed publish was made that has come to subscribers of this shard since this
+    /// was asked last.
+    pub fn take_delivered(&mut self) -> Stamp {
+        self.delivered.take()
     }
 
     /// Wishes that were refused since [`Hub::take_happened`] was asked last.

@@ -51,6 +51,42 @@ pub enum Count {
 
 const COUNTS: usize = Count::LateMs as usize + 1;
 
+/// What a shard takes the time of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Time {
+    /// By how much it came too late to its own timer.
+    Lag,
+    /// From a message for another shard until that one took it.
+    Hop,
+    /// From a publish until it was written to this shard's subscribers.
+    Publish,
+}
+
+const TIMES: usize = Time::Publish as usize + 1;
+
+/// The upper bounds of the classes that times are counted in, in microseconds; what is longer is in
+/// a class of its own.
+pub const TIME_BOUNDS_US: [u64; 13] = [
+    50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000,
+];
+
+/// Times that were counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Times {
+    /// How many in each class, the longest last.
+    pub classes: [u64; TIME_BOUNDS_US.len() + 1],
+    /// Their sum, in microseconds.
+    pub sum_us: u64,
+}
+
+impl Times {
+    fn count(&mut self, us: u64) {
+        let class = TIME_BOUNDS_US.partition_point(|bound| *bound < us);
+        self.classes[class] += 1;
+        self.sum_us = self.sum_us.wrapping_add(us);
+    }
+}
+
 /// How a WebSocket ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Closed {
@@ -69,6 +105,7 @@ fn is_known(code: u16) -> bool {
 #[derive(Debug, Default)]
 pub struct Counters {
     counts: [Cell<u64>; COUNTS],
+    times: [Cell<Times>; TIMES],
     closed: RefCell<Vec<(Closed, u64)>>,
     answered: RefCell<Vec<(u16, u64)>>,
 }
@@ -77,6 +114,7 @@ pub struct Counters {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
     counts: [u64; COUNTS],
+    times: [Times; TIMES],
     /// How WebSockets ended, and how many did so.
     pub closed: Vec<(Closed, u64)>,
     /// The statuses that requests were answered with, and how many.
@@ -93,6 +131,14 @@ impl Counters {
     pub fn add(&self, what: Count, number: u64) {
         let cell = &self.counts[what as usize];
         cell.set(cell.get().wrapping_add(number));
+    }
+
+    /// Counts how long something took.
+    pub fn time(&self, what: Time, us: u64) {
+        let cell = &self.times[what as usize];
+        let mut times = cell.get();
+        times.count(us);
+        cell.set(times);
     }
 
     /// Counts the end of a WebSocket.
@@ -120,6 +166,7 @@ impl Counters {
     pub fn totals(&self) -> Totals {
         Totals {
             counts: std::array::from_fn(|at| self.counts[at].get()),
+            times: std::array::from_fn(|at| self.times[at].get()),
             closed: self.closed.borrow().clone(),
             answered: self.answered.borrow().clone(),
         }
@@ -131,6 +178,12 @@ impl Totals {
     #[must_use]
     pub fn get(&self, what: Count) -> u64 {
         self.counts[what as usize]
+    }
+
+    /// How long something took.
+    #[must_use]
+    pub fn times(&self, what: Time) -> &Times {
+        &self.times[what as usize]
     }
 }
 
@@ -151,6 +204,20 @@ mod tests {
             (1, 15)
         );
         assert_eq!(totals.get(Count::BytesRead), 0);
+    }
+
+    #[test]
+    fn times_are_counted_in_their_classes() {
+        let counters = Counters::default();
+        for us in [0, 50, 51, 1_000_000, 1_000_001] {
+            counters.time(Time::Hop, us);
+        }
+        let totals = counters.totals();
+        let times = totals.times(Time::Hop);
+        assert_eq!((times.classes[0], times.classes[1]), (2, 1));
+        assert_eq!((times.classes[12], times.classes[13]), (1, 1));
+        assert_eq!(times.sum_us, 2_000_102);
+        assert_eq!(totals.times(Time::Lag), &Times::default());
     }
 
     #[test]

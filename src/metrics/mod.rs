@@ -5,6 +5,6 @@ pub mod counters;
 pub mod names;
 pub mod page;
 
-pub use counters::{Closed, Count, Counters, Totals};
+pub use counters::{Closed, Count, Counters, TIME_BOUNDS_US, Time, Times, Totals};
 pub use names::{ALL, Kind, Name};
 pub use page::Page;

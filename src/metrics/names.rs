@@ -10,6 +10,11 @@ pub enum Kind {
     Counter,
     /// Up and down: counted when it is asked for.
     Gauge,
+    /// Counted in classes: `_bucket` with the upper bound as the label `le`, `_sum` and `_count`.
+    Histogram,
+    /// A counter whose name does not end as those of counters should: soketi has called it so, and
+    /// it is said to be of no kind, or the checker of Prometheus would refuse it.
+    Untyped,
 }
 
 /// One metric.
@@ -41,6 +46,24 @@ const fn gauge(name: &'static str, labels: &'static [&'static str], help: &'stat
     }
 }
 
+const fn untyped(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Name {
+    Name {
+        kind: Kind::Untyped,
+        ..counter(name, labels, help)
+    }
+}
+
+const fn histogram(
+    name: &'static str,
+    labels: &'static [&'static str],
+    help: &'static str,
+) -> Name {
+    Name {
+        kind: Kind::Histogram,
+        ..counter(name, labels, help)
+    }
+}
+
 const APP: &[&str] = &["app_id", "port"];
 const SHARD: &[&str] = &["shard"];
 
@@ -63,15 +86,15 @@ names! {
     NEW_DISCONNECTIONS =
         counter("new_disconnections_total", APP, "Pusher connections that have ended.");
     SOCKET_RECEIVED =
-        counter("socket_received_bytes", APP, "Bytes of the messages of Pusher clients.");
+        untyped("socket_received_bytes", APP, "Bytes of the messages of Pusher clients.");
     SOCKET_TRANSMITTED =
-        counter("socket_transmitted_bytes", APP, "Bytes of the frames for Pusher clients.");
+        untyped("socket_transmitted_bytes", APP, "Bytes of the frames for Pusher clients.");
     WS_RECEIVED = counter("ws_messages_received_total", APP, "Messages of Pusher clients.");
     WS_SENT = counter("ws_messages_sent_total", APP, "Messages for Pusher clients.");
     HTTP_RECEIVED =
-        counter("http_received_bytes", APP, "Bytes of the bodies of signed requests.");
+        untyped("http_received_bytes", APP, "Bytes of the bodies of signed requests.");
     HTTP_TRANSMITTED =
-        counter("http_transmitted_bytes", APP, "Bytes of the bodies of answers to them.");
+        untyped("http_transmitted_bytes", APP, "Bytes of the bodies of answers to them.");
     HTTP_CALLS =
         counter("http_calls_received_total", APP, "Requests that an app's backend signed.");
 
@@ -100,6 +123,22 @@ names! {
         "shard_busy_ratio",
         SHARD,
         "The same as a part of the last second: 0 to 1."
+    );
+    SHARD_LAG = histogram(
+        "shard_lag_seconds",
+        SHARD,
+        "By how much the shard came too late to its own timer, four times a second."
+    );
+    HOP = histogram(
+        "mesh_hop_seconds",
+        SHARD,
+        "Time until the shard took a message of another shard: of one message a second."
+    );
+    PUBLISH_TO_WRITE = histogram(
+        "publish_to_write_seconds",
+        SHARD,
+        "Time from a publish, on whatever shard, until it was written to this shard's subscribers: \
+         of the first publish of each turn."
     );
     MESH_WAITING = gauge(
         "mesh_waiting",
@@ -206,6 +245,11 @@ names! {
         &["outcome"],
         "Webhook events by what became of them: delivered, given_up, or dropped and where."
     );
+    WEBHOOK_WAITING = gauge(
+        "webhook_waiting_events",
+        &[],
+        "Webhook events that wait to be delivered, those under way included."
+    );
     WEBHOOK_FAILURES = counter(
         "webhook_failures_total",
         &[],
@@ -224,8 +268,35 @@ names! {
     );
     RESIDENT = gauge("process_resident_memory_bytes", &[], "Resident memory.");
     CPU = counter("process_cpu_seconds_total", &[], "Processor time, of all threads.");
+    CPU_USER = counter(
+        "process_cpu_user_seconds_total",
+        &[],
+        "Of that, the part outside of the kernel."
+    );
+    CPU_SYSTEM = counter(
+        "process_cpu_system_seconds_total",
+        &[],
+        "Of that, the part inside of the kernel."
+    );
+    VIRTUAL = gauge("process_virtual_memory_bytes", &[], "Virtual memory.");
+    HEAP = gauge(
+        "process_heap_bytes",
+        &[],
+        "Data segment of the process, as Node counts its heap."
+    );
     OPEN_FDS = gauge("process_open_fds", &[], "Open file descriptors.");
     MAX_FDS = gauge("process_max_fds", &[], "Most file descriptors there may be.");
+    LISTEN_OVERFLOWS = counter(
+        "machine_listen_overflows_total",
+        &[],
+        "Connections that found the backlog of their listener full: of all programs of this \
+         machine, or of this container."
+    );
+    LISTEN_DROPS = counter(
+        "machine_listen_drops_total",
+        &[],
+        "Connections that a listener dropped for that or another reason: of all programs, too."
+    );
     START_TIME = gauge(
         "process_start_time_seconds",
         &[],

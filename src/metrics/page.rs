@@ -1,5 +1,6 @@
 //! What `GET /metrics` answers: the text format of Prometheus (version 0.0.4), or JSON.
 
+use super::counters::{TIME_BOUNDS_US, Times};
 use super::names::{Kind, Name};
 use crate::protocol::json::quote;
 use std::fmt::Write;
@@ -22,7 +23,11 @@ struct Family {
 
 #[derive(Debug)]
 struct Sample {
+    /// What the name of a histogram goes on with.
+    suffix: &'static str,
     labels: Vec<String>,
+    /// The upper bound of a class.
+    bound: Option<String>,
     value: Value,
 }
 
@@ -89,10 +94,39 @@ impl Page {
     /// # Panics
     /// When there are more or fewer labels than the name has.
     pub fn add(&mut self, name: &'static Name, labels: &[&str], value: impl Into<Value>) {
+        self.add_sample(name, labels, ("", None), value.into());
+    }
+
+    /// Adds times that were counted in classes, in seconds.
+    ///
+    /// # Panics
+    /// As [`Page::add`].
+    pub fn add_times(&mut self, name: &'static Name, labels: &[&str], times: &Times) {
+        let mut count = 0;
+        for (at, class) in times.classes.iter().enumerate() {
+            count += class;
+            let bound = TIME_BOUNDS_US.get(at).map(|us| *us as f64 / 1e6);
+            let bound = bound.map_or_else(|| "+Inf".to_owned(), |seconds| seconds.to_string());
+            self.add_sample(name, labels, ("_bucket", Some(bound)), count.into());
+        }
+        let sum_s = times.sum_us as f64 / 1e6;
+        self.add_sample(name, labels, ("_sum", None), sum_s.into());
+        self.add_sample(name, labels, ("_count", None), count.into());
+    }
+
+    fn add_sample(
+        &mut self,
+        name: &'static Name,
+        labels: &[&str],
+        (suffix, bound): (&'static str, Option<String>),
+        value: Value,
+    ) {
         assert_eq!(labels.len(), name.labels.len(), "labels of {}", name.name);
         let sample = Sample {
+            suffix,
             labels: labels.iter().map(|&label| label.to_owned()).collect(),
-            value: value.into(),
+            bound,
+            value,
         };
         let same = |family: &&mut Family| std::ptr::eq(family.name, name);
         match self.families.iter_mut().find(same) {
@@ -115,13 +149,14 @@ impl Page {
             for sample in samples {
                 text.push_str(prefix);
                 text.push_str(name.name);
-                for (at, (label, value)) in name.labels.iter().zip(&sample.labels).enumerate() {
+                text.push_str(sample.suffix);
+                for (at, (label, value)) in sample.labels_of(name).enumerate() {
                     let before = if at == 0 { '{' } else { ',' };
                     let _ = write!(text, "{before}{label}=\"");
                     escape(value, &mut text);
                     text.push('"');
                 }
-                if !sample.labels.is_empty() {
+                if sample.labels_of(name).next().is_some() {
                     text.push('}');
                 }
                 let _ = writeln!(text, " {}", sample.value);
@@ -146,10 +181,13 @@ impl Page {
             json.extend_from_slice(b"\"aggregator\":\"sum\",\"values\":[");
             for (at, sample) in samples.iter().enumerate() {
                 let comma = if at == 0 { "" } else { "," };
-                json.extend_from_slice(
-                    format!("{comma}{{\"value\":{},\"labels\":{{", sample.value).as_bytes(),
-                );
-                for (at, (label, value)) in name.labels.iter().zip(&sample.labels).enumerate() {
+                json.extend_from_slice(format!("{comma}{{\"value\":{},", sample.value).as_bytes());
+                if !sample.suffix.is_empty() {
+                    let name = format!("{full}{}", sample.suffix);
+                    json.extend_from_slice(format!("\"metricName\":\"{name}\",").as_bytes());
+                }
+                json.extend_from_slice(b"\"labels\":{");
+                for (at, (label, value)) in sample.labels_of(name).enumerate() {
                     if at > 0 {
                         json.push(b',');
                     }
@@ -166,10 +204,21 @@ impl Page {
     }
 }
 
+impl Sample {
+    /// Its labels, the bound of a class among them.
+    fn labels_of<'a>(&'a self, name: &Name) -> impl Iterator<Item = (&'static str, &'a str)> {
+        let own = name.labels.iter().copied();
+        let own = own.zip(self.labels.iter().map(String::as_str));
+        own.chain(self.bound.as_deref().map(|bound| ("le", bound)))
+    }
+}
+
 fn kind(name: &Name) -> &'static str {
     match name.kind {
         Kind::Counter => "counter",
         Kind::Gauge => "gauge",
+        Kind::Histogram => "histogram",
+        Kind::Untyped => "untyped",
     }
 }
 
@@ -188,7 +237,8 @@ fn escape(value: &str, text: &mut String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::names::{BUILD_INFO, CLIENTS, CPU, DRAINING};
+    use crate::metrics::counters::{Counters, Time};
+    use crate::metrics::names::{BUILD_INFO, CLIENTS, CPU, DRAINING, HOP};
 
     fn page() -> Page {
         let mut page = Page::new("x_");
@@ -215,6 +265,32 @@ mod tests {
             "x_process_cpu_seconds_total 1.5".to_owned(),
         ];
         assert_eq!(page().text().lines().collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn times_are_a_histogram() {
+        let counters = Counters::default();
+        for us in [10, 60, 2_000_000] {
+            counters.time(Time::Hop, us);
+        }
+        let mut page = Page::new("x_");
+        page.add_times(&HOP, &["0"], counters.totals().times(Time::Hop));
+        let text = page.text();
+        for line in [
+            "# TYPE x_mesh_hop_seconds histogram",
+            r#"x_mesh_hop_seconds_bucket{shard="0",le="0.00005"} 1"#,
+            r#"x_mesh_hop_seconds_bucket{shard="0",le="0.0001"} 2"#,
+            r#"x_mesh_hop_seconds_bucket{shard="0",le="1"} 2"#,
+            r#"x_mesh_hop_seconds_bucket{shard="0",le="+Inf"} 3"#,
+            r#"x_mesh_hop_seconds_sum{shard="0"} 2.00007"#,
+            r#"x_mesh_hop_seconds_count{shard="0"} 3"#,
+        ] {
+            assert!(text.lines().any(|it| it == line), "{line}: {text}");
+        }
+        let json: serde_json::Value = serde_json::from_slice(&page.json()).unwrap();
+        let first = &json["data"][0]["values"][0];
+        assert_eq!(first["metricName"], "x_mesh_hop_seconds_bucket");
+        assert_eq!(first["labels"]["le"], "0.00005");
     }
 
     #[test]

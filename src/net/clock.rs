@@ -61,6 +61,13 @@ impl Clock {
         }
     }
 
+    /// Microseconds since the server started, the highest bits cut off: for differences of less
+    /// than an hour, by [`u32::wrapping_sub`]. The same on all shards.
+    #[must_use]
+    pub fn stamp_us(&self) -> u32 {
+        self.since_start().as_micros() as u32
+    }
+
     /// Milliseconds since the server started; never goes back.
     #[must_use]
     pub fn now_ms(&self) -> u64 {

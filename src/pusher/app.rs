@@ -42,7 +42,13 @@ pub fn mount(
     let behind = |path| format!("{}{path}", options.path_prefix);
     let (clients, backends) = (behind("/app/{key}"), behind("/apps/*"));
     let terminate = behind("/users/{id}/terminate_connections");
+    let health = ["/up", "/up/{id}", "/live", "/ready", "/accept-traffic"];
+    let behind_prefix = health.map(behind);
     let mut patterns = vec![&*clients, &backends, &terminate, "/"];
+    patterns.extend(health);
+    if !options.path_prefix.is_empty() {
+        patterns.extend(behind_prefix.iter().map(|pattern| &**pattern));
+    }
     patterns.retain(|pattern| !router.is_mounted(pattern));
     let nested_in = router.prefix().matches('/').count();
     router.mount_at(&patterns, |endpoint| {
@@ -124,6 +130,9 @@ impl Handler for PusherApp {
                 command,
                 Ok(Command::Subscribe(_) | Command::Unsubscribe { .. } | Command::SignIn(_))
             );
+            if matches!(command, Ok(Command::ClientEvent(_))) {
+                self.0.time_next();
+            }
             let draft = app.and_then(|app| self.0.draft(client.id(), app, &command));
             let room = |home| self.0.endpoint.has_room(home);
             self.0

@@ -10,13 +10,14 @@ use crate::hub::{Answer, Bucket, ChannelSlot, Effect, Hub, Note, Question};
 use crate::id::{ClientId, ShardId, SocketId};
 use crate::limits::window::Window;
 use crate::limits::{GIVEN_UP_PER_TURN, JSON_DEPTH_REST};
-use crate::metrics::Count;
+use crate::metrics::{Count, Time};
 use crate::protocol::Parser;
 use crate::protocol::json::JsonReader;
 use crate::ws::Frame;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::rc::Rc;
 
 /// One shard's Pusher application, shared by its connections and requests.
@@ -41,6 +42,9 @@ pub struct Pusher {
     pub(super) tap: Tap,
     work: RefCell<Work>,
     outlet: Outlet,
+    /// Whether the way of a publish of this turn is timed.
+    is_timed: Cell<bool>,
+    stopping: Cell<bool>,
 }
 
 /// Buffers of one call, reused by the next.
@@ -74,6 +78,8 @@ impl Pusher {
             tap: Tap::default(),
             work: RefCell::default(),
             outlet: Outlet::new(notices),
+            is_timed: Cell::new(false),
+            stopping: Cell::new(false),
         }
     }
 
@@ -103,9 +109,38 @@ impl Pusher {
         });
         let counters = self.endpoint.counters();
         self.tap.look_at_time(now_ms);
+        self.is_timed.set(false);
         counters.add(Count::AuthFlood, happened.auth_floods);
         counters.add(Count::Refusals, happened.refusals);
         self.outlet.hand_over();
+    }
+
+    /// The way of the next publish is timed, if it is the first of this turn: one look at the clock
+    /// for all of them.
+    pub(super) fn time_next(&self) {
+        if !self.is_timed.replace(true) {
+            let stamp = NonZeroU32::new(self.endpoint.clock().stamp_us());
+            self.hub.borrow_mut().time_next(stamp);
+        }
+    }
+
+    /// From here on who asks is told that this server wants no traffic.
+    pub fn set_stopping(&self) {
+        self.stopping.set(true);
+    }
+
+    /// Whether it was told to stop.
+    pub(super) fn is_stopping(&self) -> bool {
+        self.stopping.get()
+    }
+
+    /// Everything of this turn was written.
+    pub fn note_written(&self) {
+        self.is_timed.set(false);
+        if let Some(stamp) = self.hub.borrow_mut().take_delivered() {
+            let took_us = self.endpoint.clock().stamp_us().wrapping_sub(stamp.get());
+            self.endpoint.counters().time(Time::Publish, took_us.into());
+        }
     }
 
     /// Tells the homes what changed in this turn, and webhooks what happened in it.

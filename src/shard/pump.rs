@@ -5,13 +5,14 @@ use crate::crossing::admission::Level;
 use crate::crossing::{Roll, ToShard};
 use crate::http::Response;
 use crate::id::ShardId;
-use crate::metrics::Count;
+use crate::metrics::{Count, Time};
 use crate::net::{look_around, pause, pause_ms};
 use crate::timer::wheel::TICK_MS;
 use crate::ws::Frame;
 use futures_lite::future::yield_now;
 use std::future::poll_fn;
 use std::rc::Rc;
+use std::time::Duration;
 
 /// Messages taken from one ring before the other tasks of the shard get their turn, and from all of
 /// them before its sockets do.
@@ -96,6 +97,10 @@ fn receive(shard: &Shard, from: ShardId, message: ToShard) {
             sockets.close(client, code, &reason);
         }
         ToShard::Address(note) => shard.hear_address(from, note),
+        ToShard::Probe { sent_us } => {
+            let took_us = sockets.clock().stamp_us().wrapping_sub(sent_us);
+            sockets.counters().time(Time::Hop, took_us.into());
+        }
         ToShard::Farewell => shard.farewells.set(shard.farewells.get() + 1),
         ToShard::Stop | ToShard::End | ToShard::Reload { .. } => {
             tracing::error!("only the control thread stops a shard or changes its configuration");
@@ -121,10 +126,19 @@ fn end_turn(shard: &Shard) -> bool {
     // Other shards write to their sockets while this one writes to its own.
     shard.mesh.end_turn();
     if shard.flush_delay.get().is_zero() {
-        return shard.sockets.flush();
+        return flush(shard);
     }
     shard.flush.request();
     false
+}
+
+/// Writes as far as the time of a turn allows; says whether more is to be written.
+fn flush(shard: &Shard) -> bool {
+    let has_more = shard.sockets.flush();
+    if let Some(pusher) = shard.pusher.as_ref().filter(|_| !has_more) {
+        pusher.note_written();
+    }
+    has_more
 }
 
 /// Writes what has gathered, where that is not to be done at once.
@@ -133,7 +147,7 @@ pub(super) async fn flush_late(shard: Rc<Shard>) {
         poll_fn(|cx| shard.flush.poll(cx)).await;
         pause(shard.flush_delay.get()).await;
         shard.flush.settle(); // whoever has asked in the meantime is served with this
-        while shard.sockets.flush() {
+        while flush(&shard) {
             look_around().await;
         }
     }
@@ -142,6 +156,7 @@ pub(super) async fn flush_late(shard: Rc<Shard>) {
 /// Looks at the deadlines that have come up.
 pub(super) async fn tick(shard: Rc<Shard>) {
     let clock = shard.sockets.clock();
+    let mut ticks = 0;
     loop {
         shard.sockets.pulse().beat();
         if let Some(pusher) = &shard.pusher {
@@ -151,14 +166,36 @@ pub(super) async fn tick(shard: Rc<Shard>) {
             let closed = shard.sockets.close_fattest();
             tracing::warn!(closed, "memory is past the hard mark");
         }
+        probe(&shard, &mut ticks);
         let due_ms = clock.now_ms() + TICK_MS + 1; // a begun millisecond is not late
+        let due = clock.since_start() + Duration::from_millis(TICK_MS);
         pause_ms(TICK_MS).await;
+        let late = clock.since_start().saturating_sub(due);
+        let lag_us = late.as_micros() as u64;
+        shard.sockets.counters().time(Time::Lag, lag_us);
         let late_ms = clock.now_ms().saturating_sub(due_ms);
         shard.sockets.counters().add(Count::LateMs, late_ms);
         for (client, overdue) in shard.sockets.expire(request_timeout) {
             tracing::debug!(?client, ?overdue, "deadline passed");
         }
     }
+}
+
+/// Once a second, a message to one of the other shards, each in its turn: how long it takes is
+/// counted there.
+fn probe(shard: &Shard, ticks: &mut u64) {
+    const EVERY: u64 = 1_000 / TICK_MS;
+    let others = u64::from(shard.mesh.shards()) - 1;
+    *ticks += 1;
+    if others == 0 || !ticks.is_multiple_of(EVERY) || shard.stopping.get() {
+        return;
+    }
+    let step = 1 + (*ticks / EVERY) % others;
+    let to = (u64::from(shard.mesh.shard().0) + step) % (others + 1);
+    let sent_us = shard.sockets.clock().stamp_us();
+    shard
+        .mesh
+        .send(ShardId(to as u16), ToShard::Probe { sent_us });
 }
 
 /// The answer to a request that did not arrive in time.

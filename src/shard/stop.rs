@@ -30,6 +30,9 @@ const FAREWELL_MS: u64 = 1;
 /// Stops: on_stop, then a close for every WebSocket, in waves, then a deadline.
 pub(super) async fn stop(shard: &Shard) {
     shard.stopping.set(true);
+    if let Some(pusher) = &shard.pusher {
+        pusher.set_stopping();
+    }
     shard.sockets.tell_stopping();
     tell_handlers(shard).await;
     shard.sockets.end_idle_requests();

@@ -26,6 +26,7 @@ async fn plain(head: &Head<'_>, desk: &Desk) -> Response {
     }
     match head.path {
         "/" | "/live" => Response::text(200, "OK\n"),
+        "/up" => up(desk.health.is_ready()),
         "/ready" => ready(desk.health.is_ready()),
         "/accept-traffic" => ready(desk.health.is_ready() && !is_full(desk)),
         "/usage" | "/metrics" if !has_token(head, desk) => {
@@ -34,7 +35,11 @@ async fn plain(head: &Head<'_>, desk: &Desk) -> Response {
         }
         "/usage" => usage(desk),
         "/metrics" => metrics(head, desk).await,
-        _ => Response::text(404, "Not found\n"),
+        path => match path.strip_prefix("/up/").and_then(query::decode_path) {
+            Some(app) if desk.dashboard.serves(&app) => up(desk.health.is_ready()),
+            Some(_) => Response::json(404, "{\"error\":\"Unknown app\"}"),
+            None => Response::text(404, "Not found\n"),
+        },
     }
 }
 
@@ -42,6 +47,14 @@ fn ready(is_ready: bool) -> Response {
     match is_ready {
         true => Response::text(200, "OK\n"),
         false => Response::text(503, "Not now\n").with_header("Retry-After", "1"),
+    }
+}
+
+/// In Reverb's words.
+fn up(is_ready: bool) -> Response {
+    match is_ready {
+        true => Response::json(200, "{\"health\":\"OK\"}"),
+        false => Response::json(503, "{\"health\":\"DRAINING\"}").with_header("Retry-After", "1"),
     }
 }
 

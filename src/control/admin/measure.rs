@@ -8,7 +8,7 @@ use crate::control::webhook::Totals as WebhookTotals;
 use crate::crossing::{AppMeasured, Call, Measured};
 use crate::id::ShardId;
 use crate::limits::MEASURE_TIMEOUT_MS;
-use crate::metrics::{Count, Page, Totals, names as n};
+use crate::metrics::{Count, Page, Time, Totals, names as n};
 use std::time::{Duration, Instant};
 
 /// What a shard has counted, and how long it took to say so; nothing if it did not.
@@ -39,6 +39,13 @@ pub(super) async fn page(desk: &Desk) -> Page {
             }
             holds(&mut page, &shard, measured);
             counted(&mut page, &shard, &measured.totals);
+            for (name, time) in [
+                (&n::SHARD_LAG, Time::Lag),
+                (&n::HOP, Time::Hop),
+                (&n::PUBLISH_TO_WRITE, Time::Publish),
+            ] {
+                page.add_times(name, &[&shard], measured.totals.times(time));
+            }
         }
     }
     webhooks(&mut page, &desk.plan.webhooks.totals());
@@ -192,6 +199,7 @@ fn webhooks(page: &mut Page, totals: &WebhookTotals) {
     for (outcome, count) in outcomes {
         page.add(&n::WEBHOOK_EVENTS, &[outcome], count);
     }
+    page.add(&n::WEBHOOK_WAITING, &[], totals.waiting());
     page.add(&n::WEBHOOK_FAILURES, &[], totals.failed_requests);
 }
 
@@ -200,7 +208,17 @@ fn process(page: &mut Page, desk: &Desk) {
     page.add(&n::MEMORY_USED, &[], memory.used());
     page.add(&n::MEMORY_LIMIT, &[], memory.limit());
     page.add(&n::RESIDENT, &[], machine::resident());
-    page.add(&n::CPU, &[], machine::cpu_s());
+    let cpu = machine::cpu();
+    page.add(&n::CPU, &[], cpu.user_s + cpu.system_s);
+    page.add(&n::CPU_USER, &[], cpu.user_s);
+    page.add(&n::CPU_SYSTEM, &[], cpu.system_s);
+    let sizes = machine::sizes();
+    page.add(&n::VIRTUAL, &[], sizes.virtual_bytes);
+    page.add(&n::HEAP, &[], sizes.data_bytes);
+    if let Some(listens) = machine::listens() {
+        page.add(&n::LISTEN_OVERFLOWS, &[], listens.overflows);
+        page.add(&n::LISTEN_DROPS, &[], listens.drops);
+    }
     page.add(&n::OPEN_FDS, &[], machine::open_fds());
     if let Some(most) = machine::max_fds() {
         page.add(&n::MAX_FDS, &[], most);

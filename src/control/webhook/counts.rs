@@ -22,9 +22,11 @@ pub(super) enum Count {
     GivenUp,
     /// Events that were still waiting when the server stopped.
     Stopped,
+    /// Events that were given to the queue of an endpoint.
+    Queued,
 }
 
-const KINDS: usize = 6;
+const KINDS: usize = 7;
 
 /// What the counters said at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,6 +43,18 @@ pub struct Totals {
     pub given_up: u64,
     /// Events that still waited when the server stopped.
     pub dropped_at_stop: u64,
+    /// Events that were given to the queue of an endpoint.
+    pub queued: u64,
+}
+
+impl Totals {
+    /// Events that wait to be delivered, those under way included.
+    #[must_use]
+    pub fn waiting(&self) -> u64 {
+        let over = self.delivered + self.given_up;
+        let dropped = self.dropped_by_full_queues + self.dropped_at_stop;
+        self.queued.saturating_sub(over + dropped)
+    }
 }
 
 impl Counts {
@@ -59,6 +73,7 @@ impl Counts {
             dropped_by_full_queues: get(Count::QueueFull),
             given_up: get(Count::GivenUp),
             dropped_at_stop: get(Count::Stopped),
+            queued: get(Count::Queued),
         }
     }
 }
@@ -100,6 +115,7 @@ mod tests {
             Count::QueueFull,
             Count::GivenUp,
             Count::Stopped,
+            Count::Queued,
         ];
         for (number, count) in (1..).zip(all) {
             counts.add(count, number);
@@ -112,8 +128,15 @@ mod tests {
             dropped_by_full_queues: 14,
             given_up: 15,
             dropped_at_stop: 16,
+            queued: 17,
         };
         assert_eq!(reader.totals(), totals);
+        assert_eq!(totals.waiting(), 0);
+        let more = Totals {
+            queued: 60,
+            ..totals
+        };
+        assert_eq!(more.waiting(), 60 - 11 - 14 - 15 - 16);
     }
 
     #[test]

@@ -210,6 +210,7 @@ impl Endpoint {
             events: batch.events.len() as u64,
             about: batch.about,
         };
+        self.counts.add(Count::Queued, parcel.events);
         let lost = self.queue.borrow_mut().push(parcel, now_ms);
         self.lost(Count::QueueFull, lost, now_ms);
         self.bell.notify_one();

@@ -101,6 +101,7 @@ impl Pusher {
     /// Publishes in the order of the request, and waits until every home has put it in order:
     /// whoever has our answer may publish again through any shard, and comes behind it (S15).
     pub(super) async fn publish_all(&self, app: AppSlot, items: &[Publication<'_>]) {
+        self.time_next();
         for publication in items {
             self.note_publication(app, publication);
             self.publish(app, publication);

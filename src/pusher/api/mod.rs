@@ -6,6 +6,7 @@ mod batch;
 mod channels;
 mod demo;
 mod events;
+mod health;
 mod operator;
 mod pass;
 mod plain;

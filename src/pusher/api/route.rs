@@ -107,6 +107,9 @@ impl Pusher {
         if path == "/" {
             return self.front_page(request.method(), nested_in);
         }
+        if let Some(response) = self.health(request.method(), path) {
+            return response;
+        }
         let inner = path.strip_prefix(&*self.options.path_prefix);
         let Some((app_id, endpoint)) = inner.and_then(endpoint) else {
             return not_found();

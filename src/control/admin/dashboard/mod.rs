@@ -35,6 +35,11 @@ impl Dashboard {
         }
     }
 
+    /// Whether an app is served, as of the last second.
+    pub(super) fn serves(&self, app: &str) -> bool {
+        self.history.borrow().knows(app)
+    }
+
     /// The part of the last second in which each shard worked, as far as it was seen.
     pub(super) fn busy(&self) -> Vec<Option<f64>> {
         self.history.borrow().busy()
