@@ -129,6 +129,10 @@ pub const MEASURE_TIMEOUT_MS: u64 = 1_000;
 /// Clients that are given up whose subscriptions end in one turn; the rest wait for the next.
 pub const GIVEN_UP_PER_TURN: usize = 64;
 
+/// Lines that one place in the code logs in a second on one thread, unless they were asked for by
+/// `debug`; the rest is counted.
+pub const LOG_LINES_PER_SECOND: u32 = 200;
+
 /// Bytes of a request's body on the admin port.
 pub const ADMIN_BODY_MAX: u64 = 256 * 1024;
 

@@ -11,7 +11,6 @@ use crate::handler::{
 use crate::http::Response;
 use crate::hub::Hub;
 use crate::id::ClientId;
-use crate::protocol::command::{ClientEvent, CommandError};
 use crate::protocol::{Code, Command};
 use std::rc::Rc;
 use std::time::Duration;
@@ -125,7 +124,7 @@ impl Handler for PusherApp {
         let is_membership = {
             let mut parser = self.0.parser.borrow_mut();
             let command = parser.parse(text);
-            log(client.id(), &command);
+            self.0.log_in(client.id(), app, &command);
             let is_membership = matches!(
                 command,
                 Ok(Command::Subscribe(_) | Command::Unsubscribe { .. } | Command::SignIn(_))
@@ -195,25 +194,5 @@ impl Handler for PusherApp {
 
     fn deflate(&self) -> Option<Deflate> {
         self.0.limits.get().deflate
-    }
-}
-
-/// What a client said, without what it carried: payloads may be secret, and tokens are.
-fn log(client: ClientId, command: &std::result::Result<Command<'_>, CommandError<'_>>) {
-    match command {
-        Ok(Command::Subscribe(subscribe)) => {
-            tracing::debug!(?client, channel = subscribe.channel, "subscribe");
-        }
-        Ok(Command::Unsubscribe { channel }) => tracing::debug!(?client, channel, "unsubscribe"),
-        Ok(Command::ClientEvent(ClientEvent {
-            event,
-            channel,
-            data,
-        })) => {
-            tracing::debug!(?client, event, channel, bytes = data.len(), "client event");
-        }
-        Ok(Command::SignIn(_)) => tracing::debug!(?client, "sign-in"),
-        Ok(Command::Ping | Command::Pong) => tracing::trace!(?client, "ping or pong"),
-        Err(error) => tracing::debug!(?client, ?error, "unreadable"),
     }
 }

@@ -143,6 +143,7 @@ impl Pusher {
             tally.opened += 1;
             tally.sent.add(1, greeting.bytes().len());
         });
+        self.log_out(client, &greeting);
         let _ = self.endpoint.push(client, greeting);
     }
 }

@@ -191,6 +191,7 @@ impl Pusher {
                 Effect::Send { client, frame } => {
                     let app = self.hub.borrow().app_of(client);
                     let bytes = frame.bytes().len();
+                    self.log_out(client, &frame);
                     // Gone or full: its close is on the way and ends its subscriptions.
                     let pushed = self.endpoint.push(client, frame);
                     if let (Ok(()), Some(app)) = (pushed, app) {
@@ -219,6 +220,7 @@ impl Pusher {
     /// One frame into the outbox of each local subscriber: no allocation, no atomics.
     fn deliver(&self, channel: ChannelSlot, frame: &Frame, except: Option<SocketId>) {
         let hub = self.hub.borrow();
+        self.log_fanout(channel, frame, hub.subscribers(channel).len());
         let subscribers = hub
             .subscribers(channel)
             .iter()

@@ -8,6 +8,7 @@ mod api;
 mod app;
 mod connect;
 mod fanout;
+mod frames;
 mod notices;
 mod tallies;
 mod tap;

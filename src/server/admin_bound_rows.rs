@@ -29,6 +29,13 @@ pub(super) static ROWS: &[Row] = &[
         &n::SHARD_UP,
     ),
     fixed(
+        "LOG_LINES_PER_SECOND",
+        l::LOG_LINES_PER_SECOND as u64,
+        "lines that one place of the code logs in a second on one thread",
+        "the next line says how many were left out",
+        &n::CPU,
+    ),
+    fixed(
         "ADMIN_BODY_MAX",
         l::ADMIN_BODY_MAX,
         "bytes of a body sent to it",

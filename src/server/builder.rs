@@ -3,6 +3,7 @@
 use super::config::Config;
 use super::handle::ServerError;
 use super::launch;
+use super::log::SetLevel;
 use crate::handler::{Router, ServerHandle};
 use crate::net::Clock;
 use crate::shard::Routes;
@@ -20,6 +21,7 @@ pub struct Builder {
     pub(super) signals: bool,
     pub(super) notify: bool,
     pub(super) reread: Option<Reread>,
+    pub(super) log_level: Option<SetLevel>,
 }
 
 /// Reads a new configuration when SIGHUP asks for one, or says why the one in force stays.
@@ -44,6 +46,7 @@ impl Server {
             signals: false,
             notify: false,
             reread: None,
+            log_level: None,
         }
     }
 }
@@ -93,6 +96,12 @@ impl Builder {
     /// Where SIGHUP gets a new configuration: for [`Program`](super::Program), which has sources.
     pub(super) fn reread(mut self, reread: Reread) -> Self {
         self.reread = Some(reread);
+        self
+    }
+
+    /// What changes the level of the log at run time: for [`Program`](super::Program), which logs.
+    pub(super) fn log_level(mut self, set: SetLevel) -> Self {
+        self.log_level = Some(set);
         self
     }
 

@@ -49,7 +49,7 @@ pub(super) fn start(builder: Builder) -> Result<ServerHandle, ServerError> {
     let (calls, queues) = calls(placement.shards.len());
     let admission = Arc::new(admission(config, placement.shards.len()));
     let counts = webhooks.counts();
-    let admin = admin_plan(config, &doors, (&calls, &counts), &admission)?;
+    let admin = admin_plan(&builder, &doors, (&calls, &counts), &admission)?;
     let (ending, ended) = ending();
     // Before any shard: its handlers may need it as they start.
     let runtime = runtime().map_err(ServerError::Thread)?;
@@ -240,11 +240,12 @@ fn admission(config: &Config, shards: usize) -> Admission {
 type AdminListener = (SocketAddr, admin::Listener);
 
 fn admin_plan(
-    config: &Config,
+    builder: &Builder,
     doors: &Doors,
     (calls, webhooks): (&Calls, &webhook::Counts),
     admission: &Admission,
 ) -> Result<Option<admin::Plan>, ServerError> {
+    let config = &builder.config;
     let plan = |(address, listener)| admin::Plan {
         listener,
         address,
@@ -257,6 +258,7 @@ fn admin_plan(
         max_connections: admission.most(),
         memory: memory(config),
         full_percent: config.memory_soft_percent,
+        log_level: builder.log_level.clone().map(admin::LogLevel),
     };
     Ok(admin_listener(config)?.map(plan))
 }

@@ -18,6 +18,7 @@ mod handle;
 mod in_memory;
 mod launch;
 mod live;
+mod log;
 pub mod placement;
 pub mod preflight;
 mod program;

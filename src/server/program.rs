@@ -7,6 +7,7 @@ use super::banner::Banner;
 use super::builder::{Read, Reread, Server};
 use super::commands::{self, Asked, Context, Failure, Own, Refused, complain, say};
 use super::config::{self, Config, Flags, Invocation, Unconfigured};
+use super::log::{self, SetLevel};
 use super::placement;
 use crate::handler::{Router, ServerHandle};
 use crate::shard::Routes;
@@ -16,7 +17,6 @@ use std::io::IsTerminal;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
-use tracing_subscriber::EnvFilter;
 
 /// A server with a command line.
 ///
@@ -151,7 +151,7 @@ impl Program {
     }
 
     fn start(self, asked: Invocation, sources: Sources, context: &Context) -> Result<(), Failure> {
-        let set_debug = log(asked.config.debug, context);
+        let set_level = log::start(&asked.config, context);
         keep_memory();
         let (config, warnings) = (asked.config.clone(), asked.warnings.clone());
         let routes = self.routes;
@@ -160,7 +160,8 @@ impl Program {
             .routes(move |router| routes(router))
             .handle_signals(true)
             .notify_supervisor(true)
-            .reread(sources.reread(asked, set_debug))
+            .reread(sources.reread(asked, Arc::clone(&set_level)))
+            .log_level(set_level)
             .start();
         let ended = server.and_then(|handle| {
             greet(context, &config, warnings, &handle);
@@ -203,7 +204,7 @@ impl Sources {
     }
 
     /// Reads them again for a server that runs.
-    fn reread(self, mut running: Invocation, set_debug: Arc<dyn Fn(bool) + Send + Sync>) -> Reread {
+    fn reread(self, mut running: Invocation, set_level: SetLevel) -> Reread {
         // Filled when what was read last is in force.
         let mut last: Arc<OnceLock<Invocation>> = Arc::default();
         Box::new(move || {
@@ -216,9 +217,10 @@ impl Sources {
             let read = config::reload(flags, variables, cores, unconfigured, &running);
             let read = read.map_err(|error| error.to_string())?;
             let config = read.next.config.clone();
-            let (in_force, set_debug) = (Arc::clone(&last), Arc::clone(&set_debug));
+            let (in_force, set_level) = (Arc::clone(&last), Arc::clone(&set_level));
+            let was_debug = running.config.debug;
             let done = move || {
-                set_debug(read.next.config.debug);
+                log::follow(&set_level, was_debug, read.next.config.debug);
                 tell(&read);
                 let _ = in_force.set(read.next); // it is called once
             };
@@ -291,30 +293,4 @@ fn greet(context: &Context, config: &Config, mut warnings: Vec<String>, handle: 
         program: &context.name,
     };
     say(&banner.render(context.colours(std::io::stdout().is_terminal())));
-}
-
-/// Logs go to the standard error, so that the standard output stays data. Gives what says later
-/// whether every connection and message is logged.
-fn log(debug: bool, context: &Context) -> Arc<dyn Fn(bool) + Send + Sync> {
-    let filter = |debug: bool| {
-        EnvFilter::new(match debug {
-            true => "info,shardcast=debug",
-            false => "info",
-        })
-    };
-    let colour = context.colours(std::io::stderr().is_terminal());
-    let logger = tracing_subscriber::fmt()
-        .with_ansi(colour)
-        .with_writer(std::io::stderr)
-        // It would complain of a log that cannot be written where that was, and panic.
-        .log_internal_errors(false)
-        .with_env_filter(filter(debug))
-        .with_filter_reloading();
-    let handle = logger.reload_handle();
-    logger.init();
-    Arc::new(move |debug| {
-        if let Err(error) = handle.reload(filter(debug)) {
-            tracing::error!(%error, "the level of the log stays");
-        }
-    })
 }

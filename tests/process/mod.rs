@@ -50,6 +50,10 @@ impl Process {
         };
         command.args(["start", "--port", &port.to_string()]);
         command.args(admin).args(flags);
+        // The log is read as a person would read it.
+        if !flags.contains(&"--log-format") {
+            command.args(["--log-format", "pretty"]);
+        }
         Self::started(command)
     }
 

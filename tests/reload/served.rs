@@ -43,6 +43,7 @@ impl Served {
         fs::write(&file, text).expect("temporary files can be written");
         let mut command = Command::new(env!("CARGO_BIN_EXE_shardcast"));
         command.args(["start", "--port", "0", "--admin-port", "0", "--shards", "2"]);
+        command.args(["--log-format", "pretty"]);
         command.arg("--config").arg(&file).stdin(Stdio::null());
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = change(&mut command).spawn().expect("the server starts");

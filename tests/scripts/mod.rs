@@ -54,6 +54,8 @@ pub fn with_program_that(
             command.env_remove(&name);
         }
     }
+    // The log is read as a person would read it.
+    command.args(["--log-format", "pretty"]);
     let mut server = Process::spawn(&mut command);
     let mut output = String::new();
     let port = loop {

@@ -1,13 +1,14 @@
 //! What the admin port answers to what.
 
 use super::dashboard;
-use super::guard::has_token;
+use super::guard::{self, has_token};
 use super::measure::page;
 use super::plan::Desk;
 use super::serve::{Answer, Asked};
 use crate::http::query::{self, Plus};
 use crate::http::{Head, Response};
 use crate::metrics::page::TEXT_TYPE;
+use serde::Deserialize;
 
 /// Answers one request.
 pub(super) async fn answer(asked: &Asked<'_>, desk: &Desk) -> Answer {
@@ -15,8 +16,47 @@ pub(super) async fn answer(asked: &Asked<'_>, desk: &Desk) -> Answer {
         Some(path) if path.is_empty() || path.starts_with('/') => {
             dashboard::answer(asked, path, desk).await
         }
+        _ if asked.head.path == "/log-level" => Answer::Whole(log_level(asked, desk)),
         _ => Answer::Whole(plain(&asked.head, desk).await),
     }
+}
+
+/// Changes what is logged, for as long as the server runs or until it is changed again.
+fn log_level(asked: &Asked<'_>, desk: &Desk) -> Response {
+    let head = &asked.head;
+    if let Err(response) = guard::same_origin(head, asked.peer, desk) {
+        return *response;
+    }
+    if !has_token(head, desk) {
+        return no_token();
+    }
+    let Some(set) = &desk.plan.log_level else {
+        return guard::error(404, "This program does not log by itself");
+    };
+    if head.method != "POST" {
+        return guard::error(405, "Method not allowed").with_header("Allow", "POST");
+    }
+    let asked: Result<Level, _> = serde_json::from_slice(asked.body);
+    let Ok(Level { level }) = asked else {
+        return guard::error(400, "Expected {\"level\": \"debug\"}, or another level");
+    };
+    match (set.0)(&level) {
+        Ok(()) => {
+            tracing::info!(level, "the level of the log was changed at the admin port");
+            Response::json(200, "{}")
+        }
+        Err(reason) => guard::error(400, &reason),
+    }
+}
+
+#[derive(Deserialize)]
+struct Level {
+    level: String,
+}
+
+fn no_token() -> Response {
+    Response::text(401, "The token of the admin port is needed\n")
+        .with_header("WWW-Authenticate", "Bearer realm=\"admin\"")
 }
 
 /// Same, of what programs ask for.
@@ -29,10 +69,7 @@ async fn plain(head: &Head<'_>, desk: &Desk) -> Response {
         "/up" => up(desk.health.is_ready()),
         "/ready" => ready(desk.health.is_ready()),
         "/accept-traffic" => ready(desk.health.is_ready() && !is_full(desk)),
-        "/usage" | "/metrics" if !has_token(head, desk) => {
-            Response::text(401, "The token of the admin port is needed\n")
-                .with_header("WWW-Authenticate", "Bearer realm=\"admin\"")
-        }
+        "/usage" | "/metrics" if !has_token(head, desk) => no_token(),
         "/usage" => usage(desk),
         "/metrics" => metrics(head, desk).await,
         path => match path.strip_prefix("/up/").and_then(query::decode_path) {

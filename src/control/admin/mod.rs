@@ -11,5 +11,5 @@ mod plan;
 mod serve;
 
 pub use health::Health;
-pub use plan::{Listener, Plan};
+pub use plan::{Listener, LogLevel, Plan, SetLevel};
 pub(super) use serve::start;

@@ -7,6 +7,7 @@ use crate::control::calls::Calls;
 use crate::control::certificates::Certificates;
 use crate::control::machine::Memory;
 use crate::control::webhook;
+use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -34,8 +35,22 @@ pub struct Plan {
     pub memory: Memory,
     /// Most connections there may be.
     pub max_connections: usize,
+    /// What changes the level of the log, if this program logs by itself.
+    pub log_level: Option<LogLevel>,
     /// From how many percent of it on no more traffic is wanted.
     pub full_percent: u64,
+}
+
+/// Changes what is logged, or says what is wrong with what was asked for.
+pub struct LogLevel(pub SetLevel);
+
+/// Same, as a function.
+pub type SetLevel = Arc<dyn Fn(&str) -> Result<(), String> + Send + Sync>;
+
+impl fmt::Debug for LogLevel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LogLevel").finish_non_exhaustive()
+    }
 }
 
 /// A bound listener that may still change thread.

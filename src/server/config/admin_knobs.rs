@@ -2,10 +2,11 @@
 //! else.
 
 use super::knob::{Accepts, Knob, Unit, Value};
-use super::settings::{AdminPort, Config};
+use super::settings::{AdminPort, Config, LogFormat};
 use super::variable::Variable;
 
 const ADMIN: &str = "Metrics and health";
+const OPERATION: &str = "Operation";
 const WORDS: &[&str] = &["on", "off", "if-free"];
 const ENABLED: &[(&str, &str)] = &[("true", "on"), ("1", "on"), ("false", "off"), ("0", "off")];
 
@@ -26,6 +27,27 @@ pub(super) const ADMIN_PORT: Knob<Config> = Knob {
             AdminPort::On => "on",
             AdminPort::Off => "off",
             AdminPort::IfFree => "if-free",
+        };
+        format!("\"{word}\"")
+    },
+};
+
+/// How lines of the log look.
+pub(super) const LOG_FORMAT: Knob<Config> = Knob {
+    key: "log_format",
+    flag: Some("log-format"),
+    variables: &[Variable::same("SHARDCAST_LOG_FORMAT")],
+    bare: None,
+    accepts: Accepts::Word(&["auto", "pretty", "json"]),
+    group: OPERATION,
+    help: "Lines of the log for people (pretty) or as JSON (json); auto: for people on a terminal",
+    elsewhere: &["log", "log_json"],
+    put: |c, v| c.log_format = [LogFormat::Auto, LogFormat::Pretty, LogFormat::Json][v.word()],
+    show: |c| {
+        let word = match c.log_format {
+            LogFormat::Auto => "auto",
+            LogFormat::Pretty => "pretty",
+            LogFormat::Json => "json",
         };
         format!("\"{word}\"")
     },

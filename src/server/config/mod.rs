@@ -73,4 +73,4 @@ pub use environment::process_environment;
 pub use load::{Halt, Invocation, load};
 pub(in crate::server) use load::{load_flags, overview};
 pub(super) use reload::{Reloaded, reload};
-pub use settings::{AdminPort, Config, DrainClose};
+pub use settings::{AdminPort, Config, DrainClose, LogFormat};

@@ -419,6 +419,7 @@ pub(super) static SERVER: &[Knob<Config>] = &[
     admin::ADMIN_PORT,
     admin::HOST,
     admin::PORT,
+    admin::LOG_FORMAT,
     admin::TOKEN,
     admin::PREFIX,
     admin::MEMORY_BYTES,

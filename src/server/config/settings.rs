@@ -207,10 +207,24 @@ pub struct Config {
 
     /// Whether to log every connection and message. Default `false`.
     pub debug: bool,
+    /// How lines of the log look. Default [`LogFormat::Auto`].
+    pub log_format: LogFormat,
     /// Whether the published demo credentials are accepted. Never on an address others can reach.
     pub demo: bool,
     /// The apps served.
     pub apps: Vec<App>,
+}
+
+/// How lines of the log look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people on a terminal, JSON everywhere else.
+    #[default]
+    Auto,
+    /// For people.
+    Pretty,
+    /// One JSON object a line.
+    Json,
 }
 
 /// Whether there is an admin port.
@@ -306,6 +320,7 @@ impl Default for Config {
             pings_per_second: Some(1000),
             auth_failures_per_minute: Some(100),
             debug: false,
+            log_format: LogFormat::default(),
             demo: false,
             apps: Vec::new(),
         }
