@@ -220,13 +220,16 @@ pub(in crate::server) fn behind_flags() -> String {
     let hidden = hidden.map(|knob| (knob.key, help(knob)));
     format!(
         "Settings without a flag:\n\n{}\n\nApps:\n  From the file, any number, each a table \
-         [[apps]] with these keys:\n\n{}\n\n  From the environment, one:\n\n{}\n\n  A secret may \
+         [[apps]] with these keys:\n\n{}\n\n  From the \
+         environment, one, by SHARDCAST_APP_ and the key in \
+         capitals, or by:\n\n{}\n\n  A secret may \
          stand in a file instead: of an app by secret_file = \"PATH\", of a variable by \
          NAME_FILE=PATH, or as a credential of systemd that is called NAME.\n\n  With neither, a \
          demo app that works on this machine only.\n\nExample of a file:\n    port = 6001\n    \
          [[apps]]\n    id = \"1\"\n    key = \"my-key\"\n    secret = \"my-secret\"\n\n\
          What wins: a flag over a variable, a \
-         variable over the file, the file over the default.\n\nSignals: SIGHUP reads file and \
+         variable over one of .env in the working directory, that over the file, the file over \
+         the default.\n\nSignals: SIGHUP reads file and \
          environment again (docs/operating.md), SIGTERM and SIGINT stop, a second one at once.",
         columns(hidden.collect()),
         columns(keys.collect()),
