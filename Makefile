@@ -49,7 +49,7 @@ build: ## Build the optimised server
 	@cargo build --release --locked
 
 .PHONY: deb
-deb: setup-cargo-tools ## Build the Debian package
+deb: setup-package ## Build the Debian package
 	$(call say,Debian package)
 	@scripts/build-deb.sh
 
@@ -150,9 +150,8 @@ test-autobahn: setup-autobahn ## Only Autobahn|Testsuite: every case of it, agai
 
 # Beside `test`: it needs root, and a minute for a Debian system of its own when it is run first.
 .PHONY: test-package
-test-package: setup-cargo-tools ## Build the Debian package, install it in a chroot, run it in a container
+test-package: setup-package ## Build the Debian package, install it in a chroot, run it in a container
 	$(call say,package)
-	@scripts/setup-system.sh package
 	@scripts/test-package.sh
 
 .PHONY: test-fuzz
@@ -194,6 +193,12 @@ setup-autobahn: setup-system
 setup-fuzz: setup-system
 	$(call say,fuzzing)
 	@scripts/setup-fuzz.sh
+
+.PHONY: setup-package
+setup-package:
+	$(call say,package tools)
+	@scripts/setup-system.sh package
+	@scripts/setup-cargo-tools.sh package
 
 .PHONY: setup-cargo-tools
 setup-cargo-tools: setup-system

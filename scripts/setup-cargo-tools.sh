@@ -1,5 +1,7 @@
 #!/usr/bin/env bash
 # Installs the cargo tools that the tests use into the target folder, each at a pinned version.
+#
+# usage: setup-cargo-tools.sh [package]     package: what makes the Debian package, and nothing else
 # Built without optimisation: that takes a quarter of the time, and a check of a second does not care.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -21,5 +23,7 @@ install() { # install CRATE VERSION
     rm -rf "$tools/build"
 }
 
-install cargo-deny "$cargo_deny_version"
-install cargo-deb "$cargo_deb_version"
+case ${1:-} in
+    package) install cargo-deb "$cargo_deb_version" ;;
+    *) install cargo-deny "$cargo_deny_version" ;;
+esac

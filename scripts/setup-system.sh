@@ -57,8 +57,6 @@ if [[ $purpose == test ]]; then
     want iproute2 ip -V
     want nftables nft --version
     want faketime faketime --version
-    # promtool judges the page of metrics.
-    want prometheus promtool --version
     # systemd-analyze judges the unit of deploy/.
     want systemd systemd-analyze --version
     want python3-venv python3 -c 'import ensurepip, venv'
