@@ -75,7 +75,10 @@ fn what_needs_a_restart_is_told_and_stays_and_so_is_what_makes_no_sense() {
         (file(&[&app(1, "prot = 1")]), "prot"),
         (file(&[&app(1, ""), &app(1, "")]), "no other app has"),
         (
-            file(&["message_bytes = 5000\n", &app(1, "")]),
+            file(&[
+                "message_bytes = 5000\n",
+                &app(1, "event_data_bytes = 10000"),
+            ]),
             "event_data_bytes",
         ),
         (

@@ -9,6 +9,8 @@ use super::ending::{EXIT_CODES, Failure};
 use super::{apps, documents, listen, running, shell, sign, trigger, version};
 use crate::error::ConfigError;
 use crate::server::config::{Flags, UsageError, behind_flags, flags};
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -156,7 +158,17 @@ pub(in crate::server) fn parse(
     let Some((command, matches)) = root.subcommand() else {
         return Ok(asked_by_flag(&has, flags.clone(), check));
     };
-    if let Some(place) = own.iter().position(|it| it.name == command) {
+    let place = own.iter().position(|it| it.name == command);
+    let mut bare = COMMANDS.iter().filter(|entry| entry.shows.is_empty());
+    let is_bare = bare.any(|entry| (entry.command)().get_name() == command);
+    if (place.is_some() || is_bare) && gives_flags(&root) {
+        let text = format!(
+            "`{command}` takes none of the server's settings, and stands first: {name} {command} ..."
+        );
+        let error = commands(name, own, true).error(ErrorKind::ArgumentConflict, text);
+        return Err(Refused::Usage(error.into()));
+    }
+    if let Some(place) = place {
         let rest = matches.get_many(ARGUMENTS).unwrap_or_default();
         return Ok(Asked::Own(place, rest.cloned().collect()));
     }
@@ -178,6 +190,12 @@ pub(in crate::server) fn parse(
             }))
         }
     })
+}
+
+/// Whether flags stand on the command line at this place.
+fn gives_flags(matches: &ArgMatches) -> bool {
+    let given = |id: &clap::Id| matches.value_source(id.as_str()) == Some(ValueSource::CommandLine);
+    matches.ids().any(given)
 }
 
 /// What `start` is asked for by flags that were there before there were commands.
@@ -378,6 +396,9 @@ mod tests {
             &["extra", "start"],
             &["listen", "a", "--user-id"],
             &["version", "--port", "1"],
+            &["--port", "1", "version"],
+            &["--port", "1", "greet"],
+            &["--check", "greet"],
         ] {
             let end = usage(arguments);
             assert_eq!(
