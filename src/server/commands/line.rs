@@ -163,7 +163,8 @@ pub(in crate::server) fn parse(
     let is_bare = bare.any(|entry| (entry.command)().get_name() == command);
     if (place.is_some() || is_bare) && gives_flags(&root) {
         let text = format!(
-            "`{command}` takes none of the server's settings, and stands first: {name} {command} ..."
+            "`{command}` takes none of the server's settings, and stands first: \
+             {name} {command} ..."
         );
         let error = commands(name, own, true).error(ErrorKind::ArgumentConflict, text);
         return Err(Refused::Usage(error.into()));
