@@ -26,8 +26,14 @@ fn clients_and_backends_meet_over_tls_on_all_shards() {
     assert_eq!(handle.tls_addr(), Some(server.address()));
     let keys = Keys::of(&app());
     let mut clients: Vec<Client> = (0..8).map(|_| pki.client(&server)).collect();
-    let shards: Vec<u64> = clients.iter().map(Client::shard).collect();
-    assert!(shards.contains(&0) && shards.contains(&1), "{shards:?}");
+    // Where the kernel puts a connection is a throw of dice.
+    while [0, 1]
+        .iter()
+        .any(|shard| clients.iter().all(|it| it.shard() != *shard))
+    {
+        assert!(clients.len() < 100, "it listens on one shard only");
+        clients.push(pki.client(&server));
+    }
     for client in &mut clients {
         client.subscribe("news");
         client.subscribe_signed(&keys, "private-news");
