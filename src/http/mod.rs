@@ -31,6 +31,7 @@ pub mod date;
 pub mod events;
 mod framing;
 pub mod head;
+pub mod health;
 mod incoming;
 pub mod media;
 pub mod origin;

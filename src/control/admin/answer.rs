@@ -6,7 +6,7 @@ use super::measure::page;
 use super::plan::Desk;
 use super::serve::{Answer, Asked};
 use crate::http::query::{self, Plus};
-use crate::http::{Head, Response};
+use crate::http::{Head, Response, health};
 use crate::metrics::page::TEXT_TYPE;
 use serde::Deserialize;
 
@@ -65,33 +65,18 @@ async fn plain(head: &Head<'_>, desk: &Desk) -> Response {
         return Response::text(405, "Method not allowed\n").with_header("Allow", "GET, HEAD");
     }
     match head.path {
-        "/" | "/live" => Response::text(200, "OK\n"),
-        "/up" => up(desk.health.is_ready()),
-        "/ready" => ready(desk.health.is_ready()),
-        "/accept-traffic" => ready(desk.health.is_ready() && !is_full(desk)),
+        "/" | "/live" => health::plain(true),
+        "/up" => health::up(desk.health.is_ready()),
+        "/ready" => health::plain(desk.health.is_ready()),
+        "/accept-traffic" => health::plain(desk.health.is_ready() && !is_full(desk)),
         "/usage" | "/metrics" if !has_token(head, desk) => no_token(),
         "/usage" => usage(desk),
         "/metrics" => metrics(head, desk).await,
         path => match path.strip_prefix("/up/").and_then(query::decode_path) {
-            Some(app) if desk.dashboard.serves(&app) => up(desk.health.is_ready()),
+            Some(app) if desk.dashboard.serves(&app) => health::up(desk.health.is_ready()),
             Some(_) => Response::json(404, "{\"error\":\"Unknown app\"}"),
             None => Response::text(404, "Not found\n"),
         },
-    }
-}
-
-fn ready(is_ready: bool) -> Response {
-    match is_ready {
-        true => Response::text(200, "OK\n"),
-        false => Response::text(503, "Not now\n").with_header("Retry-After", "1"),
-    }
-}
-
-/// In Reverb's words.
-fn up(is_ready: bool) -> Response {
-    match is_ready {
-        true => Response::json(200, "{\"health\":\"OK\"}"),
-        false => Response::json(503, "{\"health\":\"DRAINING\"}").with_header("Retry-After", "1"),
     }
 }
 

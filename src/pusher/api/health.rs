@@ -4,6 +4,7 @@
 use super::route::error;
 use crate::crossing::admission::Level;
 use crate::http::Response;
+use crate::http::health::{plain, up};
 use crate::http::query;
 use crate::pusher::Pusher;
 
@@ -36,20 +37,5 @@ impl Pusher {
         let hub = self.hub.borrow();
         let found = query::decode_path(id).and_then(|id| hub.apps().by_id(&id));
         found.is_some_and(|app| hub.apps().get(app).app.enabled)
-    }
-}
-
-fn plain(is_good: bool) -> Response {
-    match is_good {
-        true => Response::text(200, "OK\n"),
-        false => Response::text(503, "Not now\n").with_header("Retry-After", "1"),
-    }
-}
-
-/// In Reverb's words.
-fn up(is_good: bool) -> Response {
-    match is_good {
-        true => Response::json(200, "{\"health\":\"OK\"}"),
-        false => Response::json(503, "{\"health\":\"DRAINING\"}").with_header("Retry-After", "1"),
     }
 }

@@ -3,19 +3,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import Pusher from 'pusher';
-import PusherClient from 'pusher-js';
 import { next } from '../support/deadline.js';
+import { stockClient } from '../support/stock.js';
 import { demoApp, host, port } from '../support/target.js';
 
 test('a stock client receives what a stock SDK triggers', async (t) => {
-  const client = new PusherClient(demoApp.key, {
-    cluster: '',
-    wsHost: host,
-    wsPort: port,
-    forceTLS: false,
-    enabledTransports: ['ws'],
-  });
-  t.after(() => client.disconnect());
+  const client = stockClient(t, { key: demoApp.key });
   const channel = client.subscribe('my-channel');
   await next(channel, 'pusher:subscription_succeeded');
   const heard = next(channel, 'my-event');
@@ -28,18 +21,7 @@ test('a stock client receives what a stock SDK triggers', async (t) => {
 test('client events are on in the demo application', async (t) => {
   const sdk = new Pusher({ ...demoApp, host, port, useTLS: false });
   const join = async () => {
-    const client = new PusherClient(demoApp.key, {
-      cluster: '',
-      wsHost: host,
-      wsPort: port,
-      forceTLS: false,
-      enabledTransports: ['ws'],
-      channelAuthorization: {
-        customHandler: ({ socketId, channelName }, done) =>
-          done(null, sdk.authorizeChannel(socketId, channelName)),
-      },
-    });
-    t.after(() => client.disconnect());
+    const client = stockClient(t, { key: demoApp.key, sdk });
     const channel = client.subscribe('private-chat');
     await next(channel, 'pusher:subscription_succeeded');
     return channel;

@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import Pusher from 'pusher';
-import PusherClient from 'pusher-js';
 import { next } from '../support/deadline.js';
+import { stockClient } from '../support/stock.js';
 import { app, host, port, unique } from '../support/target.js';
 
 const { encryptionMasterKeyBase64: _, ...credentials } = app;
@@ -12,18 +12,7 @@ const sdk = new Pusher({ ...credentials, host, port, useTLS: false });
 
 /** A stock client, subscribed to a channel that it is authorised for by the SDK. */
 async function join(t, name) {
-  const client = new PusherClient(app.key, {
-    cluster: '',
-    wsHost: host,
-    wsPort: port,
-    forceTLS: false,
-    enabledTransports: ['ws'],
-    channelAuthorization: {
-      customHandler: ({ socketId, channelName }, done) =>
-        done(null, sdk.authorizeChannel(socketId, channelName)),
-    },
-  });
-  t.after(() => client.disconnect());
+  const client = stockClient(t, { key: app.key, sdk });
   const channel = client.subscribe(name);
   await next(channel, 'pusher:subscription_succeeded');
   return { client, channel };

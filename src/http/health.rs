@@ -1,0 +1,21 @@
+//! What is answered to whoever asks how the server is, whichever port it asks.
+
+use super::response::Response;
+
+/// Whether all is well, in words; 503 when not.
+#[must_use]
+pub fn plain(is_good: bool) -> Response {
+    match is_good {
+        true => Response::text(200, "OK\n"),
+        false => Response::text(503, "Not now\n").with_header("Retry-After", "1"),
+    }
+}
+
+/// Same, in Reverb's words.
+#[must_use]
+pub fn up(is_good: bool) -> Response {
+    match is_good {
+        true => Response::json(200, "{\"health\":\"OK\"}"),
+        false => Response::json(503, "{\"health\":\"DRAINING\"}").with_header("Retry-After", "1"),
+    }
+}
