@@ -10,6 +10,7 @@ use process::Process;
 use serde_json::{Value, json};
 use support::http::{Http, request};
 use support::pusher::Client;
+use support::sign::Keys;
 
 /// The demo app, on a client that said something.
 fn talk(server: &Process) {
@@ -60,7 +61,11 @@ fn every_line_is_json_where_nobody_looks() {
     let out = lines
         .iter()
         .filter(|line| line["message"] == "out" && line["socket_id"] == *id);
-    let events: Vec<_> = out.map(|line| line["event"].as_str().unwrap()).collect();
+    let out: Vec<_> = out.collect();
+    let events: Vec<_> = out
+        .iter()
+        .map(|line| line["event"].as_str().unwrap())
+        .collect();
     let expected = [
         "pusher:connection_established",
         "pusher_internal:subscription_succeeded",
@@ -69,6 +74,38 @@ fn every_line_is_json_where_nobody_looks() {
         "pusher:pong",
     ];
     assert_eq!(events, expected);
+    let greeting: Value = serde_json::from_str(out[0]["data"].as_str().unwrap()).unwrap();
+    assert_eq!(greeting["socket_id"], *id, "as it was sent");
+}
+
+#[test]
+fn what_frames_carry_is_shown_and_of_long_ones_the_beginning() {
+    let server = Process::start(&["--debug", "--log-format", "auto", "--shards=1"]);
+    let keys = Keys::new("1001", "app-key", "app-secret");
+    let clients = [(); 2].map(|()| {
+        let mut client = Client::connect(server.address, "app-key");
+        client.join(&keys, "presence-a", &json!({"user_id": "u"}));
+        client
+    });
+    let [mut from, mut to] = clients;
+    let long = "x".repeat(5_000);
+    for data in [json!({"text": "hello"}), json!(long)] {
+        from.trigger("presence-a", "client-said", &data);
+        to.expect("client-said");
+    }
+    let lines = log_of(server);
+    let lines: Vec<Value> = lines
+        .iter()
+        .map(|line| serde_json::from_str(line).expect(line))
+        .collect();
+    let data = |message: &str| -> Vec<&str> {
+        let shown = lines.iter().filter(|line| line["message"] == message);
+        shown.filter_map(|line| line["data"].as_str()).collect()
+    };
+    let events = [r#"{"text":"hello"}"#, &long[..4_096]];
+    assert_eq!(data("in: subscribe"), [r#"{"user_id":"u"}"#; 2]);
+    assert_eq!(data("in: client event"), events);
+    assert!(data("out: to subscribers").ends_with(&events), "{lines:#?}");
 }
 
 #[test]

@@ -36,6 +36,13 @@ pub(super) static ROWS: &[Row] = &[
         &n::CPU,
     ),
     fixed(
+        "DEBUG_DATA_BYTES",
+        l::DEBUG_DATA_BYTES as u64,
+        "bytes that `debug` logs of what a frame carries",
+        "the end is cut off",
+        &n::CPU,
+    ),
+    fixed(
         "ADMIN_BODY_MAX",
         l::ADMIN_BODY_MAX,
         "bytes of a body sent to it",

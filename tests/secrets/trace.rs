@@ -187,16 +187,17 @@ fn ask_for_all(server: &TestServer) -> String {
     answers
 }
 
-/// All that is signed, well and badly, with data that is nobody else's.
+/// All that is signed, well and badly. What is told in good frames is shown at this level, as it is
+/// asked for.
 fn use_app(server: &TestServer, keys: &Keys) -> Vec<String> {
     let mut client = server.client();
-    let info = json!({"user_id": "u", "user_info": {"mail": "canary-info"}});
+    let info = json!({"user_id": "u", "user_info": {"mail": "told-info"}});
     client.join(keys, "presence-a", &info);
-    let user = json!({"id": "u", "user_info": {"a": "canary-user"}, "watchlist": ["v"]});
+    let user = json!({"id": "u", "user_info": {"a": "told-user"}, "watchlist": ["v"]});
     client.sign_in_with(keys, &user.to_string());
     client.expect("pusher_internal:watchlist_events");
     client.subscribe("cache-a");
-    client.trigger("presence-a", "client-e", &json!("canary-data"));
+    client.trigger("presence-a", "client-e", &json!("told-data"));
     let wrong = Keys::new(&keys.id, &keys.key, "canary-wrong");
     client.ask_signed(&wrong, "private-b", None);
     client.expect_refused("private-b", "AuthError", 401);
@@ -212,7 +213,7 @@ fn use_app(server: &TestServer, keys: &Keys) -> Vec<String> {
     }
     let mut rest = server.rest();
     rest.keys = keys.clone();
-    rest.trigger("presence-a", "e", "canary-data");
+    rest.trigger("presence-a", "e", "told-event");
     client.expect("e");
     rest.keys = wrong;
     let refused = rest.post(
@@ -270,6 +271,10 @@ fn at_the_finest_level_and_in_panics_no_secret_is_told() {
         "a webhook failed",
         "a webhook was taken",
         "sign-in",
+        "told-info",
+        "told-user",
+        "told-data",
+        "told-event",
         "TRACE",
     ] {
         assert!(log.contains(part), "{part} is not in the log");
