@@ -243,7 +243,7 @@ fn admin_plan(
     builder: &Builder,
     doors: &Doors,
     (calls, webhooks): (&Calls, &webhook::Counts),
-    admission: &Admission,
+    admission: &Arc<Admission>,
 ) -> Result<Option<admin::Plan>, ServerError> {
     let config = &builder.config;
     let plan = |(address, listener)| admin::Plan {
@@ -255,9 +255,8 @@ fn admin_plan(
         certificates: doors.certificates.clone(),
         calls: calls.clone(),
         webhooks: webhooks.clone(),
-        max_connections: admission.most(),
+        admission: admission.clone(),
         memory: memory(config),
-        full_percent: config.memory_soft_percent,
         log_level: builder.log_level.clone().map(admin::LogLevel),
     };
     Ok(admin_listener(config)?.map(plan))

@@ -70,8 +70,8 @@ fn they_are_behind_the_prefix_too() {
 }
 
 #[test]
-fn a_full_or_stopping_server_wants_no_traffic() {
-    // R39, R42
+fn a_stopping_server_is_not_up() {
+    // R39
     let server = TestServer::start(Config {
         drain_spread_ms: Some(3_000),
         ..config([app()])

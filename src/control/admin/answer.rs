@@ -5,6 +5,7 @@ use super::guard::{self, has_token};
 use super::measure::page;
 use super::plan::Desk;
 use super::serve::{Answer, Asked};
+use crate::crossing::admission::Level as MemoryLevel;
 use crate::http::query::{self, Plus};
 use crate::http::{Head, Response, health};
 use crate::metrics::page::TEXT_TYPE;
@@ -68,7 +69,7 @@ async fn plain(head: &Head<'_>, desk: &Desk) -> Response {
         "/" | "/live" => health::plain(true),
         "/up" => health::up(desk.health.is_ready()),
         "/ready" => health::plain(desk.health.is_ready()),
-        "/accept-traffic" => health::plain(desk.health.is_ready() && !is_full(desk)),
+        "/accept-traffic" => health::plain(wants_traffic(desk)),
         "/usage" | "/metrics" if !has_token(head, desk) => no_token(),
         "/usage" => usage(desk),
         "/metrics" => metrics(head, desk).await,
@@ -80,10 +81,9 @@ async fn plain(head: &Head<'_>, desk: &Desk) -> Response {
     }
 }
 
-/// Whether so much memory is in use that no more traffic is wanted.
-fn is_full(desk: &Desk) -> bool {
-    let memory = &desk.plan.memory;
-    memory.percent(memory.used()) >= desk.plan.full_percent
+/// By the same look at the memory that the shards go by.
+fn wants_traffic(desk: &Desk) -> bool {
+    desk.health.is_ready() && desk.plan.admission.memory() == MemoryLevel::Free
 }
 
 /// The memory, in the shape that soketi gives it.

@@ -7,6 +7,7 @@ use crate::control::calls::Calls;
 use crate::control::certificates::Certificates;
 use crate::control::machine::Memory;
 use crate::control::webhook;
+use crate::crossing::admission::Admission;
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -33,12 +34,10 @@ pub struct Plan {
     pub certificates: Option<Arc<Certificates>>,
     /// How much memory there is.
     pub memory: Memory,
-    /// Most connections there may be.
-    pub max_connections: usize,
+    /// Whether another connection may come in.
+    pub admission: Arc<Admission>,
     /// What changes the level of the log, if this program logs by itself.
     pub log_level: Option<LogLevel>,
-    /// From how many percent of it on no more traffic is wanted.
-    pub full_percent: u64,
 }
 
 /// Changes what is logged, or says what is wrong with what was asked for.
