@@ -29,6 +29,8 @@ pub enum Count {
     Silent,
     /// Connections that did not end in time after a close.
     EndLate,
+    /// Clients closed because a message took too long to arrive.
+    MessageLate,
     /// Clients closed because too much memory is in use.
     Fat,
     /// Connections turned away because as many are here as may be.

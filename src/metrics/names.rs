@@ -100,7 +100,11 @@ names! {
 
     CHANNELS = gauge("channels", APP, "Channels that somebody is subscribed to.");
 
-    BUILD_INFO = gauge("build_info", &["version"], "Always 1: the version is in the label.");
+    BUILD_INFO = gauge(
+        "build_info",
+        &["version", "revision"],
+        "Always 1: what runs is in the labels, the revision if it is known."
+    );
     DRAINING = gauge("draining", &[], "1 once the server was told to stop.");
     SHARD_UP = gauge("shard_up", SHARD, "Whether the shard has answered within a second.");
     SHARD_ANSWER = gauge(
@@ -237,7 +241,8 @@ names! {
     TIMEOUTS = counter(
         "timeouts_total",
         &["shard", "of"],
-        "Deadlines that passed: of a request, of the answer to a ping, of the end after a close."
+        "Deadlines that passed: of a request, of a message, of the answer to a ping, of the end \
+         after a close."
     );
 
     WEBHOOK_EVENTS = counter(

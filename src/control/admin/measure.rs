@@ -24,8 +24,9 @@ pub(super) async fn page(desk: &Desk) -> Page {
         desk.plan.port,
         found.map(|(it, _)| &*it.hub.apps),
     );
-    page.add(&n::BUILD_INFO, &[env!("CARGO_PKG_VERSION")], 1_u64);
-    page.add(&n::MAX_CONNECTIONS, &[], desk.plan.max_connections);
+    let build = [env!("CARGO_PKG_VERSION"), env!("SHARDCAST_COMMIT")];
+    page.add(&n::BUILD_INFO, &build, 1_u64);
+    page.add(&n::MAX_CONNECTIONS, &[], desk.plan.admission.most());
     page.add(&n::DRAINING, &[], desk.health.is_draining());
     let busy = desk.dashboard.busy();
     for (at, answered) in shards.iter().enumerate() {
@@ -159,6 +160,7 @@ fn counted(page: &mut Page, shard: &str, totals: &Totals) {
         ("request", Count::RequestLate),
         ("pong", Count::Silent),
         ("end", Count::EndLate),
+        ("message", Count::MessageLate),
     ];
     for (of, count) in timeouts {
         page.add(&n::TIMEOUTS, &[shard, of], totals.get(count));
