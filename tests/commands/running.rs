@@ -93,6 +93,48 @@ fn nobody_has_to_wait_for_the_end() {
 }
 
 #[test]
+fn health_is_what_the_server_answers() {
+    let (server, port) = demo_server();
+    for (asked, state) in [(&[][..], "alive"), (&["--ready"], "ready")] {
+        let told = run(&[&["health", &port], asked].concat());
+        let wanted = format!("http://127.0.0.1:{} is {state}\n", server.address.port());
+        assert_eq!((told.code, &told.stdout[..]), (Some(0), ""));
+        assert_eq!(told.stderr, wanted);
+    }
+    let url = format!("--url=http://{}/nowhere", server.address);
+    let told = run(&["health", &url]).refused(69);
+    assert!(told.contains("answered 404 to /live"), "{told}");
+    assert!(server.stop().0.success());
+    let told = run(&["health", &port]).refused(69);
+    assert!(told.contains("127.0.0.1"), "{told}");
+}
+
+#[test]
+fn a_server_behind_a_proxy_is_asked_as_the_proxy_would() {
+    let settings = ["--proxy-protocol=true", "--trusted-proxies=127.0.0.0/8"];
+    let server = Process::start(&[&["--shards=1"], &settings[..]].concat());
+    let port = format!("--port={}", server.address.port());
+    let asked = [&["health", &port], &settings[..]].concat();
+    let told = run(&asked);
+    assert_eq!(told.code, Some(0), "{}", told.stderr);
+    let listener = [&["a", &port, "--count=1"], &settings[..]].concat();
+    let mut listener = Listener::subscribed(1, &listener);
+    let sent = run(&[&["trigger", "a", "e", &port], &settings[..]].concat());
+    assert_eq!(sent.code, Some(0), "{}", sent.stderr);
+    assert_eq!(listener.event(), "a  e  {}");
+}
+
+// R42: a server that takes nobody is not well.
+#[test]
+fn health_of_a_server_that_turns_everybody_away_is_69() {
+    let server = Process::start(&["--shards=1", "--max-connections=1"]);
+    let port = format!("--port={}", server.address.port());
+    let _inside = Listener::subscribed(1, &["a", &port]);
+    let told = run(&["health", "--ready", &port]).refused(69);
+    assert!(told.contains("answered 503 to /ready"), "{told}");
+}
+
+#[test]
 fn nobody_else_is_signalled() {
     let other = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = format!("--port={}", other.local_addr().unwrap().port());

@@ -41,6 +41,7 @@ fn the_servers_own_settings_are_enough_whatever_its_certificate_is_for() {
     let server = Process::start(&["--shards=1", &cert, &key]);
     assert!(!server.banner.contains(" ws://"), "{}", server.banner);
     let port = format!("--port={}", server.address.port());
+    assert_eq!(run(&["health", &port, &cert, &key]).code, Some(0));
     let mut listener = Listener::subscribed(1, &["private-a", &port, &cert, &key]);
     let sent = run(&["trigger", "private-a", "e", &port, &cert, &key]);
     assert_eq!(sent.code, Some(0), "{}", sent.stderr);

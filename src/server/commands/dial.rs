@@ -100,8 +100,12 @@ pub(super) fn tcp(place: &Place) -> Result<TcpStream, Failure> {
     let mut last = io::Error::other("the name has no address");
     for address in addresses.map_err(unreachable)? {
         match TcpStream::connect_timeout(&address, PATIENCE) {
-            Ok(tcp) => {
+            Ok(mut tcp) => {
                 tcp.set_nodelay(true).map_err(unreachable)?;
+                if place.expects_proxy {
+                    // It asks for itself.
+                    tcp.write_all(b"PROXY UNKNOWN\r\n").map_err(unreachable)?;
+                }
                 return Ok(tcp);
             }
             Err(error) => last = error,

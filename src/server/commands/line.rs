@@ -6,7 +6,7 @@
 
 use super::context::{Context, Order};
 use super::ending::{EXIT_CODES, Failure};
-use super::{apps, documents, listen, running, shell, sign, trigger, version};
+use super::{apps, documents, health, listen, running, shell, sign, trigger, version};
 use crate::error::ConfigError;
 use crate::server::config::{Flags, UsageError, behind_flags, flags};
 use clap::error::ErrorKind;
@@ -93,6 +93,11 @@ const COMMANDS: &[Entry] = &[
         command: sign::command,
         run: sign::run,
         shows: FILE,
+    },
+    Entry {
+        command: health::command,
+        run: health::run,
+        shows: ADDRESS,
     },
     Entry {
         command: running::reload_command,

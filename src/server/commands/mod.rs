@@ -18,6 +18,7 @@ mod context;
 mod dial;
 mod documents;
 mod ending;
+mod health;
 mod line;
 mod listen;
 mod listener;

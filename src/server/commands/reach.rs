@@ -30,6 +30,8 @@ pub(super) struct Place {
     pub(super) prefix: String,
     /// Whom to believe that it is the server, when TLS is spoken.
     pub(super) tls: Option<Trust>,
+    /// Whether it takes whoever comes from here for a proxy, which begins with a header of its own.
+    pub(super) expects_proxy: bool,
 }
 
 /// Whom to believe.
@@ -50,8 +52,14 @@ pub(super) fn app_arg() -> Arg {
         .help("The app, by its id or key; needed when there are several")
 }
 
-/// What says where the server is, beside the settings.
+/// What says where the server is, and which app is meant, beside the settings.
 pub(super) fn args() -> [Arg; 3] {
+    let [url, authorities] = place_args();
+    [url, app_arg(), authorities]
+}
+
+/// What says where the server is, beside the settings.
+pub(super) fn place_args() -> [Arg; 2] {
     let url = Arg::new(URL).long(URL).value_name("URL").help(
         "The server, such as wss://example.com/prefix; otherwise the one on this machine that the \
          settings describe",
@@ -61,7 +69,7 @@ pub(super) fn args() -> [Arg; 3] {
         .value_name("FILE")
         .value_parser(value_parser!(PathBuf))
         .help("Believe certificates of these authorities too, a PEM file");
-    [url, app_arg(), authorities]
+    [url, authorities]
 }
 
 /// The server and the app that are meant.
@@ -103,7 +111,11 @@ pub(super) fn app(config: &Config, matches: &ArgMatches) -> Result<App, Failure>
     }
 }
 
-fn place(config: &Config, matches: &ArgMatches) -> Result<Place, Failure> {
+/// The server that is meant.
+///
+/// # Errors
+/// When it is not clear which.
+pub(super) fn place(config: &Config, matches: &ArgMatches) -> Result<Place, Failure> {
     // Not every command goes there.
     let authorities = matches.try_get_one::<PathBuf>(CA).ok().flatten().cloned();
     if let Some(url) = matches.get_one::<String>(URL) {
@@ -127,11 +139,14 @@ fn place(config: &Config, matches: &ArgMatches) -> Result<Place, Failure> {
             "the port is 0, which is any free one; say which one it became with --url",
         ));
     }
+    let ip = near_ip(config.host);
+    let is_trusted = config.trusted_proxies.iter().any(|it| it.contains(ip));
     Ok(Place {
-        host: near_ip(config.host).to_string(),
+        host: ip.to_string(),
         port,
         prefix: config.path_prefix.clone(),
         tls,
+        expects_proxy: config.proxy_protocol && is_trusted,
     })
 }
 
@@ -160,6 +175,7 @@ fn by_url(url: &str, authorities: Option<PathBuf>) -> Result<Place, &'static str
         port,
         prefix: uri.path().trim_end_matches('/').to_owned(),
         tls,
+        expects_proxy: false,
     })
 }
 

@@ -1,4 +1,4 @@
-//! One request to the HTTP API of a server.
+//! One request to a server.
 
 use super::dial;
 use super::ending::Failure;
@@ -18,6 +18,9 @@ use tokio_rustls::TlsConnector;
 
 /// Bytes of an answer that are read.
 const ANSWER_BYTES: usize = 1 << 20;
+
+/// What the server's log knows it by.
+const AGENT: &str = concat!("shardcast/", env!("CARGO_PKG_VERSION"));
 
 /// How long a request may take, from its first byte to the last one of the answer.
 const TIME: Duration = Duration::from_secs(30);
@@ -46,12 +49,26 @@ pub(super) fn post(place: &Place, app: &App, path: &str, body: String) -> Result
     let request = Request::post(format!("{}{path}?{}", place.prefix, signed.query))
         .header("host", place.authority())
         .header("content-type", "application/json")
-        .header(
-            "user-agent",
-            concat!("shardcast/", env!("CARGO_PKG_VERSION")),
-        )
+        .header("user-agent", AGENT)
         .body(Full::new(Bytes::from(body)))
         .map_err(|error| Failure::usage(format!("{place} is no place to post to: {error}")))?;
+    ask(place, request)
+}
+
+/// Asks for what is behind the prefix of the server's paths.
+///
+/// # Errors
+/// When nobody answers.
+pub(super) fn get(place: &Place, path: &str) -> Result<Answer, Failure> {
+    let request = Request::get(format!("{}{path}", place.prefix))
+        .header("host", place.authority())
+        .header("user-agent", AGENT)
+        .body(Full::default())
+        .map_err(|error| Failure::usage(format!("{place} is no place to ask: {error}")))?;
+    ask(place, request)
+}
+
+fn ask(place: &Place, request: Request<Full<Bytes>>) -> Result<Answer, Failure> {
     let tcp = dial::tcp(place)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
