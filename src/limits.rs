@@ -170,6 +170,9 @@ pub const TAP_ROWS_MAX: usize = 256;
 /// Bytes that are shown of what was said.
 pub const TAP_TEXT_BYTES: usize = 1_000;
 
+/// Bytes that `--debug` shows of what a frame carries.
+pub const DEBUG_DATA_BYTES: usize = 4_096;
+
 /// Milliseconds after which a shard notes nothing down any more for who has not asked again.
 pub const TAP_LEASE_MS: u64 = 3_000;
 
@@ -183,9 +186,16 @@ pub const MEMORY_LOOK_MS: u64 = 250;
 /// would be little to gain.
 pub const FAT_BYTES: usize = 16 * 1024;
 
-/// Connections of a shard that are told at a time that they are not let in; more wait in the
-/// backlog.
+/// Bytes of a message or body that is under way from which they count as held, against its time and
+/// against the memory.
+pub const HELD_BYTES_MIN: usize = 1024;
+
+/// Connections of a shard that are told at a time that they are not let in; for one more, the one
+/// that was told first has to go.
 pub const TURNED_AWAY_MAX: usize = 8;
+
+/// Bytes that are read of one of them, so that what it was told arrives.
+pub const TURN_AWAY_BYTES: usize = 64 * 1024;
 
 /// Milliseconds that one of them gets to hear so.
 pub const TURN_AWAY_MS: u64 = 1_000;

@@ -134,12 +134,18 @@ impl Network {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (base, bits) = match text.split_once('/') {
-            Some((base, bits)) => (base, Some(bits.parse().ok()?)),
+            Some((base, bits)) => (base, Some(bits.parse::<u8>().ok()?)),
             None => (text, None),
         };
-        let base: IpAddr = base.parse().ok()?;
+        let asked: IpAddr = base.parse().ok()?;
+        let base = asked.to_canonical();
         let most = if base.is_ipv4() { 32 } else { 128 };
-        let bits = bits.unwrap_or(most);
+        let bits = match bits {
+            // A network of mapped addresses is one of IPv4, as its members are.
+            Some(bits) if base != asked => bits.checked_sub(128 - most)?,
+            Some(bits) => bits,
+            None => most,
+        };
         let network = Self { base, bits };
         // A bit that is set behind the mask is a mistake: less is meant, or more.
         (bits <= most && network.masked(base) == base).then_some(network)

@@ -122,7 +122,7 @@ impl Stream {
     }
 
     /// Ends both directions at once.
-    pub(super) fn shutdown(&self) {
+    pub fn shutdown(&self) {
         match &self.0 {
             Kind::Tcp(stream) => shutdown(stream, Shutdown::Both),
             Kind::Memory(socket) => socket.shutdown(Shutdown::Both),

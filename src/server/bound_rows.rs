@@ -61,8 +61,22 @@ pub(super) static ROWS: &[Row] = &[
         l::TURNED_AWAY_MAX as u64,
         "connections of a shard that are told no at \
              a time",
-        "the rest wait in the backlog",
+        "the one that was told first has to go",
         &n::REFUSED,
+    ),
+    fixed(
+        "TURN_AWAY_BYTES",
+        l::TURN_AWAY_BYTES as u64,
+        "bytes read of one of them",
+        "the connection ends",
+        &n::REFUSED,
+    ),
+    fixed(
+        "HELD_BYTES_MIN",
+        l::HELD_BYTES_MIN as u64,
+        "bytes of an unfinished message or body",
+        "they count against its time and the memory",
+        &n::TIMEOUTS,
     ),
     fixed(
         "TURN_AWAY_MS",
@@ -116,8 +130,8 @@ pub(super) static ROWS: &[Row] = &[
     set("body_bytes", "bytes", "413", &n::ANSWERS),
     set(
         "body_timeout_ms",
-        "milliseconds for a whole body",
-        "408",
+        "milliseconds for a whole body, or a message",
+        "408, of a message 4100, of handlers 1008",
         &n::TIMEOUTS,
     ),
     fixed(

@@ -121,8 +121,8 @@ impl Requests {
             return None;
         }
         let mut kept = Vec::new();
+        let mut waits = true;
         loop {
-            let waits = kept.is_empty();
             let mut buffer = self.reader.read_behind(&mut kept).await.ok()??;
             if sockets.is_closing(client) {
                 return None;
@@ -169,11 +169,13 @@ impl Requests {
             if more_waits {
                 Box::pin(look_around()).await; // one busy backend does not keep the shard to itself
             }
-            if kept.is_empty() {
-                sockets.enter(client, Stage::KeepAlive);
-            } else if served {
-                // A head that has begun before keeps its deadline, however it drips in (R06).
-                sockets.enter(client, Stage::Head);
+            // A head that has begun before keeps its deadline, however it drips in (R06), and so
+            // does one that a proxy has announced.
+            waits = served && kept.is_empty();
+            match served {
+                true if waits => sockets.enter(client, Stage::KeepAlive),
+                true => sockets.enter(client, Stage::Head),
+                false => {}
             }
         }
     }
@@ -201,9 +203,10 @@ impl Requests {
             Ok(Some((length, source))) => {
                 self.expects_header = false;
                 self.peer = source.or(self.peer);
-                let may = match source {
+                let visitors = &self.shard.visitors;
+                let may = match source.filter(|it| !visitors.is_trusted(it.ip())) {
                     Some(source) => self.shard.admit(client, source.ip()).await,
-                    None => true,
+                    None => true, // the next proxy, whose clients are told by its requests
                 };
                 if may {
                     return Some(&mut bytes[length..]);
@@ -243,9 +246,7 @@ impl Requests {
             .unwrap_or(self.shard.http_limits().body_bytes as u64);
         match head.body {
             BodyKind::None => (self.whole(&head, found, &mut []).await, head_len),
-            BodyKind::Length(length)
-                if !wishes.streamed && length <= max && length <= rest.len() as u64 =>
-            {
+            BodyKind::Length(length) if length <= max && length <= rest.len() as u64 => {
                 let length = length as usize;
                 let body = &mut rest[..length];
                 (self.whole(&head, found, body).await, head_len + length)

@@ -12,11 +12,12 @@ use crate::http::{Head, Response};
 use crate::id::{ClientId, ShardId};
 use crate::limits::{ASKING_MAX, RETRY_AFTER_S, TURN_AWAY_MS, TURNED_AWAY_MAX};
 use crate::metrics::Count;
-use crate::net::{self, Stream, pause_ms};
+use crate::net::{self, Stream, look_around};
 use hashbrown::HashMap;
 use rustls::ServerConfig;
 use smallvec::SmallVec;
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -42,7 +43,8 @@ pub(super) struct Visitors {
     held: RefCell<HashMap<ClientId, Origin>>,
     tickets: Rc<Tickets<bool>>,
     asking: Cell<usize>,
-    turned_away: Cell<usize>,
+    /// Who is being told that it is not let in, the first in front.
+    told: RefCell<VecDeque<Rc<Stream>>>,
 }
 
 impl Visitors {
@@ -54,11 +56,11 @@ impl Visitors {
             held: RefCell::default(),
             tickets: Rc::default(),
             asking: Cell::default(),
-            turned_away: Cell::default(),
+            told: RefCell::default(),
         }
     }
 
-    fn is_trusted(&self, ip: IpAddr) -> bool {
+    pub(super) fn is_trusted(&self, ip: IpAddr) -> bool {
         self.doors
             .trusted
             .iter()
@@ -106,14 +108,17 @@ pub(super) async fn receive(shard: &Rc<Shard>, stream: Stream, tls: Keys) {
     shard.set_asking(visitors.asking.get() + 1);
     let shard = Rc::clone(shard);
     net::spawn(async move {
-        match shard.take_place(origin).await {
-            true => match serve(&shard, stream, tls) {
-                Some(client) => shard.hold(client, origin),
-                None => shard.give_place(origin),
-            },
-            false => turn_away(&shard, (stream, tls), Count::RefusedAddress).await,
-        }
+        let may = shard.take_place(origin).await;
         shard.set_asking(shard.visitors.asking.get() - 1);
+        if !may {
+            return turn_away(&shard, (stream, tls), Count::RefusedAddress).await;
+        }
+        // Who comes in now would keep waiting a shard that has told everybody to leave.
+        let client = (!shard.stopping.get()).then(|| serve(&shard, stream, tls));
+        match client.flatten() {
+            Some(client) => shard.hold(client, origin),
+            None => shard.give_place(origin),
+        }
     });
 }
 
@@ -140,27 +145,30 @@ fn refused(refusal: Refusal) -> Count {
 }
 
 /// Tells a connection that it is not let in. A few are told at a time, so that they need few
-/// descriptors; while these listen, nobody is accepted. Who expects TLS gets an end without a word:
-/// one in clear would make no sense to it, and agreeing on keys to say so would cost too much.
+/// descriptors, and nobody waits for one that does not go: it is cut off by the next. Who expects
+/// TLS gets an end without a word: one in clear would make no sense to it, and agreeing on keys to
+/// say so would cost too much.
 async fn turn_away(shard: &Rc<Shard>, (stream, tls): (Stream, Keys), why: Count) {
-    const WAIT_MS: u64 = 5;
     shard.sockets.counters().one(why);
     if tls.is_some() {
         return;
     }
+    let stream = Rc::new(stream);
     let visitors = &shard.visitors;
-    while visitors.turned_away.get() >= TURNED_AWAY_MAX && !shard.stopping.get() {
-        pause_ms(WAIT_MS).await;
-    }
-    visitors.turned_away.set(visitors.turned_away.get() + 1);
-    let shard = Rc::clone(shard);
+    visitors.told.borrow_mut().push_back(Rc::clone(&stream));
+    let task = Rc::clone(shard);
     net::spawn(async move {
         let mut answer = Vec::new();
         not_let_in(why).encode(false, false, &mut answer);
-        net::turn_away(stream, &answer, TURN_AWAY_MS).await;
-        let visitors = &shard.visitors;
-        visitors.turned_away.set(visitors.turned_away.get() - 1);
+        net::turn_away(&stream, &answer, TURN_AWAY_MS).await;
+        let mut told = task.visitors.told.borrow_mut();
+        told.retain(|other| !Rc::ptr_eq(other, &stream));
     });
+    if visitors.told.borrow().len() > TURNED_AWAY_MAX {
+        let first = visitors.told.borrow_mut().pop_front();
+        first.inspect(|stream| stream.shutdown());
+        look_around().await; // its task ends, and its descriptor is free
+    }
 }
 
 /// What who is not let in is told.

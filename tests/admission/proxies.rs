@@ -176,3 +176,26 @@ fn clients_behind_the_proxy_protocol_are_counted_too() {
     inside.close();
     super::enter_soon(introduced, "");
 }
+
+#[test]
+fn a_client_that_was_announced_has_the_time_of_a_head() {
+    // R06: the header comes with the connection, so it is no request that keep-alive could follow.
+    let server = server(true, None);
+    let mut http = Http::connect(server.address());
+    http.wire.send(V1);
+    http.expect_refusal(408);
+}
+
+#[test]
+fn a_proxy_behind_the_proxy_is_no_client() {
+    let server = server(true, Some(1));
+    let to = server.address();
+    let introduced = || {
+        let mut http = Http::connect(to);
+        http.wire.send(b"PROXY TCP4 10.3.3.3 10.0.0.1 1 80\r\n");
+        http
+    };
+    let of = |client: u8| format!("X-Forwarded-For: 192.0.2.{client}\r\n");
+    let _inside = [1, 2, 3].map(|client| enter(introduced(), &of(client)).unwrap());
+    assert_eq!(status(enter(introduced(), &of(1))), 429);
+}
