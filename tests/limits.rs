@@ -14,8 +14,9 @@ use support::pusher::{Client, Event};
 use support::server::{TestServer, app, config, counting_app};
 use support::sign::Keys;
 use support::websocket::{
-    self, CONTINUE, FIN, Incoming, PING, TEXT, Ws, frame, handshake, header, text,
+    self, CONTINUE, FIN, Incoming, PING, PONG, TEXT, Ws, frame, handshake, header, text,
 };
+use support::wire::PATIENCE;
 
 /// A ping event that is exactly so long.
 fn ping_of(bytes: usize) -> String {
@@ -432,4 +433,35 @@ fn a_backend_that_asks_before_it_reads_gets_every_answer() {
         let answer = http.response();
         assert_eq!((answer.status, answer.body.len() > 20_000), (200, true));
     }
+}
+
+#[test]
+fn a_message_that_drips_in_is_ended_and_little_of_one_is_not() {
+    // R10: what is held of it, is held in time.
+    let server = TestServer::start(Config {
+        body_timeout_ms: 100,
+        ..config([app()])
+    });
+    let fragment = |length: usize| frame(TEXT, &ping_of(4_096).as_bytes()[..length]);
+    let rest = |length: usize| frame(FIN | CONTINUE, &ping_of(4_096).as_bytes()[length..]);
+    let mut little = server.client();
+    little.ws.send(fragment(1_023));
+    let mut client = server.client();
+    client.ws.send(fragment(1_024));
+    let start = Instant::now();
+    // It lives, as its pongs say; beyond 0.1 s it has one for each 500 bytes.
+    while !client.ws.wire.hears_within(20) {
+        assert!(start.elapsed() < PATIENCE, "it may drip for ever");
+        client.ws.wire.send_while_open(&frame(FIN | PONG, b""));
+    }
+    assert!(start.elapsed() >= Duration::from_millis(2_100), "too early");
+    client.expect_closed(4100);
+    little.ws.send(rest(1_023));
+    little.expect("pusher:pong");
+    let values = Values::of(server.handle().admin_addr().unwrap());
+    assert!(values.sum("timeouts_total", &[r#"of="message""#]) >= 1.0);
+    // What arrives in time is a message.
+    let mut whole = server.client();
+    whole.ws.send([fragment(1_024), rest(1_024)].concat());
+    whole.expect("pusher:pong");
 }

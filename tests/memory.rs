@@ -9,26 +9,12 @@ use serde_json::json;
 use shardcast::app::App;
 use shardcast::control::machine::resident;
 use shardcast::server::config::Config;
-use socket2::{Domain, Socket, Type};
-use std::net::SocketAddr;
 use std::time::Instant;
 use support::metrics::{Values, get};
-use support::pusher::{Client, Event, QUERY};
+use support::pusher::{Client, Event};
 use support::server::{TestServer, app, config};
-use support::websocket::{Incoming, Ws};
-use support::wire::{PATIENCE, Wire};
-
-/// A client whose kernel takes next to nothing from the server.
-fn narrow(address: SocketAddr) -> Client {
-    let connected = || {
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
-        socket.set_recv_buffer_size(4096)?;
-        socket.connect(&address.into())?;
-        Ok::<_, std::io::Error>(socket)
-    };
-    let wire = Wire::over(connected().expect("the server listens").into());
-    Client::greeted(Ws::over(wire, &format!("/app/app-key{QUERY}")))
-}
+use support::websocket::Incoming;
+use support::wire::PATIENCE;
 
 #[test]
 fn past_the_hard_mark_those_that_hold_the_memory_are_closed_and_nobody_else() {
@@ -50,9 +36,9 @@ fn past_the_hard_mark_those_that_hold_the_memory_are_closed_and_nobody_else() {
     });
     let admin = server.handle().admin_addr().unwrap();
     let mut rest = server.rest();
-    let mut fat = narrow(server.address());
+    let mut fat = Client::connect_narrow(server.address(), "app-key");
     fat.subscribe("fat");
-    let mut thin = narrow(server.address());
+    let mut thin = Client::connect_narrow(server.address(), "app-key");
     thin.subscribe("thin");
     rest.trigger("thin", "e", "something waits for it too");
     let mut well = server.client();

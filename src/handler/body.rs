@@ -2,8 +2,8 @@
 
 use crate::conn::Stage;
 use crate::http::{self, BodyDecoder, BodyError};
-use crate::limits::{STREAMED_BODY_RATE_MIN, UNREAD_BODY_MAX};
-use crate::net::{Buffer, Reader, look_around};
+use crate::limits::UNREAD_BODY_MAX;
+use crate::net::{Buffer, Reader, is_too_slow, look_around};
 use crate::ws::Frame;
 
 /// How a route wants the bodies of its requests.
@@ -61,6 +61,11 @@ impl<'a> Body<'a> {
             is_read: false,
             given: false,
         }
+    }
+
+    /// Whether it, or a part of it, is still to come.
+    pub(super) fn is_arriving(&self) -> bool {
+        matches!(self.source, Source::Arriving { .. })
     }
 
     /// Reads it whole, unless it was.
@@ -148,13 +153,6 @@ pub(crate) struct BodyStream {
     end: Option<Result<(), BodyError>>,
 }
 
-/// Whether a client sends its streamed body too slowly: it has `grace_ms`, and a second for each
-/// so many bytes that it has sent.
-fn is_too_slow(received: u64, waited_ms: u64, grace_ms: u64) -> bool {
-    let earned_ms = received.saturating_mul(1000) / STREAMED_BODY_RATE_MIN;
-    waited_ms > grace_ms.saturating_add(earned_ms)
-}
-
 impl BodyStream {
     /// Before the first byte of a body that `decoder` finds, unless the head has said already that
     /// it is refused.
@@ -190,6 +188,7 @@ impl BodyStream {
                         _ => early,
                     };
                     whole.extend_from_slice(&input[from..to]);
+                    self.hold(whole.len());
                 }
                 Ok(InHand::Ended) => break Ok(()),
                 Ok(InHand::Nothing) => {
@@ -206,7 +205,13 @@ impl BodyStream {
         if is_timed {
             self.enter(Stage::Busy);
         }
+        self.hold(0);
         gathered
+    }
+
+    /// So many bytes are held until the rest arrives.
+    fn hold(&self, bytes: usize) {
+        self.reader.sockets().holds(self.reader.client(), bytes);
     }
 
     fn enter(&self, stage: Stage) {

@@ -213,7 +213,10 @@ impl<H: Handler> Life<H> {
         async move {
             loop {
                 let (received, frames) = match self.decoder.next_counted(&mut bytes) {
-                    Ok(None) => return Go::On,
+                    Ok(None) => {
+                        self.hold();
+                        return Go::On;
+                    }
                     Ok(Some(received)) => received,
                     Err(error) => {
                         refuse(&self.seat.reader, error);
@@ -254,6 +257,15 @@ impl<H: Handler> Life<H> {
                 let outcome = self.seat.over(WholeMessage, taken).await;
                 self.judge(outcome).await;
             }
+        }
+    }
+
+    /// Has what is held of an unfinished message counted. Who is read at a pace of the handler's
+    /// takes its time for that reason.
+    fn hold(&self) {
+        if self.handler.pace().is_none() {
+            let (sockets, id) = (self.seat.reader.sockets(), self.client.id());
+            sockets.holds(id, self.decoder.held());
         }
     }
 

@@ -1,4 +1,4 @@
-//! Who holds most of the memory that waits to be sent.
+//! Who holds most of the memory that waits: to be sent, or for the rest of what it sends.
 
 use super::sockets::Sockets;
 use crate::conn::Stage;
@@ -8,14 +8,17 @@ use crate::metrics::Count;
 
 impl Sockets {
     /// Closes those for whom most is waiting, until half of all that waits is let go; says how many
-    /// these are. Who has little to wait for is left alone: closing it would gain nothing.
+    /// these are. Who has little to wait for is left alone: closing it would gain nothing. Who has
+    /// sent most of it, and not to the end, is ended without a word, and what it sent is free.
     pub fn close_fattest(&self) -> usize {
         let fattest = fattest(&self.waiting());
         for client in &fattest {
             let table = self.table.borrow();
-            let is_socket = table.get(*client).is_some_and(|it| it.is_socket());
+            let reads = table.get(*client).is_some_and(|it| {
+                it.is_socket() && it.waiting() > self.unfinished.borrow().of(*client)
+            });
             drop(table);
-            match is_socket {
+            match reads {
                 true => self.drop_reader(*client, Count::Fat),
                 false => {
                     self.counters().one(Count::Fat);
@@ -27,11 +30,12 @@ impl Sockets {
     }
 
     fn waiting(&self) -> Vec<(usize, ClientId)> {
-        let table = self.table.borrow();
+        let (table, unfinished) = (self.table.borrow(), self.unfinished.borrow());
         let open = table
             .iter()
             .filter(|(_, it)| it.life.stage() != Stage::Closing);
-        open.map(|(client, it)| (it.waiting(), client)).collect()
+        open.map(|(client, it)| (it.waiting() + unfinished.of(client), client))
+            .collect()
     }
 }
 

@@ -24,6 +24,7 @@ pub mod stream;
 pub mod tasks;
 mod tls;
 mod turn_away;
+mod unfinished;
 mod ways_out;
 mod writer;
 
@@ -38,4 +39,5 @@ pub use sockets::{SocketOptions, Sockets};
 pub use stream::Stream;
 pub use tasks::{LocalTask, ShardTasks, Tasks, busy, look_around, pause, pause_ms, running, spawn};
 pub use turn_away::turn_away;
+pub(crate) use unfinished::is_too_slow;
 pub use ways_out::Gone;

@@ -5,6 +5,7 @@ use super::outflow::Flow;
 use super::pool::Pool;
 use super::reader::Reader;
 use super::stream::Stream;
+use super::unfinished::Unfinished;
 use super::writer::Writer;
 use crate::conn::{Connection, PushError, Stage, Table, Timing, Turn};
 use crate::crossing::admission::Admission;
@@ -32,7 +33,7 @@ pub struct SocketOptions {
     pub timing: Timing,
     /// Write to many sockets in one system call, where the kernel can do that.
     pub send_ring: bool,
-    /// Pings and pongs of one client in a second, if they are bounded.
+    /// Pings of one client in a second, if they are bounded.
     pub control_frames: Option<u32>,
 }
 
@@ -62,10 +63,12 @@ pub struct Sockets {
     admission: Arc<Admission>,
     /// Connections that are not let in, or not yet.
     outside: Cell<usize>,
-    /// Pings and pongs of each client in this second.
+    /// Pings of each client in this second.
     pub(super) controls: RefCell<Window<ClientId>>,
     /// Pusher clients that are closed because they do not read or do not answer, and with what.
     given_up: RefCell<Vec<(ClientId, Code)>>,
+    /// Messages and bodies that have begun to arrive.
+    pub(super) unfinished: RefCell<Unfinished>,
     /// Whose read waited last, unless one has brought something since.
     pub(super) waiting_read: Cell<Option<ClientId>>,
 }
@@ -102,6 +105,7 @@ impl Sockets {
             outside: Cell::default(),
             controls: RefCell::new(Window::new(1000)),
             given_up: RefCell::default(),
+            unfinished: RefCell::default(),
             waiting_read: Cell::new(None),
         }
     }
@@ -187,6 +191,7 @@ impl Sockets {
             let stream = self.streams.borrow_mut()[client.slot() as usize].take();
             stream.inspect(|stream| stream.say_end());
             self.table.borrow_mut().remove(client);
+            self.unfinished.borrow_mut().forget(client);
             self.counters.one(Count::Ended);
             self.tell_number();
         }
@@ -444,8 +449,7 @@ impl Sockets {
         self.streams.borrow().get(client.slot() as usize)?.clone()
     }
 
-    /// A reader that cannot keep up: what has not begun to leave is dropped, and it is told to
-    /// come back after a pause.
+    /// A reader that cannot keep up.
     pub(super) fn drop_slow(&self, client: ClientId) {
         tracing::debug!(?client, "outbox full: closing a slow reader");
         self.drop_reader(client, Count::Slow);
@@ -468,13 +472,17 @@ impl Sockets {
         given_up.split_off(kept)
     }
 
-    /// Same, for whatever reason.
+    /// What has not begun to leave is dropped, and the client is told to come back after a pause.
     pub(super) fn drop_reader(&self, client: ClientId, why: Count) {
-        let mut is_pusher = false;
-        if let Some(connection) = self.table.borrow_mut().get_mut(client) {
-            connection.outbox.drop_unsent();
-            is_pusher = connection.is_pusher;
-        }
+        let is_pusher = match self.table.borrow_mut().get_mut(client) {
+            // What it is told last is on its way.
+            Some(connection) if connection.life.stage() == Stage::Closing => return,
+            Some(connection) => {
+                connection.outbox.drop_unsent();
+                connection.is_pusher
+            }
+            None => return,
+        };
         self.counters.one(why);
         match is_pusher {
             true => self.give_up(client, Code::OverCapacity),

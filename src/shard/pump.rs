@@ -164,8 +164,11 @@ pub(super) async fn tick(shard: Rc<Shard>) {
         }
         if shard.sockets.admission().memory() == Level::Hard {
             let closed = shard.sockets.close_fattest();
-            tracing::warn!(closed, "memory is past the hard mark");
+            if closed > 0 {
+                tracing::warn!(closed, "memory is past the hard mark");
+            }
         }
+        shard.sockets.end_unfinished();
         probe(&shard, &mut ticks);
         let due_ms = clock.now_ms() + TICK_MS + 1; // a begun millisecond is not late
         let due = clock.since_start() + Duration::from_millis(TICK_MS);

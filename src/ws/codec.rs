@@ -124,6 +124,12 @@ impl Decoder {
         }
     }
 
+    /// Bytes that are held of a message until the rest of it arrives.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.message.len()
+    }
+
     /// Takes the next thing out of `input`, which is shortened by what was used. `None` means
     /// that all of it is used and nothing is complete.
     ///

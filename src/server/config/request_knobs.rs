@@ -18,8 +18,8 @@ pub(super) const BODY_TIMEOUT_MS: Knob<Config> = Knob {
         unit: Unit::Milliseconds,
     },
     group: LIMITS,
-    help: "Time for a whole request body, then 408; one taken as it arrives: longest pause, \
-           and beyond it 500 B/s at least",
+    help: "Time for a whole request body, then 408; for a message, or a body taken as it \
+           arrives, and beyond it 500 B/s at least",
     elsewhere: &[],
     put: |c, v| c.body_timeout_ms = v.whole(),
     show: |c| c.body_timeout_ms.to_string(),
