@@ -310,7 +310,7 @@ fn rest() {
                 method: head.method,
                 path: head.path,
                 query: head.query,
-                body,
+                body: Some(body),
             };
             let rules = Rules {
                 now_s: NOW_S,

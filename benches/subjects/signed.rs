@@ -61,7 +61,7 @@ fn auth(body: Vec<u8>) -> impl FnMut() {
             method: "POST",
             path: PATH,
             query: black_box(&query),
-            body: &body,
+            body: Some(&body),
         };
         let rules = Rules {
             now_s: NOW_S,

@@ -20,7 +20,7 @@ fuzz_target!(|input: (&str, u8)| {
             method: METHOD,
             path: PATH,
             query,
-            body: b"",
+            body: Some(b""),
         };
         let rules = Rules {
             now_s: NOW_S,

@@ -33,7 +33,7 @@ pub struct Live {
     pub pusher: PusherLimits,
     /// How the shard ends.
     pub drain: Drain,
-    /// Pings and pongs of one client in a second, if they are bounded.
+    /// Pings of one client in a second, if they are bounded.
     pub control_frames: Option<u32>,
     /// Connections it accepts in a second; the rest wait in the backlog.
     pub accept_per_second: Option<u32>,

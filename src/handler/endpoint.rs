@@ -355,7 +355,6 @@ impl Endpoint {
         self.local.sockets.push(client, frame)
     }
 
-    /// Same for many clients.
     /// What is counted of the shard.
     pub(crate) fn counters(&self) -> &Counters {
         self.local.sockets.counters()
@@ -366,6 +365,7 @@ impl Endpoint {
         self.local.sockets.admission().memory()
     }
 
+    /// Puts one into the outboxes of many; says how many took it.
     pub(crate) fn push_all(&self, clients: impl Iterator<Item = ClientId>, frame: &Frame) -> usize {
         self.local.sockets.push_all(clients, frame)
     }

@@ -259,6 +259,11 @@ impl<'a> Request<'a> {
         self.body.read().await
     }
 
+    /// Whether the body, or a part of it, has not come in with the head.
+    pub(crate) fn body_is_arriving(&self) -> bool {
+        self.body.is_arriving()
+    }
+
     /// What is known to be wrong with the body before it is read.
     pub(super) fn body_error(&self) -> Option<BodyError> {
         self.body.error()

@@ -24,6 +24,9 @@ impl Hub {
             return true;
         };
         let count = self.failures.count(client, now_ms);
+        if count > most {
+            self.happened.refusals += 1; // nobody else counts it: it is answered by an end
+        }
         if count == most.saturating_add(1) {
             self.happened.auth_floods += 1;
             effects.push(Effect::CloseBecause {

@@ -105,6 +105,11 @@ impl Handler for PusherApp {
         Ok(())
     }
 
+    /// The body of a request is read when it is known who sent it.
+    fn streams_requests(&self) -> bool {
+        true
+    }
+
     async fn on_message(&self, client: &mut Client<Session>, message: Message<'_>) -> Result {
         let Message::Text(text) = message else {
             self.0

@@ -3,6 +3,7 @@
 use super::notices::Outlet;
 use super::tallies::Tallies;
 use super::tap::Tap;
+use crate::conn::Origin;
 use crate::crossing::Notices;
 use crate::crossing::fresh::{Fresh, PusherLimits};
 use crate::handler::{Endpoint, Tickets};
@@ -16,7 +17,6 @@ use crate::protocol::json::JsonReader;
 use crate::ws::Frame;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::rc::Rc;
 
@@ -35,7 +35,7 @@ pub struct Pusher {
     /// Requests of each app that could not be believed.
     pub(super) failures: RefCell<Vec<Bucket>>,
     /// Requests of each address in this minute that could not be believed.
-    pub(super) strangers: RefCell<Window<IpAddr>>,
+    pub(super) strangers: RefCell<Window<Origin>>,
     /// What is counted of each app.
     pub(super) tallies: Tallies,
     /// What is told to who watches.

@@ -1,6 +1,6 @@
 //! Who may ask: the vectors that all SDKs agree on, at the time they were made for.
 
-use crate::support::http::Http;
+use crate::support::http::{Http, request};
 use crate::support::rest::Rest;
 use crate::support::server::{NOW, TestServer, app, config};
 use crate::support::sign::Keys;
@@ -192,4 +192,53 @@ fn apps_are_told_apart() {
     let refused = Rest::connect(&server, &off).get("channels", &[]);
     assert_eq!(refused.status, 403);
     assert!(!refused.error().is_empty());
+}
+
+#[test]
+fn a_body_is_read_once_it_is_known_who_sends_it() {
+    const BODY: usize = 500_000;
+    let server = TestServer::start(config([app()]));
+    let data = "x".repeat(BODY);
+    let body = json!({"name": "e", "channels": ["a"], "data": data}).to_string();
+    let keys = Keys::of(&app());
+    let head = |target: &str| {
+        let length = format!("Content-Length: {}", body.len());
+        request("POST", target, &[&length], b"")
+    };
+    let path = "/apps/1001/events";
+    let wrong = Keys::new(&keys.id, &keys.key, "another");
+    let old = keys.target_at(NOW - 100_000, "POST", path, &[], body.as_bytes());
+    for (target, status) in [
+        (wrong.target("POST", path, &[], body.as_bytes()), 401),
+        (old, 401),
+        (path.to_owned(), 401),
+        ("/apps/77/events".to_owned(), 404),
+        ("/nothing".to_owned(), 404),
+    ] {
+        // Nothing of the body is sent, and nothing of it is waited for.
+        let mut http = Http::connect(server.address());
+        let response = http.send(head(&target));
+        assert_eq!(response.status, status, "{target}: {}", response.text());
+    }
+    let target = keys.target("POST", path, &[], body.as_bytes());
+    for (body, expected) in [
+        (
+            body.clone(),
+            (
+                413,
+                "The data content of this event exceeds the allowed maximum",
+            ),
+        ),
+        (body.replacen("xx", "xy", 1), (401, "Invalid body_md5")),
+    ] {
+        let mut http = Http::connect(server.address());
+        http.wire.send(head(&target));
+        for piece in body.as_bytes().chunks(100_000) {
+            http.wire.send_while_open(piece);
+        }
+        let response = http.response();
+        let said = response.text();
+        assert!(said.contains(expected.1), "{said}");
+        assert_eq!(response.status, expected.0);
+    }
 }

@@ -73,8 +73,9 @@ pub struct Signed<'a> {
     pub path: &'a str,
     /// The query, still percent-encoded.
     pub query: &'a str,
-    /// The body, not parsed yet: parsing changes it.
-    pub body: &'a [u8],
+    /// The body, not parsed yet: parsing changes it. `None` while it is still to come, and checked
+    /// by [`check_body`] when it is here.
+    pub body: Option<&'a [u8]>,
 }
 
 /// What the server asks of a signature.
@@ -134,7 +135,9 @@ pub fn authenticate(
         return Err(Refused::Version);
     }
     let signed_s = check_clock(proof.timestamp.as_deref(), rules)?;
-    check_body(proof.body_md5.as_deref(), body)?;
+    if let Some(body) = body {
+        check_digest(proof.body_md5.as_deref(), body)?;
+    }
     let signature = proof.signature.ok_or(Refused::NoSignature)?;
     let signature = std::str::from_utf8(&signature).unwrap_or_default();
     let mut text = Vec::with_capacity(method.len() + path.len() + query.len() + 2);
@@ -189,7 +192,15 @@ fn check_clock(timestamp: Option<&[u8]>, rules: Rules<'_>) -> Result<u64, Refuse
     Ok(sent)
 }
 
-fn check_body(body_md5: Option<&[u8]>, body: &[u8]) -> Result<(), Refused> {
+/// Checks that this is the body that was signed with the query.
+///
+/// # Errors
+/// [`Refused::NoBodyMd5`] and [`Refused::BodyMd5`].
+pub fn check_body(query: &str, body: &[u8]) -> Result<(), Refused> {
+    check_digest(Proof::read(query).body_md5.as_deref(), body)
+}
+
+fn check_digest(body_md5: Option<&[u8]>, body: &[u8]) -> Result<(), Refused> {
     let Some(sent) = body_md5 else {
         return if body.is_empty() {
             Ok(())
@@ -282,9 +293,18 @@ mod tests {
             method,
             path,
             query,
-            body,
+            body: Some(body),
         };
-        authenticate(&tenant, request, rules(now)).map(drop)
+        let whole = authenticate(&tenant, request, rules(now)).map(drop);
+        // In two steps it is believed or not as well, whatever is wrong first.
+        let late = Signed {
+            body: None,
+            ..request
+        };
+        let late = authenticate(&tenant, late, rules(now)).map(drop);
+        let steps = late.and_then(|()| check_body(query, body));
+        assert_eq!(steps.is_ok(), whole.is_ok(), "{target}");
+        whole
     }
 
     fn rules(now_s: u64) -> Rules<'static> {
@@ -394,7 +414,7 @@ mod tests {
                 method: "GET",
                 path: sent,
                 query: &query,
-                body: b"",
+                body: Some(b""),
             };
             let rules = Rules {
                 prefix: "/ws",
@@ -415,12 +435,12 @@ mod tests {
         for entry in vectors()["md5"].as_array().unwrap() {
             let body = entry["body"].as_str().unwrap().as_bytes();
             let md5 = entry["md5"].as_str().unwrap().as_bytes();
-            assert_eq!(check_body(Some(md5), body), Ok(()), "{entry}");
-            assert_eq!(check_body(Some(md5), b"other"), Err(Refused::BodyMd5));
+            assert_eq!(check_digest(Some(md5), body), Ok(()), "{entry}");
+            assert_eq!(check_digest(Some(md5), b"other"), Err(Refused::BodyMd5));
         }
-        assert_eq!(check_body(None, b""), Ok(()));
-        assert_eq!(check_body(None, b"x"), Err(Refused::NoBodyMd5));
-        assert_eq!(check_body(Some(b"nope"), b""), Err(Refused::BodyMd5));
+        assert_eq!(check_digest(None, b""), Ok(()));
+        assert_eq!(check_digest(None, b"x"), Err(Refused::NoBodyMd5));
+        assert_eq!(check_digest(Some(b"nope"), b""), Err(Refused::BodyMd5));
     }
 
     #[test]
@@ -432,7 +452,7 @@ mod tests {
             method: "GET",
             path: "/apps/1/channels",
             query,
-            body: b"",
+            body: Some(b""),
         };
         let refused = authenticate(&tenant, request, rules(100)).unwrap_err();
         let text = refused.to_string();

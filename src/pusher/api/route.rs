@@ -1,6 +1,7 @@
 //! Which endpoint a path means, and what every request has to pass first (section 8.2).
 
-use super::auth::{Refused, Rules, Signed, Verified, authenticate};
+use super::auth::{Refused, Rules, Signed, Verified, authenticate, check_body};
+use crate::conn::Origin;
 use crate::handler::Request;
 use crate::http::Response;
 use crate::http::query::{self, Plus};
@@ -121,7 +122,7 @@ impl Pusher {
         if method != endpoint.method() {
             return error(405, "Method not allowed").with_header("Allow", endpoint.method());
         }
-        let caller = match self.authenticated(app_id.as_deref(), &request) {
+        let caller = match self.believed(app_id.as_deref(), &mut request).await {
             Ok(caller) => caller,
             Err(response) => return *response,
         };
@@ -180,10 +181,35 @@ impl Pusher {
         leave.note(response)
     }
 
+    /// Who sent the request, with its body read. Of who cannot prove it, no body is waited for and
+    /// held.
+    async fn believed(
+        &self,
+        id: Option<&str>,
+        request: &mut Request<'_>,
+    ) -> Result<Caller, Box<Response>> {
+        if !request.body_is_arriving() {
+            let read = request.read_body().await;
+            read.map_err(|error| Box::new(error.response()))?;
+            return self.authenticated(id, request, Some(request.body()));
+        }
+        let caller = self.authenticated(id, request, None)?;
+        let read = request.read_body().await;
+        read.map_err(|error| Box::new(error.response()))?;
+        match check_body(request.query(), request.body()) {
+            Ok(()) => Ok(caller),
+            Err(refused) => {
+                let reason = refused.to_string();
+                Err(Box::new(self.unbelieved(caller.app, request, &reason)))
+            }
+        }
+    }
+
     fn authenticated(
         &self,
         id: Option<&str>,
         request: &Request<'_>,
+        body: Option<&[u8]>,
     ) -> Result<Caller, Box<Response>> {
         let hub = self.hub.borrow();
         let app = match id {
@@ -203,7 +229,7 @@ impl Pusher {
             method: request.method(),
             path: request.path(),
             query: request.query(),
-            body: request.body(),
+            body,
         };
         let (nested_in, path) = behind_segments(request.path(), self.nested_in);
         let inner = path.strip_prefix(&*self.options.path_prefix);
@@ -231,7 +257,7 @@ impl Pusher {
         let now_ms = self.endpoint.clock().now_ms();
         if let (Some(most), Some(peer)) = (self.limits.get().auth_failures, request.peer()) {
             let mut strangers = self.strangers.borrow_mut();
-            if strangers.count(peer.ip().to_canonical(), now_ms) > most {
+            if strangers.count(Origin::from(peer.ip()), now_ms) > most {
                 self.endpoint.counters().one(Count::AuthFlood);
                 return too_many();
             }
