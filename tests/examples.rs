@@ -42,6 +42,11 @@ fn named_handlers() {
 }
 
 #[test]
+fn mishaps() {
+    run("mishaps");
+}
+
+#[test]
 fn everything() {
     run("everything");
 }

@@ -11,6 +11,10 @@ mod support;
 
 #[path = "faults/bystanders.rs"]
 mod bystanders;
+#[path = "preflight/filter.rs"]
+mod filter;
+#[path = "faults/group.rs"]
+mod group;
 #[path = "faults/namespace.rs"]
 mod namespace;
 #[path = "tls/pki.rs"]
@@ -20,6 +24,8 @@ mod pki;
 mod proxy;
 #[path = "faults/scene.rs"]
 mod scene;
+#[path = "faults/shell.rs"]
+mod shell;
 
 #[path = "faults/r01_slow_consumers.rs"]
 mod r01_slow_consumers;
@@ -57,6 +63,8 @@ mod r16_no_descriptors;
 mod r17_backlog;
 #[path = "faults/r18_reconnect.rs"]
 mod r18_reconnect;
+#[path = "faults/r19_addresses.rs"]
+mod r19_addresses;
 #[path = "faults/r20_signature_timing.rs"]
 mod r20_signature_timing;
 #[path = "faults/r21_signed_requests.rs"]
@@ -75,13 +83,31 @@ mod r26_guessing;
 mod r27_origins;
 #[path = "faults/r28_certificates.rs"]
 mod r28_certificates;
+#[path = "faults/r29_secrets.rs"]
+mod r29_secrets;
+#[path = "faults/r30_webhook_targets.rs"]
+mod r30_webhook_targets;
+#[path = "faults/r31_panics.rs"]
+mod r31_panics;
+#[path = "faults/r32_stuck_shards.rs"]
+mod r32_stuck_shards;
 #[path = "faults/r34_order.rs"]
 mod r34_order;
 #[path = "faults/r38_clocks.rs"]
 mod r38_clocks;
+#[path = "faults/r39_stop.rs"]
+mod r39_stop;
+#[path = "faults/r40_reloads.rs"]
+mod r40_reloads;
+#[path = "faults/r42_no_memory.rs"]
+mod r42_no_memory;
+#[path = "faults/r43_no_io_uring.rs"]
+mod r43_no_io_uring;
 #[path = "faults/r44_short_rings.rs"]
 mod r44_short_rings;
 #[path = "faults/r45_leaks.rs"]
 mod r45_leaks;
+#[path = "faults/r46_figures.rs"]
+mod r46_figures;
 #[path = "faults/r47_supply.rs"]
 mod r47_supply;

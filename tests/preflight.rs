@@ -4,6 +4,10 @@
 //! Run as root, the limits on locked memory are tried as uid 65534, for root is exempt from them. A
 //! run that would start the server is ended by `timeout` and fails by its exit code.
 
+#[path = "preflight/filter.rs"]
+mod filter;
+
+use filter::{ENOMEM, ENOSYS, ENTER, EPERM, REGISTER, SETUP, filtered};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
@@ -12,31 +16,6 @@ use std::process::Command;
 
 const EX_UNAVAILABLE: i32 = 69;
 const NOBODY: u32 = 65_534;
-
-/// Arguments: a system call's number, the error it shall have, and the command to run.
-const UNDER_FILTER: &str = r#"
-import ctypes, os, struct, sys
-call, errno = int(sys.argv[1]), int(sys.argv[2])
-LOAD, IS, RETURN = 0x20, 0x15, 0x06
-ALLOW, ERROR = 0x7fff0000, 0x00050000
-steps = [(LOAD, 0, 0, 0), (IS, 0, 1, call), (RETURN, 0, 0, ERROR | errno), (RETURN, 0, 0, ALLOW)]
-code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in steps))
-program = ctypes.create_string_buffer(struct.pack("HxxxxxxP", len(steps), ctypes.addressof(code)))
-libc = ctypes.CDLL(None, use_errno=True)
-NO_NEW_PRIVILEGES, SECCOMP, FILTER = 38, 22, 2
-if libc.prctl(NO_NEW_PRIVILEGES, 1, 0, 0, 0) or libc.prctl(SECCOMP, FILTER, program, 0, 0):
-    sys.exit("no filter: " + os.strerror(ctypes.get_errno()))
-os.execv(sys.argv[3], sys.argv[3:])
-"#;
-
-/// The numbers of the three calls, the same on every architecture.
-const SETUP: &str = "425";
-const ENTER: &str = "426";
-const REGISTER: &str = "427";
-
-const EPERM: &str = "1";
-const ENOMEM: &str = "12";
-const ENOSYS: &str = "38";
 
 /// Runs a command and gives exit code, standard output and standard error.
 fn run(command: &mut Command) -> (Option<i32>, String, String) {
@@ -67,12 +46,10 @@ fn refused(command: &mut Command) -> String {
     stderr
 }
 
-/// A command that answers one system call with an error.
-fn filtered(call: &str, errno: &str, arguments: &[&str]) -> Command {
-    let mut command = Command::new("timeout");
-    command.args(["20", "python3", "-c", UNDER_FILTER, call, errno]);
-    command.arg(env!("CARGO_BIN_EXE_shardcast")).args(arguments);
-    command.env_remove("SOKETI_HOST").env_remove("SOKETI_PORT");
+/// Our own program where one system call fails.
+fn under(call: &str, errno: &str, arguments: &[&str]) -> Command {
+    let mut command = filtered(env!("CARGO_BIN_EXE_shardcast"), call, errno);
+    command.args(arguments);
     command
 }
 
@@ -125,7 +102,7 @@ fn a_seccomp_filter_is_named_with_the_way_around_it() {
         (ENTER, "io_uring_enter"),
         (REGISTER, "io_uring_register"),
     ] {
-        let paragraph = refused(&mut filtered(call, EPERM, &["start"]));
+        let paragraph = refused(&mut under(call, EPERM, &["start"]));
         for part in [
             name,
             "EPERM",
@@ -136,7 +113,7 @@ fn a_seccomp_filter_is_named_with_the_way_around_it() {
             assert!(paragraph.contains(part), "{part}: {paragraph}");
         }
     }
-    let paragraph = refused(&mut filtered(SETUP, ENOSYS, &["--check"]));
+    let paragraph = refused(&mut under(SETUP, ENOSYS, &["--check"]));
     assert!(
         paragraph.contains("ENOSYS by a seccomp filter"),
         "{paragraph}"
@@ -146,7 +123,7 @@ fn a_seccomp_filter_is_named_with_the_way_around_it() {
 // F43, F44
 #[test]
 fn a_ring_without_memory_is_explained() {
-    let paragraph = refused(&mut filtered(SETUP, ENOMEM, &[]));
+    let paragraph = refused(&mut under(SETUP, ENOMEM, &[]));
     for part in ["ENOMEM", "LimitMEMLOCK=infinity", "Try again"] {
         assert!(paragraph.contains(part), "{part}: {paragraph}");
     }
@@ -156,11 +133,7 @@ fn a_ring_without_memory_is_explained() {
 #[test]
 fn a_filter_on_another_call_changes_nothing() {
     const UNUSED_CALL: &str = "1023";
-    let (code, stdout, stderr) = run(&mut filtered(
-        UNUSED_CALL,
-        EPERM,
-        &["--check", "--shards=1"],
-    ));
+    let (code, stdout, stderr) = run(&mut under(UNUSED_CALL, EPERM, &["--check", "--shards=1"]));
     assert_eq!(code, Some(0), "{stdout}{stderr}");
 }
 

@@ -1,8 +1,33 @@
-//! The table of faults: every row has a test that stands where the table says, and every test of
-//! `tests/faults` stands in its row.
+//! The table of faults: every row has tests that stand where the table says, one of them beside the
+//! bystanders of `tests/faults`, and every test there stands in its row.
 
 /// The rows that a single server has to withstand.
 const ROWS: [std::ops::RangeInclusive<u8>; 3] = [1..=34, 38..=40, 42..=47];
+
+/// Rows of which no test has bystanders, each with its reason. There is none: where a fault ends
+/// the server, or keeps it from starting, the bystanders are on another one beside it.
+const WITHOUT_BYSTANDERS: [(&str, &str); 0] = [];
+
+/// Whether a file of tests starts a scene, in which the bystanders are.
+fn has_scene(text: &str) -> bool {
+    let mut calls = text.match_indices("row(");
+    calls.any(|(at, _)| {
+        let before = text[..at].chars().next_back();
+        before.is_some_and(|c| !c.is_alphanumeric() && !"_.".contains(c))
+    })
+}
+
+/// What is wrong with the bystanders of a row.
+fn of_bystanders(id: &str, has_some: bool) -> Option<String> {
+    let is_excused = WITHOUT_BYSTANDERS.iter().any(|(row, _)| *row == id);
+    match (has_some, is_excused) {
+        (false, false) => Some(format!("{id}: no test of tests/faults has bystanders")),
+        (true, true) => Some(format!(
+            "{id} has bystanders, and an excuse for having none"
+        )),
+        _ => None,
+    }
+}
 
 /// Takes the table apart and compares it with the tests; `text` gives a file of the tree, `files`
 /// the paths under `tests/`. Gives what is wrong.
@@ -24,6 +49,7 @@ pub fn check(table: &str, files: &[&str], text: impl Fn(&str) -> String) -> Vec<
         if tests.is_empty() {
             found.push(format!("{id}: there is no test"));
         }
+        let mut has_bystanders = false;
         for test in tests {
             let (program, function) = test.split_once("::").expect("it was asked for");
             if program == "faults" && !function.starts_with(&id.to_lowercase()) {
@@ -34,15 +60,18 @@ pub fn check(table: &str, files: &[&str], text: impl Fn(&str) -> String) -> Vec<
                 path == format!("{program}.rs") || path.starts_with(&format!("{program}/"))
             };
             let wanted = format!("#[test]\nfn {function}()");
-            if !files
+            let place = files
                 .iter()
                 .filter(own)
-                .any(|path| text(path).contains(&wanted))
-            {
-                found.push(format!("{id}: there is no {test}"));
+                .map(|path| text(path))
+                .find(|text| text.contains(&wanted));
+            match place {
+                None => found.push(format!("{id}: there is no {test}")),
+                Some(text) => has_bystanders |= program == "faults" && has_scene(&text),
             }
             shown.push(function.to_owned());
         }
+        found.extend(of_bystanders(id, has_bystanders));
     }
     found.extend(numbers.map(|number| format!("R{number:02} is missing")));
     for path in files
@@ -72,7 +101,7 @@ mod tests {
 
     fn tests() -> String {
         let rows = ROWS.into_iter().flatten();
-        rows.map(|number| format!("#[test]\nfn r{number:02}_x() {{}}\n"))
+        rows.map(|number| format!("#[test]\nfn r{number:02}_x() {{ row(\"x\") }}\n"))
             .collect()
     }
 
@@ -117,6 +146,16 @@ mod tests {
                 table().replace("`faults::r05_x`", "not yet"),
                 tests(),
                 "R05: there is no test",
+            ),
+            (
+                table().replace("faults::r05_x", "other::r05_x"),
+                tests(),
+                "R05: no test of tests/faults has bystanders",
+            ),
+            (
+                table(),
+                tests().replace(" row(", " nothing("),
+                "R05: no test of tests/faults has bystanders",
             ),
         ] {
             let found = found(&table, &tests);
