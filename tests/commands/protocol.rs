@@ -134,3 +134,35 @@ fn what_is_not_understood_is_told_and_changes_nothing() {
     guest.say(json!({ "event": "e", "channel": "a" }));
     assert_eq!(listener.event(), "a  e  null");
 }
+
+// W21
+#[test]
+fn a_server_that_greets_and_closes_again_is_left_in_peace_and_given_up() {
+    let server = Played::new();
+    let mut listener =
+        Listener::started(command(&["listen", "a", &server.url, "--retry-s=2"], &[]));
+    let mut guests = 0;
+    server.listener.set_nonblocking(true).unwrap();
+    let ended = loop {
+        match server.listener.accept() {
+            Ok((stream, _)) => {
+                stream.set_nonblocking(false).unwrap();
+                let mut guest = Guest(accept(stream).unwrap());
+                let data = json!({ "socket_id": "1.2", "activity_timeout": 9 }).to_string();
+                guest.say(json!({ "event": "pusher:connection_established", "data": data }));
+                guest.hear();
+                let subscribed = "pusher_internal:subscription_succeeded";
+                guest.say(json!({ "event": subscribed, "channel": "a", "data": "{}" }));
+                guest.close(4200);
+                guests += 1;
+            }
+            Err(_) => match listener.child.try_wait().unwrap() {
+                Some(ended) => break ended,
+                None => std::thread::yield_now(),
+            },
+        }
+        assert!(guests < 10, "it comes back again and again");
+    };
+    assert_eq!(ended.code(), Some(69), "{}", listener.rest_of_stderr());
+    assert!(guests >= 2, "at once the first time: {guests}");
+}

@@ -41,6 +41,11 @@ impl Frame {
         !self.event.starts_with("pusher:") && !self.event.starts_with("pusher_internal:")
     }
 
+    /// Whether it is called so: as it travels, or as clients know it.
+    pub(super) fn is_called(&self, name: &str) -> bool {
+        self.event == name || self.name() == name
+    }
+
     /// The name under which clients know it: those within the protocol have another one there.
     fn name(&self) -> String {
         match self.event.strip_prefix("pusher_internal:") {
@@ -152,6 +157,14 @@ mod tests {
         let plain = frame(r#"{"event":"e","channel":"c","data":"hello"}"#);
         assert_eq!(plain.data(), Value::from("hello"));
         assert!(plain.as_text(AT, false).ends_with("  e  hello\n"));
+    }
+
+    #[test]
+    fn an_event_of_the_protocol_has_the_name_that_travels_and_the_one_that_is_printed() {
+        let added = frame(r#"{"event":"pusher_internal:member_added","channel":"presence-a"}"#);
+        assert!(added.is_called("pusher:member_added"));
+        assert!(added.is_called("pusher_internal:member_added"));
+        assert!(!added.is_called("member_added") && !added.is_called("pusher:member_removed"));
     }
 
     // W4

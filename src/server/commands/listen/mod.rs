@@ -40,8 +40,8 @@ pub(super) fn run(order: &Order<'_>, matches: &ArgMatches) -> Result<(), Failure
             End::Unreachable(failure) => (failure.to_string(), None),
             End::Lost { reason, code } => (reason, code),
         };
-        // Who was greeted has found the server again.
-        if std::mem::take(&mut session.was_greeted) {
+        // Who has heard the server for a while has found it again.
+        if session.was_good() {
             gone = None;
         }
         let (since, tries) = *gone.get_or_insert_with(|| (Instant::now(), 0));

@@ -11,13 +11,16 @@ use super::plan::Plan;
 use crate::app::App;
 use serde_json::{Value, json};
 use std::io;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tungstenite::client::client;
 use tungstenite::protocol::frame::CloseFrame;
 use tungstenite::{Error, HandshakeError, Message, WebSocket};
 
 /// How long an answer to a ping is waited for (W12).
 const PONG_WAIT: Duration = Duration::from_secs(30);
+
+/// For how long a subscription lasts on a server that has not only come back to close it again.
+const GOOD_FOR: Duration = Duration::from_secs(1);
 
 /// How a connection ended.
 pub(super) enum End {
@@ -38,8 +41,8 @@ pub(super) struct Session<'a> {
     plan: &'a Plan,
     /// Events heard so far.
     heard: u64,
-    /// Whether the last connection got so far.
-    pub(super) was_greeted: bool,
+    /// Since when something is subscribed to on the last connection.
+    subscribed: Option<Instant>,
     /// The last error that the server told, which says more than the close that follows.
     error: Option<String>,
 }
@@ -60,7 +63,7 @@ impl<'a> Session<'a> {
             app,
             plan,
             heard: 0,
-            was_greeted: false,
+            subscribed: None,
             error: None,
         }
     }
@@ -68,6 +71,7 @@ impl<'a> Session<'a> {
     /// Connects, and goes on until the end of the connection.
     pub(super) fn run(&mut self) -> End {
         self.error = None;
+        self.subscribed = None;
         let mut open = match self.open() {
             Ok(open) => open,
             Err(failure) => return End::Unreachable(failure),
@@ -91,6 +95,12 @@ impl<'a> Session<'a> {
                 return end;
             }
         }
+    }
+
+    /// Whether the last connection was good for something: the server had time to close it when all
+    /// was subscribed to, and did not.
+    pub(super) fn was_good(&self) -> bool {
+        self.subscribed.is_some_and(|at| at.elapsed() >= GOOD_FOR)
     }
 
     fn open(&self) -> Result<Open, Failure> {
@@ -155,7 +165,6 @@ impl<'a> Session<'a> {
     }
 
     fn greeted(&mut self, open: &mut Open, frame: &Frame) -> Result<(), End> {
-        self.was_greeted = true;
         let socket_id = frame.text("socket_id").unwrap_or_default();
         let quiet = frame.data()["activity_timeout"].as_u64().unwrap_or(120);
         open.quiet = Duration::from_secs(quiet.max(1));
@@ -187,6 +196,7 @@ impl<'a> Session<'a> {
 
     fn subscribed(&mut self, frame: &Frame) -> Result<(), End> {
         let name = frame.channel.as_deref().unwrap_or_default();
+        self.subscribed.get_or_insert_with(Instant::now);
         complain(&format!("subscribed to {}\n", plain(name)));
         let mut channels = self.plan.channels.iter();
         let kind = channels
@@ -205,7 +215,8 @@ impl<'a> Session<'a> {
     fn print(&mut self, frame: &Frame) -> Result<(), End> {
         let plan = self.plan;
         let is_published = frame.is_published();
-        if !plan.events.is_empty() && !plan.events.contains(&frame.event) {
+        let mut wanted = plan.events.iter();
+        if !plan.events.is_empty() && !wanted.any(|name| frame.is_called(name)) {
             return Ok(());
         }
         let at = SystemTime::now()
