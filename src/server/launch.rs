@@ -143,10 +143,17 @@ fn patience(config: &Config) -> Patience {
 /// The queue for notices, and what webhooks are sent with.
 fn webhooks(config: &Config) -> Result<(flume::Sender<Notices>, webhook::Plan), ServerError> {
     let (to, from) = flume::bounded(NOTICE_BATCHES);
-    let options = webhook_options(config);
+    let routes = webhook_routes(config)?;
+    Ok((
+        to,
+        webhook::Plan::new(webhook_options(config), routes, from),
+    ))
+}
+
+/// Where webhooks go, and whom those endpoints are trusted by.
+pub(super) fn webhook_routes(config: &Config) -> Result<webhook::Routes, ServerError> {
     let apps = Slots::new(&config.apps).placed(&config.apps);
-    let routes = webhook::Routes::new(&options, apps).map_err(ServerError::Webhook)?;
-    Ok((to, webhook::Plan::new(options, routes, from)))
+    webhook::Routes::new(&webhook_options(config), apps).map_err(ServerError::Webhook)
 }
 
 fn webhook_options(config: &Config) -> webhook::Options {

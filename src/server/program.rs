@@ -115,9 +115,10 @@ impl Program {
             Ok(Asked::Own(place, rest)) => return (self.own.swap_remove(place).run)(rest),
             Ok(asked) => asked,
             Err(Refused::Usage(end)) => {
-                // A reader that went away is no reason to panic.
-                let _ = end.print();
-                return ExitCode::from(end.exit_code());
+                return match commands::written(end.print()) {
+                    Ok(()) => ExitCode::from(end.exit_code()),
+                    Err(failure) => failed(&name, &failure),
+                };
             }
             Err(Refused::Config(error)) => return failed(&name, &error.into()),
         };
@@ -141,8 +142,7 @@ impl Program {
             Asked::Start(flags) => flags,
             Asked::PrintConfig(flags) => {
                 let read = Sources::new(context, flags).load()?;
-                say(&read.print_config());
-                return Ok(());
+                return say(&read.print_config());
             }
             Asked::Own(..) => unreachable!("it was called before there was a configuration"),
         };
@@ -154,6 +154,10 @@ impl Program {
         let set_level = log::start(&asked.config, context);
         keep_memory();
         let (config, warnings) = (asked.config.clone(), asked.warnings.clone());
+        for note in &asked.notes {
+            tracing::info!(note, "the configuration");
+        }
+        let blame = asked.blame();
         let routes = self.routes;
         let server = Server::builder()
             .config(config.clone())
@@ -167,7 +171,7 @@ impl Program {
             greet(context, &config, warnings, &handle);
             handle.wait()
         });
-        ended.map_err(|error| Failure::with(error.exit_code(), error.to_string()))
+        ended.map_err(|error| Failure::of_start(&error, &blame))
     }
 }
 
@@ -292,5 +296,8 @@ fn greet(context: &Context, config: &Config, mut warnings: Vec<String>, handle: 
         warnings: &warnings,
         program: &context.name,
     };
-    say(&banner.render(context.colours(std::io::stdout().is_terminal())));
+    let banner = banner.render(context.colours(std::io::stdout().is_terminal()));
+    if let Err(failure) = say(&banner) {
+        tracing::warn!(%failure, "nobody is told where the server listens");
+    }
 }

@@ -133,6 +133,20 @@ fn members_are_told_as_they_come_and_go() {
     let snapshot: Value = serde_json::from_str(&second.line()).unwrap();
     assert_eq!(snapshot["event"], "pusher:subscription_succeeded");
     assert_eq!(snapshot["data"]["presence"]["ids"], json!(["1", "2"]));
+    for name in ["pusher:member_removed", "pusher_internal:member_removed"] {
+        let event = format!("--event={name}");
+        let arguments = ["presence-a", &port, "--user-id=3", "--json", &event];
+        let mut third = Listener::subscribed(1, &arguments);
+        assert!(first.event().starts_with("presence-a  + 3"));
+        let fourth = Listener::subscribed(1, &["presence-a", &port, "--user-id=4"]);
+        assert!(first.event().starts_with("presence-a  + 4"));
+        drop(fourth);
+        assert_eq!(first.event(), "presence-a  - 4");
+        let gone: Value = serde_json::from_str(&third.line()).unwrap();
+        assert_eq!(gone["event"], "pusher:member_removed");
+        drop(third);
+        assert_eq!(first.event(), "presence-a  - 3");
+    }
     drop(second);
     assert_eq!(first.event(), "presence-a  - 2");
     // Whoever does not say who he is, is somebody all the same.
@@ -260,4 +274,29 @@ fn other_pipe() -> std::process::ChildStdout {
     let mut child = Command::new("true");
     let child = child.stdout(std::process::Stdio::piped()).spawn();
     child.unwrap().stdout.take().unwrap()
+}
+
+// A1
+#[test]
+fn an_event_is_as_large_as_a_request_to_reverb_may_be_whatever_clients_may_send() {
+    let variables = [
+        ("REVERB_APP_ID", "1"),
+        ("REVERB_APP_KEY", "own-key"),
+        ("REVERB_APP_SECRET", "own-secret"),
+        ("REVERB_APP_MAX_MESSAGE_SIZE", "10000"),
+        ("REVERB_MAX_REQUEST_SIZE", "30000"),
+    ];
+    let mut server = Command::new(binary());
+    server.envs(variables);
+    let server = Process::start_as(server, &["--shards=1", "--host=127.0.0.1"]);
+    let port = format!("--port={}", server.address.port());
+    let publish = |bytes| {
+        let data = "x".repeat(bytes);
+        run_in(
+            &["trigger", "a", "e", &data, "--host=127.0.0.1", &port],
+            &variables,
+        )
+    };
+    assert_eq!(publish(20_000).code, Some(0));
+    assert!(publish(30_001).refused(64).contains("413"));
 }

@@ -1,6 +1,6 @@
 //! Commands that cannot do what they are asked for: one sentence, and the exit code for it.
 
-use super::{Listener, demo_server, run, run_in, run_with};
+use super::{Listener, Run, command, demo_server, run, run_in, run_with};
 use crate::process::Process;
 use std::net::TcpListener;
 
@@ -227,5 +227,72 @@ fn settings_are_refused_as_at_a_start() {
             told.starts_with("SOKETI_PORT: `port` cannot be \"x\""),
             "{told}"
         );
+    }
+}
+
+#[test]
+fn older_flags_are_of_a_start_alone() {
+    for flag in ["--check", "--print-config"] {
+        for command in [
+            &["reload"][..],
+            &["drain"],
+            &["config", "schema"],
+            &["apps", "list"],
+        ] {
+            let ended = run(&[&[flag], command].concat());
+            assert_eq!(
+                (ended.code, &ended.stdout[..]),
+                (Some(64), ""),
+                "{command:?}"
+            );
+            assert!(ended.stderr.contains("are of `start`"), "{}", ended.stderr);
+        }
+        assert_eq!(run(&[flag, "start", "--shards=1"]).code, Some(0));
+        assert_eq!(run(&[flag, "check", "--shards=1"]).code, Some(0));
+    }
+}
+
+#[test]
+fn an_answer_that_cannot_be_written_is_a_failure_and_a_reader_that_left_is_not() {
+    for arguments in [
+        &["config", "schema"][..],
+        &["--help"],
+        &["version"],
+        &["start", "--print-config"],
+    ] {
+        let mut command = command(arguments, &[]);
+        command.stdout(std::fs::File::create("/dev/full").unwrap());
+        let ended = Run::of(command.output().unwrap());
+        assert_eq!(ended.code, Some(74), "{arguments:?}");
+        assert!(
+            ended.stderr.contains("the answer cannot be written"),
+            "{}",
+            ended.stderr
+        );
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = super::command(arguments, &[]);
+        command.stdout(writer);
+        let ended = Run::of(command.output().unwrap());
+        assert_eq!(
+            (ended.code, &ended.stderr[..]),
+            (Some(0), ""),
+            "{arguments:?}"
+        );
+    }
+}
+
+#[test]
+fn a_program_that_asks_is_told_of_a_refusal_as_json() {
+    for (arguments, variables) in [
+        (&["check", "--json"][..], &[("SHARDCAST_PORT", "x")][..]),
+        (&["check", "--json", "--port=x"], &[]),
+    ] {
+        let ended = run_in(arguments, variables);
+        let answer: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+        assert_eq!((ended.code, &answer["good"]), (Some(78), &false.into()));
+        let told = answer["error"].as_str().unwrap();
+        assert!(told.contains("`port` cannot be \"x\""), "{told}");
+        assert_eq!(ended.stderr, format!("shardcast: {told}\n"));
     }
 }

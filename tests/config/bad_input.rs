@@ -154,3 +154,38 @@ fn every_variable_of_ours_with_a_bad_value_is_named() {
         assert!(is_told, "{said}");
     }
 }
+
+#[test]
+fn authorities_of_webhooks_that_cannot_be_read_are_found_by_a_check_too() {
+    let app = "[[apps]]\nid='1'\nkey='k'\nsecret='s'\n\
+               webhooks=[{url='https://a.example/'}]\n";
+    let apart = ConfigFile::new("ca-apart", app);
+    let whole = ConfigFile::new("ca", &format!("\nwebhook_ca_file = '/none.pem'\n{app}"));
+    let flag = "--webhook-ca-file=/none.pem";
+    let variable = [("SHARDCAST_WEBHOOK_CA_FILE", "/none.pem")];
+    for (file, flags, variables, source) in [
+        (&whole, &[][..], &[][..], format!("{}:2", whole.path())),
+        (&apart, &[flag][..], &[][..], "--webhook-ca-file".to_owned()),
+        (
+            &apart,
+            &[][..],
+            &variable[..],
+            "SHARDCAST_WEBHOOK_CA_FILE".to_owned(),
+        ),
+    ] {
+        for command in ["start", "check"] {
+            let arguments = [&[command, "--shards=1", "--config", file.path()], flags].concat();
+            let said = stopped(78, &arguments, variables);
+            let start = format!("shardcast: {source}: `webhook_ca_file` cannot be \"/none.pem\": ");
+            assert!(said.starts_with(&start), "{said}");
+        }
+    }
+    let Run { stdout, .. } = run(
+        &["check", "--json", "--shards=1", "--config", whole.path()],
+        &[],
+    );
+    let answer: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(answer["good"], false);
+    let told = answer["error"].as_str().unwrap();
+    assert!(told.contains("`webhook_ca_file`"), "{told}");
+}

@@ -30,12 +30,7 @@ const REVERB: &[(&str, &str, &str, &str)] = &[
         "true",
         "!others are not joined",
     ),
-    (
-        "REVERB_SCALING_CHANNEL",
-        "reverb",
-        "other",
-        "!servers are not joined",
-    ),
+    ("REVERB_SCALING_CHANNEL", "reverb", "other", "+"),
     (
         "REVERB_PULSE_INGEST_INTERVAL",
         "15",
@@ -73,7 +68,7 @@ const REVERB: &[(&str, &str, &str, &str)] = &[
         "REVERB_APP_MAX_MESSAGE_SIZE",
         "10000",
         "20000",
-        "event_data_bytes = 20000",
+        "message_bytes = 20000",
     ),
     (
         "REVERB_APP_ACCEPT_CLIENT_EVENTS_FROM",

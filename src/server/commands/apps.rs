@@ -36,8 +36,7 @@ pub(super) fn run(order: &Order<'_>, matches: &ArgMatches) -> Result<(), Failure
             })
         });
         let all = serde_json::Value::Array(all.collect());
-        say(&format!("{}\n", plain_json(&all.to_string())));
-        return Ok(());
+        return say(&format!("{}\n", plain_json(&all.to_string())));
     }
     let head = [
         "ID",
@@ -62,6 +61,5 @@ pub(super) fn run(order: &Order<'_>, matches: &ArgMatches) -> Result<(), Failure
     let all: Vec<_> = std::iter::once(head.map(str::to_owned))
         .chain(rows)
         .collect();
-    say(&table(&all));
-    Ok(())
+    say(&table(&all))
 }

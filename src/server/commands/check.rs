@@ -6,8 +6,10 @@ use super::context::Context;
 use super::ending::Failure;
 use super::terminal::{plain_json, say, table};
 use crate::control::Certificates;
+use crate::error::ConfigError;
 use crate::server::config::{Flags, Invocation, load_flags};
 use crate::server::doors;
+use crate::server::launch::webhook_routes;
 use crate::server::placement::{self, Cores, display_cores};
 use crate::server::preflight::{self, Host, Limit, Refusal, RingProbe};
 use serde_json::json as object;
@@ -19,15 +21,28 @@ use std::fs;
 /// What would keep the server from starting, after everything else was said.
 pub(in crate::server) fn check(
     context: &Context,
-    flags: Flags,
+    flags: Result<Flags, ConfigError>,
     cores: &Cores,
     json: bool,
 ) -> Result<(), Failure> {
     let variables = context.variables.iter().cloned();
-    let asked = load_flags(flags, variables, &cores.usable, context.unconfigured)?;
+    let asked = flags
+        .and_then(|flags| load_flags(flags, variables, &cores.usable, context.unconfigured))
+        .map_err(Failure::from);
+    let asked = match asked {
+        Ok(asked) => asked,
+        Err(failure) if json => {
+            let answer = object!({ "good": false, "error": failure.to_string() });
+            say(&(plain_json(&answer.to_string()) + "\n"))?;
+            return Err(failure);
+        }
+        Err(failure) => return Err(failure),
+    };
     let config = &asked.config;
-    let certificates = doors::certificates(config)
-        .map_err(|error| Failure::with(error.exit_code(), error.to_string()));
+    let blame = asked.blame();
+    let routes = webhook_routes(config).map_err(|error| Failure::of_start(&error, &blame));
+    let certificates =
+        doors::certificates(config).map_err(|error| Failure::of_start(&error, &blame));
     let placement = placement::place(cores, &config.cores, config.shards);
     let (host, verdict) = preflight::examine(placement.shards.len(), config.ring_depth);
     let somaxconn = somaxconn();
@@ -43,11 +58,13 @@ pub(in crate::server) fn check(
     let verdict = verdict.map_err(|refusal| Failure::with(Refusal::EXIT_CODE, refusal.to_string()));
     let depth = verdict.as_ref().map(|verdict| verdict.ring_depth).ok();
     let rows = machine(&host, somaxconn, cores, &placement, depth);
-    let ended = certificates.map(drop).and(verdict.map(drop));
-    match json {
-        true => say(&as_json(&asked, &rows, &warnings, &ended)),
-        false => say(&as_text(&asked, &rows, &warnings, &ended)),
-    }
+    // In the order in which a start finds them.
+    let ended = routes.map(drop).and(verdict.map(drop));
+    let ended = ended.and(certificates.map(drop));
+    say(&match json {
+        true => as_json(&asked, &rows, &warnings, &ended),
+        false => as_text(&asked, &rows, &warnings, &ended),
+    })?;
     ended
 }
 
@@ -64,6 +81,9 @@ fn as_text(
     text.push('\n');
     for warning in warnings {
         text += &format!("warning: {warning}\n");
+    }
+    for note in &asked.notes {
+        text += &format!("note: {note}\n");
     }
     if ended.is_ok() {
         text += "The configuration is good, and this machine can run it.\n";
@@ -83,7 +103,11 @@ fn as_json(
         .map(|[name, found]| (name.clone(), found.clone().into()));
     answer["machine"] = serde_json::Value::Object(machine.collect());
     answer["warnings"] = object!(warnings);
+    answer["notes"] = object!(asked.notes);
     answer["good"] = object!(ended.is_ok());
+    if let Err(failure) = ended {
+        answer["error"] = object!(failure.to_string());
+    }
     plain_json(&answer.to_string()) + "\n"
 }
 

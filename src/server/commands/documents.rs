@@ -31,7 +31,7 @@ pub(super) fn command() -> Command {
 }
 
 /// # Errors
-/// None.
+/// When it cannot be written.
 pub(super) fn run(_: &Order<'_>, matches: &ArgMatches) -> Result<(), Failure> {
     let (kind, _) = matches.subcommand().expect("clap wants one");
     say(&match kind {
@@ -39,6 +39,5 @@ pub(super) fn run(_: &Order<'_>, matches: &ArgMatches) -> Result<(), Failure> {
         "env" => documents::environment(),
         "schema" => documents::schema(),
         _ => documents::document(),
-    });
-    Ok(())
+    })
 }

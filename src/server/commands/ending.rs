@@ -1,7 +1,10 @@
 //! How a command ends: exit codes in the words of sysexits, and the sentence that goes with them.
 
 use crate::error::ConfigError;
+use crate::server::config::Blame;
+use crate::server::handle::ServerError;
 use std::fmt;
+use std::io;
 use std::process::ExitCode;
 
 /// What the help says of exit codes.
@@ -12,6 +15,7 @@ Exit codes:
   64  the command line makes no sense
   69  not available: no server there, the machine does not allow io_uring, a port is taken
   70  a shard was lost: a mistake of the server's own
+  74  the answer could not be written
   78  a setting or a credential makes no sense";
 
 /// Why a command has not done what it was asked for; one sentence or paragraph.
@@ -42,10 +46,22 @@ impl Failure {
         Self::with(ConfigError::EXIT_CODE, text)
     }
 
+    /// The answer does not arrive (`EX_IOERR`).
+    pub(in crate::server) fn unwritten(error: &io::Error) -> Self {
+        Self::with(74, format!("the answer cannot be written: {error}"))
+    }
+
     /// With an exit code that something else has chosen.
     pub(in crate::server) fn with(code: u8, text: impl Into<String>) -> Self {
         let text = text.into();
         Self { code, text }
+    }
+
+    /// Why a server does not start with a configuration that is from there.
+    pub(in crate::server) fn of_start(error: &ServerError, blame: &Blame) -> Self {
+        let text = error.to_string();
+        let blamed = blame.of(&text).map(|error| error.to_string());
+        Self::with(error.exit_code(), blamed.unwrap_or(text))
     }
 
     /// What the process exits with.

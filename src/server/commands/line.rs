@@ -49,7 +49,12 @@ pub(in crate::server) enum Asked {
     /// Start the server.
     Start(Flags),
     /// Check configuration and machine.
-    Check { flags: Flags, json: bool },
+    Check {
+        /// The settings, or why one is refused.
+        flags: Result<Flags, ConfigError>,
+        /// Whether the answer is for a program.
+        json: bool,
+    },
     /// Print the configuration in force with the origin of each value.
     PrintConfig(Flags),
     /// A command that needs nothing of a server's program.
@@ -151,18 +156,31 @@ pub(in crate::server) fn parse(
     while let Some((_, next)) = all.last().and_then(|matches| matches.subcommand()) {
         all.push(next);
     }
-    let flags = Flags::read(&all).map_err(Refused::Config)?;
     let has = |flag: &str| {
         all.iter()
             .any(|it| matches!(it.try_get_one(flag), Ok(Some(&true))))
     };
-    let check = || Asked::Check {
-        flags: flags.clone(),
+    let flags = Flags::read(&all);
+    let check = |flags| Asked::Check {
+        flags,
         json: has(JSON),
     };
-    let Some((command, matches)) = root.subcommand() else {
-        return Ok(asked_by_flag(&has, flags.clone(), check));
+    let command = root.subcommand_name().unwrap_or(START);
+    if command == CHECK || (command == START && has(CHECK)) {
+        return Ok(check(flags));
+    }
+    let flags = flags.map_err(Refused::Config)?;
+    let Some((command, matches)) = root.subcommand().filter(|_| command != START) else {
+        return Ok(match has(PRINT_CONFIG) {
+            true => Asked::PrintConfig(flags),
+            false => Asked::Start(flags),
+        });
     };
+    if has(CHECK) || has(PRINT_CONFIG) {
+        let text = format!("--check and --print-config are of `start`, not of `{command}`");
+        let error = commands(name, own, true).error(ErrorKind::ArgumentConflict, text);
+        return Err(Refused::Usage(error.into()));
+    }
     let place = own.iter().position(|it| it.name == command);
     let mut bare = COMMANDS.iter().filter(|entry| entry.shows.is_empty());
     let is_bare = bare.any(|entry| (entry.command)().get_name() == command);
@@ -178,39 +196,24 @@ pub(in crate::server) fn parse(
         let rest = matches.get_many(ARGUMENTS).unwrap_or_default();
         return Ok(Asked::Own(place, rest.cloned().collect()));
     }
-    Ok(match command {
-        START => asked_by_flag(&has, flags.clone(), check),
-        CHECK => check(),
-        _ => {
-            let entry = COMMANDS.iter();
-            let mut entry = entry.filter(|entry| (entry.command)().get_name() == command);
-            let run = entry.next().expect("clap knows no other commands").run;
-            let (matches, commands) = (matches.clone(), commands(name, own, false));
-            Asked::Command(Box::new(move |context| {
-                let order = Order {
-                    context,
-                    flags,
-                    commands,
-                };
-                run(&order, &matches)
-            }))
-        }
-    })
+    let entry = COMMANDS.iter();
+    let mut entry = entry.filter(|entry| (entry.command)().get_name() == command);
+    let run = entry.next().expect("clap knows no other commands").run;
+    let (matches, commands) = (matches.clone(), commands(name, own, false));
+    Ok(Asked::Command(Box::new(move |context| {
+        let order = Order {
+            context,
+            flags,
+            commands,
+        };
+        run(&order, &matches)
+    })))
 }
 
 /// Whether flags stand on the command line at this place.
 fn gives_flags(matches: &ArgMatches) -> bool {
     let given = |id: &clap::Id| matches.value_source(id.as_str()) == Some(ValueSource::CommandLine);
     matches.ids().any(given)
-}
-
-/// What `start` is asked for by flags that were there before there were commands.
-fn asked_by_flag(has: &dyn Fn(&str) -> bool, flags: Flags, check: impl FnOnce() -> Asked) -> Asked {
-    match (has(CHECK), has(PRINT_CONFIG)) {
-        (true, _) => check(),
-        (_, true) => Asked::PrintConfig(flags),
-        _ => Asked::Start(flags),
-    }
 }
 
 /// The program with all of its commands; also what no help shows, or only what one shows.

@@ -36,4 +36,4 @@ pub(super) use check::check;
 pub(super) use context::Context;
 pub(super) use ending::Failure;
 pub(super) use line::{Asked, Own, Refused, parse};
-pub(super) use terminal::{complain, say};
+pub(super) use terminal::{complain, say, written};

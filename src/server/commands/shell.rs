@@ -34,8 +34,7 @@ pub(super) fn completions(order: &Order<'_>, matches: &ArgMatches) -> Result<(),
     let mut script = Vec::new();
     let mut commands = order.commands.clone();
     clap_complete::generate(shell, &mut commands, &*order.context.name, &mut script);
-    say(&String::from_utf8_lossy(&script));
-    Ok(())
+    say(&String::from_utf8_lossy(&script))
 }
 
 pub(super) fn man_command() -> Command {
@@ -59,8 +58,7 @@ pub(super) fn man(order: &Order<'_>, matches: &ArgMatches) -> Result<(), Failure
             let mut page = Vec::new();
             let rendered = clap_mangen::Man::new(commands).render(&mut page);
             rendered.map_err(|error| Failure::internal(error.to_string()))?;
-            say(&String::from_utf8_lossy(&page));
-            Ok(())
+            say(&String::from_utf8_lossy(&page))
         }
         Some(folder) => write(commands, folder),
     }

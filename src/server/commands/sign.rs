@@ -150,8 +150,7 @@ pub(super) fn run(order: &Order<'_>, matches: &ArgMatches) -> Result<(), Failure
             token(auth, "user_data", Some(&data))
         }
     };
-    say(&format!("{}\n", plain_json(&answer.to_string())));
-    Ok(())
+    say(&format!("{}\n", plain_json(&answer.to_string())))
 }
 
 /// What an auth endpoint answers.
@@ -232,9 +231,9 @@ fn request(order: &Order<'_>, matches: &ArgMatches) -> Result<(), Failure> {
         let answer = object!({
             "method": method, "url": url, "body": body, "signed_text": signed.text,
         });
-        say(&format!("{}\n", plain_json(&answer.to_string())));
+        say(&format!("{}\n", plain_json(&answer.to_string())))?;
     } else {
-        say(&format!("{url}\n"));
+        say(&format!("{url}\n"))?;
     }
     Ok(())
 }

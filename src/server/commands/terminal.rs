@@ -3,12 +3,27 @@
 //! Invariant: nothing that came over the network drives the terminal; it goes through [`plain`] or
 //! [`plain_json`] first.
 
+use super::ending::Failure;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-/// Writes an answer. A reader that went away, as `head` does, is no reason to panic.
-pub(in crate::server) fn say(text: &str) {
-    let _ = try_say(text);
+/// Writes an answer. A reader that went away, as `head` does, has had enough of it.
+///
+/// # Errors
+/// When it cannot be written otherwise, as on a disk that is full.
+pub(in crate::server) fn say(text: &str) -> Result<(), Failure> {
+    written(try_say(text))
+}
+
+/// What becomes of an answer that was written so.
+///
+/// # Errors
+/// As [`say`].
+pub(in crate::server) fn written(outcome: io::Result<()>) -> Result<(), Failure> {
+    match outcome {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::unwritten(&error)),
+        _ => Ok(()),
+    }
 }
 
 /// Same, for who wants to know whether anybody still reads.

@@ -82,7 +82,7 @@ pub(super) fn run(order: &Order<'_>, matches: &ArgMatches) -> Result<(), Failure
         return Err(rest::refused(&place, &app, &answer));
     }
     if matches.get_flag(JSON) {
-        say(&format!("{}\n", plain_json(answer.body.trim())));
+        say(&format!("{}\n", plain_json(answer.body.trim())))?;
     } else {
         let channels = channels
             .iter()

@@ -54,8 +54,7 @@ pub(super) fn run(order: &Order<'_>, matches: &ArgMatches) -> Result<(), Failure
                 "missing": missing,
             })),
         });
-        say(&format!("{}\n", plain_json(&answer.to_string())));
-        return Ok(());
+        return say(&format!("{}\n", plain_json(&answer.to_string())));
     }
     let name = &order.context.name;
     let own = if name == "shardcast" {
@@ -63,7 +62,7 @@ pub(super) fn run(order: &Order<'_>, matches: &ArgMatches) -> Result<(), Failure
     } else {
         "shardcast ".to_owned()
     };
-    say(&format!("{name} {own}{VERSION}\n"));
+    say(&format!("{name} {own}{VERSION}\n"))?;
     if !matches.get_flag(VERBOSE) {
         return Ok(());
     }
@@ -89,8 +88,7 @@ pub(super) fn run(order: &Order<'_>, matches: &ArgMatches) -> Result<(), Failure
         ["kernel", &kernel],
         ["io_uring", &ring],
     ];
-    say(&table(&rows.map(|row| row.map(str::to_owned))));
-    Ok(())
+    say(&table(&rows.map(|row| row.map(str::to_owned))))
 }
 
 fn features() -> Vec<&'static str> {

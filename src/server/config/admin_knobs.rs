@@ -36,7 +36,7 @@ pub(super) const ADMIN_PORT: Knob<Config> = Knob {
 pub(super) const LOG_FORMAT: Knob<Config> = Knob {
     key: "log_format",
     flag: Some("log-format"),
-    variables: &[Variable::same("SHARDCAST_LOG_FORMAT")],
+    variables: &[],
     bare: None,
     accepts: Accepts::Word(&["auto", "pretty", "json"]),
     group: OPERATION,

@@ -14,6 +14,10 @@ const APP: &str = "Apps";
 /// Reverb's one setting that is two here: `all` is on public channels too.
 const CLIENT_EVENTS_FROM: &str = "REVERB_APP_ACCEPT_CLIENT_EVENTS_FROM";
 
+/// soketi keeps an event of a cache channel for ever where it is told so.
+const NO_END: &str = "a cached event always expires here, which -1 would never let it; expected a \
+                      whole number of seconds from 1 to 2592000, which is 30 days";
+
 /// In the order of [`QuotaClose`].
 const QUOTA_CLOSES: &[&str] = &["4004", "4100"];
 
@@ -172,10 +176,7 @@ pub(super) static APPS: &[Knob<App>] = &[
     Knob {
         key: "event_data_bytes",
         flag: None,
-        variables: &[
-            Variable::every_kilobytes("SOKETI_EVENT_MAX_SIZE_IN_KB"),
-            Variable::same("REVERB_APP_MAX_MESSAGE_SIZE"),
-        ],
+        variables: &[Variable::every_kilobytes("SOKETI_EVENT_MAX_SIZE_IN_KB")],
         bare: None,
         accepts: Accepts::Whole {
             least: 64,
@@ -371,7 +372,7 @@ pub(super) static APPS: &[Knob<App>] = &[
     Knob {
         key: "cache_ttl_s",
         flag: None,
-        variables: &[Variable::every("SOKETI_CHANNEL_CACHE_TTL")],
+        variables: &[Variable::every("SOKETI_CHANNEL_CACHE_TTL").without("-1", NO_END)],
         bare: None,
         accepts: Accepts::Whole {
             least: 1,

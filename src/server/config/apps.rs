@@ -148,21 +148,34 @@ fn variable(key: &str, family: &str) -> &'static str {
         .expect("every credential has a variable of each")
 }
 
+/// How soketi's names for the first app of its file begin.
+const SOKETIS_FIRST: &str = "SOKETI_DEFAULT_APP_";
+
 /// Lays what the environment says of an app over the app of the file that it is: the one with all
-/// of its credentials, or the first one of soketi's file. Gives back what is no app of the file.
+/// of its credentials; under soketi's own names the first one of soketi's file. Gives back what is
+/// no app of the file.
 pub(super) fn join(
     file: &mut [AppSettings],
-    environment: Settings<App>,
+    mut environment: Settings<App>,
     is_soketis: bool,
 ) -> Settings<App> {
+    let is_first = |source: &Source| {
+        let name = match source {
+            Source::SecretFile { named_by, .. } => {
+                named_by.strip_prefix("credential ").unwrap_or(named_by)
+            }
+            other => other.variable().unwrap_or_default(),
+        };
+        name.starts_with(SOKETIS_FIRST)
+    };
+    if let Some(first) = file.first_mut().filter(|_| is_soketis) {
+        first.settings.lay_over(environment.take_from(is_first));
+    }
     let places = || (0..APPS.len()).filter(|place| CREDENTIALS.contains(&APPS[*place].key));
     let is_whole = CREDENTIALS.iter().all(|key| environment.has(key));
     let is_it =
         |app: &Settings<App>| is_whole && places().all(|place| environment.agrees(app, place));
-    let place = match is_soketis {
-        true => Some(0),
-        false => file.iter().position(|app| is_it(&app.settings)),
-    };
+    let place = file.iter().position(|app| is_it(&app.settings));
     match place.and_then(|place| file.get_mut(place)) {
         Some(app) => {
             app.settings.lay_over(environment);

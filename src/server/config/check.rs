@@ -5,6 +5,7 @@
 //! as the configuration is concerned; what is merely unwise becomes a warning.
 
 use super::apps::{BuiltApp, has_demo_credentials};
+use super::fit;
 use super::layers::Settings;
 use super::settings::{AdminPort, Config};
 use crate::control::WATCHDOG_LEAST_MS;
@@ -239,7 +240,9 @@ fn event_fits(
         ("outbox_bytes", config.outbox_bytes),
     ];
     let wanted = built.app.event_data_bytes;
-    let Some((name, limit)) = limits.into_iter().find(|&(_, limit)| wanted > limit) else {
+    let from_clients = |name| name == "message_bytes" && fit::follows_requests(built);
+    let mut limits = limits.into_iter().filter(|(name, _)| !from_clients(*name));
+    let Some((name, limit)) = limits.find(|&(_, limit)| wanted > limit) else {
         return Ok(());
     };
     let origin = match server.source(name) {

@@ -95,7 +95,10 @@ pub(in crate::server) fn flags() -> impl Iterator<Item = Arg> {
         .long(CONFIG)
         .value_name("FILE")
         .value_parser(ValueParser::path_buf())
-        .help("Read settings and apps from this file, in TOML or JSON");
+        .help(format!(
+            "Read settings and apps from this file, in TOML or JSON [env: {}]",
+            own_names::CONFIG
+        ));
     let files = std::iter::once(file).chain(EnvFile::flags());
     files.chain(SERVER.iter().filter_map(setting))
 }
@@ -186,12 +189,13 @@ fn help(knob: &Knob<Config>) -> String {
         Accepts::WholeOrOff { least, most, .. } => {
             notes.push(format!("{least} to {most}, -1: no limit"));
         }
+        Accepts::Word(words) => notes.push(words.join(", ")),
         _ => {}
     }
     notes.push(format!("file: {}", knob.key));
     notes.push(format!("env: {}", own_names::of_key(knob.key)));
     for variable in knob.variables {
-        notes.push(format!("env: {}", variable.name));
+        notes.push(format!("env: {}{}", variable.name, variable.note()));
     }
     format!("{} [{}]", knob.help, notes.join("] ["))
 }

@@ -35,6 +35,9 @@ const ENVIRONMENT_HEAD: &str = "\
 # A line that begins with # and no space behind it is a variable: take the # away to set it. A
 # variable wins over the configuration file, a flag over a variable. What is empty counts as unset.
 # A secret may stand in a file that NAME_FILE names.
+
+# The configuration file, as --config names it
+#SHARDCAST_CONFIG=
 ";
 
 const ENVIRONMENT_APPS: &str = "

@@ -76,16 +76,17 @@ fn place(path: &Path, line: usize) -> Source {
 }
 
 fn read(path: &Path) -> io::Result<String> {
-    let mut text = String::new();
+    let mut text = Vec::new();
     // One byte past the limit tells a file that is too large from one that just fits.
     File::open(path)?
         .take(BYTES_MAX + 1)
-        .read_to_string(&mut text)?;
+        .read_to_end(&mut text)?;
     if text.len() as u64 > BYTES_MAX {
         let reason = format!("it has more than {BYTES_MAX} bytes");
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, reason));
     }
-    Ok(text)
+    // Lines of an application may be in any encoding; of ours, what is replaced here is refused.
+    Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
 /// Reads what stands in the file `path`; `environment` is what names in values may stand for.
@@ -128,6 +129,9 @@ pub(super) fn parse(
             reason: reason.to_owned(),
         };
         match read {
+            Ok(value) if is_ours(name) && value.contains(char::REPLACEMENT_CHARACTER) => {
+                return Err(wrong("its value is not UTF-8"));
+            }
             Ok(value) => {
                 known.push((name.to_owned(), value.clone()));
                 if is_ours(name) {
@@ -369,6 +373,25 @@ mod tests {
         );
         let folder = load(Path::new("/"), false).unwrap_err().to_string();
         assert!(folder.contains("--no-env-file leaves it out"), "{folder}");
+    }
+
+    #[test]
+    fn what_is_no_utf_8_matters_in_lines_of_ours_alone() {
+        let path = std::env::temp_dir().join(format!("shardcast-latin-{}", std::process::id()));
+        let load = |text: &[u8]| {
+            std::fs::write(&path, text).unwrap();
+            load(&path, true, |name| name.starts_with('A'), &[])
+        };
+        let entries = load(b"B=caf\xe9\n# \xe9\nA=1\n").unwrap();
+        assert_eq!((&entries[0].value[..], entries[0].line), ("1", 3));
+        let error = load(b"B=caf\xe9\n\nA=canary\xe9\n")
+            .unwrap_err()
+            .to_string();
+        std::fs::remove_file(&path).unwrap();
+        assert!(
+            error.ends_with(":3: `A`: its value is not UTF-8."),
+            "{error}"
+        );
     }
 
     #[test]

@@ -13,7 +13,7 @@ use std::sync::LazyLock;
 use super::app_knobs::APPS;
 use super::apps::CREDENTIALS;
 use super::foreign::{self, Rule, Verdict};
-use super::knob::{Accepts, Knob, Unit, Value};
+use super::knob::{Knob, Value};
 use super::laravel_names::PING_INTERVAL;
 use super::layers::{Settings, refused};
 use super::own_names;
@@ -22,6 +22,7 @@ use super::server_knobs::SERVER;
 use super::settings::Config;
 use super::suggest::{self, Candidate};
 use super::variable::Variable;
+use super::{kubernetes, ping};
 use crate::app::App;
 use crate::error::{ConfigError, Source};
 
@@ -33,18 +34,6 @@ const PREFIXES: [&str; 4] = [
     own_names::PREFIX,
 ];
 
-/// Kubernetes makes variables of these names for a Service called `soketi` or as we are; they mean
-/// nothing to us.
-const MADE_BY_KUBERNETES: [&str; 4] = [
-    "SOKETI_SERVICE_",
-    "SOKETI_PORT_",
-    "SHARDCAST_SERVICE_",
-    "SHARDCAST_PORT_",
-];
-
-/// Seconds after which Reverb tells its clients to ping, unless set.
-const REVERB_ACTIVITY_S: u32 = 30;
-
 /// All names that are known, our own made by the rule included.
 static KNOWN: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
     let settings = SERVER.iter().flat_map(|knob| knob.variables);
@@ -52,7 +41,8 @@ static KNOWN: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
     let own = own_names::of_server().iter().chain(own_names::of_apps());
     let all = settings.map(|variable| variable.name);
     let all = all.chain(foreign::variables().map(|name| name.variable));
-    all.chain(own.map(String::as_str)).collect()
+    let all = all.chain(own.map(String::as_str));
+    all.chain([own_names::CONFIG]).collect()
 });
 
 /// What variables say.
@@ -69,6 +59,12 @@ pub(super) struct EnvironmentLayer {
     pub told: Vec<String>,
     /// Whether the app has credentials that may be meant for another service.
     pub is_weak: bool,
+    /// The configuration file, and what names it.
+    pub config: Option<(PathBuf, Source)>,
+    /// Why names of other servers are refused.
+    pub refused: Vec<ConfigError>,
+    /// Seconds of silence until a ping, as Reverb counts them.
+    ping_interval: Option<(u64, Source)>,
 }
 
 /// A variable, and where it stands when that is a file.
@@ -129,6 +125,14 @@ pub(super) fn read_pairs(
 ) -> Result<EnvironmentLayer, ConfigError> {
     let ours = pairs.into_iter().filter(|pair| is_ours(&pair.name));
     let set = ours.filter(|pair| !foreign::is_nothing(&pair.name, &pair.value));
+    let mut told = Vec::new();
+    let set = set.filter(|pair| {
+        let is_made = kubernetes::is_link(&pair.name, &pair.value);
+        if is_made && KNOWN.contains(&*pair.name) {
+            told.push(kubernetes::passed_over(&pair.name));
+        }
+        !is_made
+    });
     let all: BTreeMap<String, Given> = set
         .map(|pair| {
             let (value, place) = (pair.value, pair.place);
@@ -139,27 +143,29 @@ pub(super) fn read_pairs(
     let mut reader = Reader {
         given: all,
         credentials,
-        told: Vec::new(),
+        told,
     };
-    reader.judge_foreign()?;
+    let refused = reader.judge_foreign();
+    let config = reader.config_file();
     let is_weak = reader.one_app();
-    let mut server = reader.take(SERVER, "", own_names::of_server())?;
+    let server = reader.take(SERVER, "", own_names::of_server())?;
     let app = reader.take(APPS, "apps.", own_names::of_apps())?;
     let every_app = reader.take(APPS, "apps.", &[])?;
-    reader.ping_interval(&mut server, &app)?;
-    let made_by_kubernetes = |name: &str| {
-        let mut prefixes = MADE_BY_KUBERNETES.iter();
-        prefixes.any(|prefix| name.starts_with(prefix))
-    };
+    // Our own name is for the very thing.
+    let ping_interval = reader.ping_interval()?;
+    let ping_interval = ping_interval.filter(|_| !server.has(ping::KEY));
     let rest = reader.given.into_iter().filter(|(_, given)| !given.used);
     let ignored = rest.map(|(name, _)| name);
     Ok(EnvironmentLayer {
         server,
         app,
         every_app,
-        ignored: ignored.filter(|name| !made_by_kubernetes(name)).collect(),
+        ignored: ignored.collect(),
         told: reader.told,
         is_weak,
+        config,
+        refused,
+        ping_interval,
     })
 }
 
@@ -193,6 +199,12 @@ impl EnvironmentLayer {
         if describes(&lower) && self.is_weak {
             self.forget_credentials();
         }
+        lower.ping_interval = match self.server.has(ping::KEY) {
+            true => None,
+            false => self.ping_interval.or(lower.ping_interval),
+        };
+        lower.config = self.config.or(lower.config);
+        lower.refused.extend(self.refused);
         lower.server.lay_over(self.server);
         lower.app.lay_over(self.app);
         lower.every_app.lay_over(self.every_app);
@@ -200,6 +212,21 @@ impl EnvironmentLayer {
         lower.told.extend(self.told);
         lower.is_weak |= self.is_weak;
         lower
+    }
+
+    /// Makes settings of what took all variables to be known.
+    ///
+    /// # Errors
+    /// When names of other servers are refused, all of which are told.
+    pub(super) fn finish(mut self) -> Result<EnvironmentLayer, ConfigError> {
+        if let Some(error) = foreign::together(std::mem::take(&mut self.refused)) {
+            return Err(error);
+        }
+        if let Some((interval_s, source)) = self.ping_interval.take() {
+            let told = ping::give(&mut self.server, &self.app, interval_s, source);
+            self.told.extend(told);
+        }
+        Ok(self)
     }
 
     /// Leaves out which app it is.
@@ -239,20 +266,29 @@ struct Reader<'c> {
 }
 
 impl Reader<'_> {
-    /// Judges the names of other servers that are no settings here.
-    fn judge_foreign(&mut self) -> Result<(), ConfigError> {
+    /// Judges the names of other servers that are no settings here; gives why some are refused.
+    fn judge_foreign(&mut self) -> Vec<ConfigError> {
         let others = foreign::variables().filter(|name| !matches!(name.rule, Rule::Setting));
+        let mut refused = Vec::new();
         for name in others {
             let Some(given) = self.given.get_mut(name.variable) else {
                 continue;
             };
             given.used = true;
-            match name.judge(&given.value, &given.source(name.variable))? {
-                Verdict::Fine => {}
-                Verdict::Told(sentence) => self.told.push(sentence),
+            match name.judge(&given.value, &given.source(name.variable)) {
+                Ok(Verdict::Fine) => {}
+                Ok(Verdict::Told(sentence)) => self.told.push(sentence),
+                Err(error) => refused.push(error),
             }
         }
-        Ok(())
+        refused
+    }
+
+    /// The configuration file, if a variable names one.
+    fn config_file(&mut self) -> Option<(PathBuf, Source)> {
+        let given = self.given.get_mut(own_names::CONFIG)?;
+        given.used = true;
+        Some((given.value.clone().into(), given.source(own_names::CONFIG)))
     }
 
     /// Sees that one service's names describe the app: weak ones are left out where others do, and
@@ -326,7 +362,7 @@ impl Reader<'_> {
                             Some(value) => Ok(value),
                             None => continue,
                         },
-                        false => read.map_err(|reason| reason + hint(knob.key, &text)),
+                        false => read,
                     };
                     let value = read.map_err(|reason| refuse(text.clone(), &source, reason))?;
                     match &first {
@@ -398,60 +434,33 @@ impl Reader<'_> {
         all
     }
 
-    /// Reverb pings who has been silent for so long; here that is the activity timeout, which
-    /// clients are told, and a time after it.
-    fn ping_interval(
-        &mut self,
-        server: &mut Settings<Config>,
-        app: &Settings<App>,
-    ) -> Result<(), ConfigError> {
-        const KEY: &str = "activity_grace_ms";
-        const GRACE_LEAST_MS: u64 = 100;
+    /// What Reverb's name for it says of silence until a ping.
+    fn ping_interval(&mut self) -> Result<Option<(u64, Source)>, ConfigError> {
         let Some(given) = self.given.get_mut(PING_INTERVAL) else {
-            return Ok(());
+            return Ok(None);
         };
         given.used = true;
         let source = given.source(PING_INTERVAL);
-        let accepts = Accepts::Whole {
-            least: 1,
-            most: 3600,
-            unit: Unit::Seconds,
-        };
-        let place = Settings::find(SERVER, KEY, &[]).expect("it is a setting");
-        let read = Variable::same(PING_INTERVAL).read(&accepts, &given.value);
-        let interval_s: u64 = read.map(Value::whole).map_err(|reason| ConfigError {
-            key: KEY.to_owned(),
-            value: Some(given.value.clone()),
-            source: source.clone(),
-            reason,
-        })?;
-        if server.has(KEY) {
-            return Ok(()); // our own name is for the very thing
-        }
-        let mut described = App::new("", "", "");
-        described.activity_timeout_s = REVERB_ACTIVITY_S;
-        app.apply(&mut described);
-        let told_s = u64::from(described.activity_timeout_s);
-        let grace_ms = (interval_s * 1000).saturating_sub(told_s * 1000);
-        server.give(place, Value::Whole(grace_ms.max(GRACE_LEAST_MS)), source);
-        Ok(())
+        let interval_s = ping::read(&given.value, &source)?;
+        Ok(Some((interval_s, source)))
     }
-}
-
-/// What to do about a value nobody wrote by hand.
-fn hint(key: &str, value: &str) -> &'static str {
-    if key == "port" && value.contains("://") {
-        return " (Kubernetes sets this variable for a Service of that name: give the pod \
-                enableServiceLinks: false, or the Service another name)";
-    }
-    ""
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::server::config::knob::Accepts;
 
+    /// What variables say, when no name of another server is refused.
     fn layer(variables: &[(&str, &str)]) -> Result<EnvironmentLayer, ConfigError> {
+        let mut layer = whole(variables)?;
+        match foreign::together(std::mem::take(&mut layer.refused)) {
+            Some(error) => Err(error),
+            None => Ok(layer),
+        }
+    }
+
+    fn whole(variables: &[(&str, &str)]) -> Result<EnvironmentLayer, ConfigError> {
         read(
             variables
                 .iter()
@@ -620,7 +629,10 @@ mod tests {
         let names = (&app.id[..], &app.key[..], app.secret.expose());
         assert_eq!(names, ("7", "k", "s"));
         assert_eq!((app.max_connections, app.activity_timeout_s), (Some(9), 30));
-        assert_eq!(app.event_data_bytes, 15_000);
+        assert!(
+            !layer.app.has("event_data_bytes"),
+            "it is for frames of clients"
+        );
         assert!(layer.ignored.is_empty());
     }
 
@@ -741,10 +753,18 @@ mod tests {
         let grace = |variables: &[(&str, &str)]| {
             let layer = layer(variables).map_err(|error| error.to_string())?;
             assert!(layer.ignored.is_empty());
+            let finished = layer.finish().map_err(|error| error.to_string())?;
             let mut config = Config::default();
-            layer.server.apply(&mut config);
-            Ok::<_, String>(config.activity_grace_ms)
+            finished.server.apply(&mut config);
+            assert!(finished.told.len() <= 1);
+            let is_told = finished
+                .told
+                .iter()
+                .any(|told| told.contains("nobody is pinged"));
+            Ok::<_, String>((config.activity_grace_ms, is_told))
         };
+        let is_below = |variables: &[_]| grace(variables).map(|(_, is_told)| is_told);
+        let grace = |variables: &[_]| grace(variables).map(|(grace, _)| grace);
         let interval = |text| (PING_INTERVAL, text);
         let timeout = ("REVERB_APP_ACTIVITY_TIMEOUT", "20");
         assert_eq!(grace(&[interval("60")]), Ok(30_000));
@@ -753,6 +773,13 @@ mod tests {
             grace(&[interval("20"), timeout]),
             Ok(100),
             "the least there is"
+        );
+        assert_eq!(is_below(&[interval("20"), timeout]), Ok(false));
+        assert_eq!(is_below(&[interval("19"), timeout]), Ok(true));
+        assert_eq!(
+            is_below(&[interval("29")]),
+            Ok(true),
+            "Reverb's own timeout"
         );
         assert_eq!(grace(&[interval("3600"), timeout]), Ok(3_580_000));
         let own = ("SHARDCAST_ACTIVITY_GRACE_MS", "5000");
@@ -925,12 +952,84 @@ mod tests {
     }
 
     #[test]
-    fn a_port_made_by_kubernetes_is_explained() {
-        let error = layer(&[("SOKETI_PORT", "tcp://10.0.0.1:6001")])
-            .err()
+    fn a_port_made_by_kubernetes_is_passed_over_with_a_warning() {
+        for name in [
+            "SOKETI_PORT",
+            "SHARDCAST_ADMIN_PORT",
+            "REVERB_SERVER_PORT",
+            "SOKETI_DB_REDIS_PORT",
+        ] {
+            let layer = layer(&[(name, "tcp://10.0.0.1:6001")])
+                .unwrap()
+                .finish()
+                .unwrap();
+            assert!(!layer.server.has("port") && !layer.server.has("admin_port"));
+            assert!(layer.ignored.is_empty());
+            let [told] = &layer.told[..] else {
+                panic!("one warning: {:?}", layer.told);
+            };
+            assert!(
+                told.starts_with(name) && told.contains("enableServiceLinks: false"),
+                "{told}"
+            );
+        }
+        let made = [
+            ("REVERB_SERVICE_HOST", "10.0.0.1"),
+            ("REVERB_SERVICE_PORT", "8080"),
+            ("REVERB_PORT_8080_TCP", "tcp://10.0.0.1:8080"),
+            ("SHARDCAST_ADMIN_SERVICE_HOST", "10.0.0.1"),
+            ("SHARDCAST_LIVE_PORT", "tcp://10.0.0.1:1"),
+        ];
+        let layer = layer(&made).unwrap();
+        assert!(layer.told.is_empty() && layer.ignored.is_empty());
+    }
+
+    #[test]
+    fn a_timeout_counts_for_the_interval_wherever_it_stands() {
+        let grace = |upper: &[_], lower: &[_]| {
+            let both = layer(upper).unwrap().over(layer(lower).unwrap());
+            let finished = both.finish().unwrap();
+            let mut config = Config::default();
+            finished.server.apply(&mut config);
+            config.activity_grace_ms
+        };
+        let interval = [(PING_INTERVAL, "90")];
+        let timeout = [("REVERB_APP_ACTIVITY_TIMEOUT", "20")];
+        let own = [("SHARDCAST_ACTIVITY_GRACE_MS", "5000")];
+        assert_eq!(grace(&interval, &timeout), 70_000);
+        assert_eq!(grace(&timeout, &interval), 70_000);
+        assert_eq!(grace(&own, &interval), 5000);
+        assert_eq!(
+            grace(&interval, &own),
+            60_000,
+            "the environment wins over .env"
+        );
+        assert_eq!(grace(&interval, &[(PING_INTERVAL, "40")]), 60_000);
+    }
+
+    #[test]
+    fn all_refused_names_are_told_at_once() {
+        let names = [
+            ("SOKETI_DB_REDIS_HOST", "redis"),
+            ("SOKETI_DB_REDIS_PASSWORD", "canary"),
+            ("SOKETI_QUEUE_DRIVER", "sqs"),
+        ];
+        let both = whole(&names[..2])
             .unwrap()
-            .to_string();
-        assert!(error.contains("enableServiceLinks: false"), "{error}");
+            .over(whole(&names[2..]).unwrap());
+        for layer in [both, whole(&names).unwrap()] {
+            let error = layer.finish().err().unwrap().to_string();
+            for (name, _) in names {
+                assert!(error.contains(name), "{error}");
+            }
+            assert_eq!(
+                error.matches("nothing is kept in Redis").count(),
+                1,
+                "{error}"
+            );
+            assert!(error.contains("webhooks wait in this process"), "{error}");
+            assert!(!error.contains("canary"), "{error}");
+        }
     }
 
     #[test]
@@ -987,12 +1086,9 @@ mod tests {
             ("SOKETI_PORT_FILE", "/x"),
             ("SOKETI_DEFAULT_APP_ID_FILE", "/x"),
         ]);
-        let ignored = port.unwrap().ignored; // the first looks as if made by Kubernetes
-        assert_eq!(
-            ignored,
-            ["SOKETI_DEFAULT_APP_ID_FILE"],
-            "only secrets stand in files"
-        );
+        let ignored = port.unwrap().ignored;
+        let not_secret = ["SOKETI_DEFAULT_APP_ID_FILE", "SOKETI_PORT_FILE"];
+        assert_eq!(ignored, not_secret, "only secrets stand in files");
     }
 
     // F29

@@ -5,10 +5,13 @@
 //! Invariant: it comes before everything that somebody has set.
 
 use super::app_knobs::APPS;
+use super::foreign::Name;
 use super::knob::Knob;
 use super::layers::Settings;
 use super::server_knobs::SERVER;
 use super::settings::Config;
+use super::soketi_file::SOKETI_FILE;
+use super::soketi_names::SOKETI;
 use crate::app::App;
 use crate::error::Source;
 
@@ -22,7 +25,14 @@ pub(super) struct Family {
     port: Option<&'static str>,
     /// Settings of the app.
     app: &'static [(&'static str, &'static str)],
+    /// Whether the size of an event from a backend is bounded by that of its request alone.
+    limits_requests_alone: bool,
+    /// The names whose defaults its users may count on; none where those are completed or unknown.
+    names: &'static [&'static [Name]],
 }
+
+/// The settings that are limits.
+const GROUPS: [&str; 2] = ["Limits and deadlines", "Apps"];
 
 static FAMILIES: [Family; 3] = [
     Family {
@@ -30,6 +40,8 @@ static FAMILIES: [Family; 3] = [
         prefix: "SOKETI_",
         port: None,
         app: &[],
+        limits_requests_alone: false,
+        names: &[SOKETI, SOKETI_FILE],
     },
     Family {
         name: "Reverb",
@@ -37,12 +49,16 @@ static FAMILIES: [Family; 3] = [
         port: Some("8080"),
         // Members of private and presence channels may send them.
         app: &[("client_events", "true"), ("activity_timeout_s", "30")],
+        limits_requests_alone: true,
+        names: &[],
     },
     Family {
         name: "laravel-websockets",
         prefix: "PUSHER_",
         port: None,
         app: &[],
+        limits_requests_alone: false,
+        names: &[],
     },
 ];
 
@@ -55,6 +71,11 @@ impl Family {
             other => other.variable()?,
         };
         FAMILIES.iter().find(|it| name.starts_with(it.prefix))
+    }
+
+    /// Whether the size of an event from a backend is bounded by that of its request alone.
+    pub(super) fn limits_requests_alone(&self) -> bool {
+        self.limits_requests_alone
     }
 
     /// That of a file of soketi's.
@@ -80,6 +101,23 @@ impl Family {
         }
     }
 
+    /// Which limits are others than in that server where nobody has set them, in one sentence.
+    pub(super) fn differences(
+        &self,
+        server: (&Settings<Config>, &Config),
+        apps: &[(&Settings<App>, &App)],
+    ) -> Option<String> {
+        let mut all = differences(self.names, SERVER, &[server]);
+        all.extend(differences(self.names, APPS, apps));
+        (!all.is_empty()).then(|| {
+            let name = self.name;
+            format!(
+                "limits that nobody has set are those of this server, and others than {name}'s: {}",
+                all.join(", ")
+            )
+        })
+    }
+
     fn complete<T>(
         &self,
         table: &'static [Knob<T>],
@@ -95,4 +133,28 @@ impl Family {
         let value = value.expect("a default is accepted");
         settings.give(place, value, Source::DefaultOf(self.name));
     }
+}
+
+/// `key = ours (theirs)` of each limit of a table that nobody has set and that is another there.
+fn differences<T>(
+    names: &[&[Name]],
+    table: &'static [Knob<T>],
+    of: &[(&Settings<T>, &T)],
+) -> Vec<String> {
+    let limits = table.iter().filter(|knob| GROUPS.contains(&knob.group));
+    let difference = |knob: &Knob<T>| {
+        let mut variables = knob.variables.iter();
+        let (default, variable) = variables.find_map(|variable| {
+            let mut names = names.iter().copied().flatten();
+            let name = names.find(|name| name.variable == variable.name)?;
+            Some((name.default, variable))
+        })?;
+        let value = variable.read(&knob.accepts, default).ok()?;
+        let mut unset = of.iter().filter(|(settings, _)| !settings.has(knob.key));
+        let (_, target) = unset.next()?;
+        let ours = (knob.show)(target);
+        let theirs = value.number()?;
+        (ours != theirs).then(|| format!("{} = {ours} ({theirs})", knob.key))
+    };
+    limits.filter_map(difference).collect()
 }

@@ -18,6 +18,7 @@ use toml::de::{DeTable, DeValue};
 use super::app_knobs::APPS;
 use super::knob::{Accepts, Knob, Value};
 use super::layers::{AppSettings, Settings, refused};
+use super::places::Places;
 use super::secret_files;
 use super::server_knobs::SERVER;
 use super::settings::Config;
@@ -48,15 +49,20 @@ pub(super) struct FileLayer {
     pub told: Vec<String>,
 }
 
-/// Reads and parses a file; `credentials` is where systemd has put those of the unit.
+/// Reads and parses the file that `named_by` names; `credentials` is where systemd has put those of
+/// the unit.
 ///
 /// # Errors
 /// When it cannot be read, is too large, is not TOML, or holds an unknown key or a refused value.
-pub(super) fn load(path: &Path, credentials: Option<&Path>) -> Result<FileLayer, ConfigError> {
+pub(super) fn load(
+    path: &Path,
+    named_by: &Source,
+    credentials: Option<&Path>,
+) -> Result<FileLayer, ConfigError> {
     let text = read(path).map_err(|error| ConfigError {
         key: "config".to_owned(),
         value: Some(path.display().to_string()),
-        source: Source::Flag("config"),
+        source: named_by.clone(),
         reason: format!("expected a readable file in TOML or JSON, but: {error}"),
     })?;
     parse(path, &text, credentials)
@@ -87,6 +93,7 @@ pub(super) fn parse(
     let document = Document {
         path: path.to_owned(),
         text,
+        places: Places::of(text),
         credentials,
     };
     let is_json = path
@@ -126,17 +133,14 @@ pub(super) struct Document<'t> {
     path: PathBuf,
     /// All of it.
     pub text: &'t str,
+    places: Places,
     credentials: Option<&'t Path>,
 }
 
 impl Document<'_> {
     /// The place of a byte.
     pub(super) fn at(&self, byte: usize) -> Source {
-        let before = &self.text.as_bytes()[..byte.min(self.text.len())];
-        let line = 1 + before.iter().filter(|&&b| b == b'\n').count();
-        let start = before.iter().rposition(|&b| b == b'\n');
-        let line_start = &before[start.map_or(0, |at| at + 1)..];
-        let column = 1 + String::from_utf8_lossy(line_start).chars().count();
+        let (line, column) = self.places.at(self.text, byte);
         Source::File {
             path: self.path.clone(),
             line,
@@ -525,9 +529,12 @@ mod tests {
         let path = std::env::temp_dir().join(format!("shardcast-size-{}.toml", std::process::id()));
         let at = "#".repeat(FILE_BYTES_MAX as usize);
         std::fs::write(&path, &at).unwrap();
-        assert!(load(&path, None).is_ok());
+        assert!(load(&path, &Source::Flag("config"), None).is_ok());
         std::fs::write(&path, at + "#").unwrap();
-        let message = load(&path, None).err().unwrap().to_string();
+        let message = load(&path, &Source::Flag("config"), None)
+            .err()
+            .unwrap()
+            .to_string();
         std::fs::remove_file(&path).unwrap();
         assert!(message.contains("more than 4194304 bytes"), "{message}");
     }
@@ -535,7 +542,10 @@ mod tests {
     #[test]
     fn an_unreadable_file_is_blamed_on_the_flag() {
         for path in ["/nonexistent/shardcast.toml", "/"] {
-            let message = load(Path::new(path), None).err().unwrap().to_string();
+            let message = load(Path::new(path), &Source::Flag("config"), None)
+                .err()
+                .unwrap()
+                .to_string();
             let start = format!("--config: `config` cannot be {path:?}: expected a readable");
             assert!(message.starts_with(&start), "{message}");
         }

@@ -4,6 +4,7 @@
 //! stays, but for an admin port that another server would open to everybody.
 
 use super::apps::BuiltApp;
+use super::family::Family;
 use super::layers::Settings;
 use super::settings::{AdminPort, Config};
 use std::net::{IpAddr, Ipv4Addr};
@@ -11,39 +12,109 @@ use std::net::{IpAddr, Ipv4Addr};
 /// What stands around an event's data in a message of a client, at most: names and the form.
 const AROUND_BYTES: usize = 4096;
 
-/// soketi's name for the address of the admin port, which is open there unless set.
-const SOKETIS_HOST: &str = "SOKETI_METRICS_HOST";
+/// What stands around it in a request, at most: the names of a thousand channels, too.
+const REQUEST_AROUND_BYTES: usize = 256 << 10;
 
-/// An event of the size that an app allows fits a message, and an app allows no larger one than
-/// does: whichever of the two is not set follows the other.
-pub(super) fn events(config: &mut Config, server: &Settings<Config>, apps: &mut [BuiltApp]) {
-    let is_set = |built: &BuiltApp| built.from.settings.has("event_data_bytes");
-    let asked_for = apps.iter().filter(|built| is_set(built));
-    let asked_for = asked_for.map(|built| built.app.event_data_bytes).max();
-    if let Some(bytes) = asked_for.filter(|_| !server.has("message_bytes")) {
-        let needed = bytes.saturating_add(AROUND_BYTES);
-        config.message_bytes = config.message_bytes.max(needed);
+/// The largest event that an app can allow.
+const EVENT_BYTES_MOST: usize = 16 << 20;
+
+/// soketi's names for the address of the admin port, which is open there unless set.
+const SOKETIS_HOST: &str = "SOKETI_METRICS_HOST";
+const SOKETIS_HOST_OPTION: &str = "metrics.host";
+
+/// Lets everything follow that does; gives a warning where something does that was set.
+pub(super) fn all(
+    config: &mut Config,
+    server: &Settings<Config>,
+    apps: &mut [BuiltApp],
+) -> Option<String> {
+    events(config, server, apps);
+    sizes(config, server, apps);
+    if !server.has("memory_hard_percent") {
+        let hard = config.memory_hard_percent;
+        config.memory_hard_percent = hard.max(config.memory_soft_percent);
     }
+    admin_port(config, server)
+}
+
+/// Whether an app says itself how large an event may be.
+fn is_set(built: &BuiltApp) -> bool {
+    built.from.settings.has("event_data_bytes")
+}
+
+/// Whether the size of an app's events is that of requests alone, as in Reverb, where clients have
+/// a limit of their own.
+pub(super) fn follows_requests(built: &BuiltApp) -> bool {
+    let family = Family::of(&built.from.settings);
+    !is_set(built) && family.is_some_and(Family::limits_requests_alone)
+}
+
+/// An app that does not say how large an event may be allows no larger one than gets through.
+fn events(config: &Config, server: &Settings<Config>, apps: &mut [BuiltApp]) {
     let limits = [
         ("body_bytes", config.body_bytes),
         ("message_bytes", config.message_bytes),
     ];
     let set = limits.into_iter().filter(|(key, _)| server.has(key));
-    let Some(most) = set.map(|(_, bytes)| bytes).min() else {
-        return;
-    };
+    let most = set.map(|(_, bytes)| bytes).min();
     for built in apps.iter_mut().filter(|built| !is_set(built)) {
-        built.app.event_data_bytes = built.app.event_data_bytes.min(most);
+        let follows = follows_requests(built);
+        let event = &mut built.app.event_data_bytes;
+        match follows {
+            true if server.has("body_bytes") => *event = config.body_bytes.min(EVENT_BYTES_MOST),
+            true => {}
+            false => *event = most.map_or(*event, |most| most.min(*event)),
+        }
+    }
+}
+
+/// An event of the size that an app allows gets in by either way and out again.
+fn sizes(config: &mut Config, server: &Settings<Config>, apps: &[BuiltApp]) {
+    let largest = |is_meant: &dyn Fn(&BuiltApp) -> bool| {
+        let meant = apps.iter().filter(|built| is_meant(built));
+        meant
+            .map(|built| built.app.event_data_bytes)
+            .max()
+            .unwrap_or(0)
+    };
+    // In JSON a character may take two.
+    let written = largest(&|_| true).saturating_mul(2);
+    let from_clients = largest(&|built| !follows_requests(built));
+    let needs = [
+        (
+            "message_bytes",
+            &mut config.message_bytes,
+            from_clients,
+            AROUND_BYTES,
+        ),
+        (
+            "outbox_bytes",
+            &mut config.outbox_bytes,
+            written,
+            AROUND_BYTES,
+        ),
+        (
+            "body_bytes",
+            &mut config.body_bytes,
+            written,
+            REQUEST_AROUND_BYTES,
+        ),
+    ];
+    for (key, limit, inside, around) in needs {
+        if !server.has(key) {
+            *limit = (*limit).max(inside.saturating_add(around));
+        }
     }
 }
 
 /// Metrics are not for everybody: without a token they stay on this machine, and a warning says so,
 /// where soketi's name asks for more.
-pub(super) fn admin_port(config: &mut Config, server: &Settings<Config>) -> Option<String> {
+fn admin_port(config: &mut Config, server: &Settings<Config>) -> Option<String> {
     let source = server.source("admin_host");
     let is_off = config.admin == AdminPort::Off;
     let is_open = !config.admin_host.to_canonical().is_loopback();
-    let is_soketis = source.variable() == Some(SOKETIS_HOST);
+    let is_soketis = source.variable() == Some(SOKETIS_HOST)
+        || server.option("admin_host") == Some(SOKETIS_HOST_OPTION);
     if is_off || !is_open || !is_soketis || config.admin_token.is_some() {
         return None;
     }

@@ -99,7 +99,7 @@ impl Name {
         };
         match &self.rule {
             Rule::Setting | Rule::Clients(_) => Ok(Verdict::Fine),
-            Rule::Word(words, why) => match words.contains(&text.trim()) {
+            Rule::Word(words, why) => match words.contains(&&*unquoted(text)) {
                 true => Ok(Verdict::Fine),
                 false => Err(refused(Some(text), (*why).to_owned())),
             },
@@ -117,6 +117,37 @@ impl Name {
             },
         }
     }
+}
+
+/// One error of many, which tells of all of them; none of none.
+pub(super) fn together(refused: Vec<ConfigError>) -> Option<ConfigError> {
+    let mut all = refused.into_iter();
+    let mut first = all.next()?;
+    let mut reasons: Vec<(String, Vec<String>)> = vec![(first.reason.clone(), Vec::new())];
+    for error in all {
+        let name = error.source.to_string();
+        match reasons
+            .iter_mut()
+            .find(|(reason, _)| *reason == error.reason)
+        {
+            Some((_, names)) => names.push(name),
+            None => reasons.push((error.reason, vec![name])),
+        }
+    }
+    let mut reasons = reasons.into_iter();
+    if let Some((_, names)) = reasons.next().filter(|(_, names)| !names.is_empty()) {
+        first.reason += &format!(" (the same is refused of {})", names.join(", "));
+    }
+    for (reason, names) in reasons {
+        first.reason += &format!(". Refused too: {}: {reason}", names.join(", "));
+    }
+    Some(first)
+}
+
+/// A word that may stand in quotes, as soketi's values may, which are JSON.
+fn unquoted(text: &str) -> String {
+    let inner = serde_json::from_str::<String>(text).ok();
+    inner.unwrap_or_else(|| text.trim().to_owned())
 }
 
 /// Whether two texts say the same: as JSON where they are JSON, else as they are.
@@ -178,6 +209,20 @@ mod tests {
             ("{\"a\":1}", "{}"),
         ] {
             assert!(!is_same(text, default), "{text} {default}");
+        }
+    }
+
+    #[test]
+    fn a_word_may_stand_in_quotes() {
+        let driver = SOKETI
+            .iter()
+            .find(|it| it.variable == "SOKETI_ADAPTER_DRIVER");
+        let judge = |text| driver.unwrap().judge(text, &Source::Default);
+        for text in ["local", "\"local\"", " local "] {
+            assert!(judge(text).is_ok(), "{text}");
+        }
+        for text in ["\"redis\"", "\"local", "'local'"] {
+            assert!(judge(text).is_err(), "{text}");
         }
     }
 

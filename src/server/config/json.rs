@@ -50,13 +50,17 @@ pub(super) fn parse(document: &Document<'_>) -> Result<FileLayer, ConfigError> {
             is_soketis: false,
             told: Vec::new(),
         },
+        refused: Vec::new(),
     };
     let Some(entries) = Entries::of(root) else {
         let reason = "expected an object, with settings as its keys";
         return Err(reader.wrong("config", reader.place(root), reason));
     };
     reader.descend("", entries)?;
-    Ok(reader.layer)
+    match foreign::together(reader.refused) {
+        Some(error) => Err(error),
+        None => Ok(reader.layer),
+    }
 }
 
 fn syntax(document: &Document<'_>, text: &str, error: &serde_json::Error) -> ConfigError {
@@ -113,6 +117,8 @@ impl<'de> Deserialize<'de> for Entries<'de> {
 struct Reader<'t, 'd> {
     document: &'d Document<'t>,
     layer: FileLayer,
+    /// Why options of soketi's are refused.
+    refused: Vec<ConfigError>,
 }
 
 impl Reader<'_, '_> {
@@ -195,8 +201,10 @@ impl Reader<'_, '_> {
             return Ok(());
         };
         if !matches!(name.rule, Rule::Setting) {
-            if let Verdict::Told(sentence) = name.judge(&text.text, &source)? {
-                self.layer.told.push(sentence);
+            match name.judge(&text.text, &source) {
+                Ok(Verdict::Fine) => {}
+                Ok(Verdict::Told(sentence)) => self.layer.told.push(sentence),
+                Err(error) => self.refused.push(error),
             }
             return Ok(());
         }
@@ -205,7 +213,9 @@ impl Reader<'_, '_> {
             if let Some(variable) = knob.variables.iter().find(is_it) {
                 let read = spelled(knob, name.option, variable, &text, &source)?;
                 let layer = &mut self.layer.server;
-                return give(layer, place, name.option, read, source);
+                give(layer, place, name.option, read, source)?;
+                layer.mark(place, name.option);
+                return Ok(());
             }
         }
         for (place, knob) in APPS.iter().enumerate() {

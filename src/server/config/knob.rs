@@ -160,6 +160,15 @@ impl Value {
         }
     }
 
+    /// It as text, where it is a number or none for no limit.
+    pub(super) fn number(&self) -> Option<String> {
+        match self {
+            Value::Whole(n) => Some(n.to_string()),
+            Value::Off => Some("-1".to_owned()),
+            _ => None,
+        }
+    }
+
     /// The address. Panics when the table is wrong.
     pub(super) fn address(self) -> IpAddr {
         match self {

@@ -14,6 +14,7 @@ const NO_REDIS: &str = "other servers are not joined through Redis; unset it";
 const NO_RATE: &str = "messages of any kind are not limited, client events are: set \
                        SHARDCAST_APP_CLIENT_EVENTS_PER_SECOND, and this to false";
 const RATE_IS_OFF: &str = "it is for REVERB_APP_RATE_LIMITING_ENABLED, which is off";
+const SCALING_IS_OFF: &str = "it is for REVERB_SCALING_ENABLED, which is off";
 const FOR_CLIENTS: &str = "where clients and backends find the server, not where it listens";
 const NO_PULSE: &str = "Laravel's own monitors are not fed; see /metrics on the admin port";
 const NO_DASHBOARD: &str = "the dashboard is on the admin port";
@@ -25,6 +26,7 @@ const NO_CLIENT_CA: &str = "certificates of clients are not asked for; put the c
 const NO_REPLICATION: &str = "one process serves every core of a machine, and others are not \
                               joined through Redis; expected local";
 
+const ANY: Accepts = Accepts::Path;
 const COUNT: Accepts = Accepts::Whole {
     least: 0,
     most: 1 << 31,
@@ -75,7 +77,7 @@ pub(super) static REVERB: &[Name] = &[
         "REVERB_SCALING_CHANNEL",
         "servers.reverb.scaling.channel",
         "reverb",
-        Rule::Default(NO_REDIS),
+        Rule::Holds(ANY, SCALING_IS_OFF),
     ),
     other(
         "REVERB_PULSE_INGEST_INTERVAL",

@@ -14,6 +14,8 @@ use crate::error::{ConfigError, Source};
 struct Setting {
     value: Value,
     source: Source,
+    /// The option of another server's file that it was given as.
+    option: Option<&'static str>,
 }
 
 /// What was given for the settings of one `T`, by place in their table.
@@ -58,13 +60,40 @@ impl<T> Settings<T> {
 
     /// Gives the entry at `place` of the table a value; an earlier one is forgotten.
     pub(super) fn give(&mut self, place: usize, value: Value, source: Source) {
-        self.given[place] = Some(Setting { value, source });
+        self.given[place] = Some(Setting {
+            value,
+            source,
+            option: None,
+        });
+    }
+
+    /// Says that the entry at `place` was given as an option of another server's file.
+    pub(super) fn mark(&mut self, place: usize, option: &'static str) {
+        if let Some(setting) = &mut self.given[place] {
+            setting.option = Some(option);
+        }
+    }
+
+    /// The option of another server's file that a setting was given as.
+    pub(super) fn option(&self, key: &str) -> Option<&'static str> {
+        self.given[self.place(key)].as_ref()?.option
     }
 
     /// Takes what was given for a setting away.
     pub(super) fn forget(&mut self, key: &str) {
         let place = self.place(key);
         self.given[place] = None;
+    }
+
+    /// Takes out what came from such sources.
+    pub(super) fn take_from(&mut self, is_meant: impl Fn(&Source) -> bool) -> Settings<T> {
+        let given = self.given.iter_mut();
+        Settings {
+            table: self.table,
+            given: given
+                .map(|own| own.take_if(|setting| is_meant(&setting.source)))
+                .collect(),
+        }
     }
 
     /// Lays `upper` over these: what it gives wins.

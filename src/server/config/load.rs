@@ -19,7 +19,10 @@ use super::layers::{AppSettings, Settings};
 use super::secret_files;
 use super::server_knobs::SERVER;
 use super::settings::Config;
-use crate::error::ConfigError;
+use crate::error::{ConfigError, Source};
+
+/// Certificate authorities are read when webhooks are made ready.
+const CA_FILE: &str = "webhook_ca_file";
 
 /// A checked configuration.
 pub struct Invocation {
@@ -27,10 +30,40 @@ pub struct Invocation {
     pub config: Config,
     /// What is allowed but probably not meant, one sentence each.
     pub warnings: Vec<String>,
+    /// What else there is to know of it, one sentence each.
+    pub notes: Vec<String>,
     /// Who set what; kept for printing.
     pub(super) server: Settings<Config>,
     /// The same for each of `config.apps`.
     pub(super) apps: Vec<AppSettings>,
+}
+
+/// Where settings are from that are refused only when they are used.
+pub(in crate::server) struct Blame {
+    webhook_ca_file: Source,
+}
+
+impl Invocation {
+    /// Where settings are from that are refused only when they are used.
+    pub(in crate::server) fn blame(&self) -> Blame {
+        Blame {
+            webhook_ca_file: self.server.source(CA_FILE),
+        }
+    }
+}
+
+impl Blame {
+    /// The error of a reason that begins with key and value, as those about files do.
+    pub(in crate::server) fn of(&self, reason: &str) -> Option<ConfigError> {
+        let rest = reason.strip_prefix(CA_FILE)?.strip_prefix(' ')?;
+        let (value, why) = rest.split_once(": ")?;
+        Some(ConfigError {
+            key: CA_FILE.to_owned(),
+            value: Some(value.to_owned()),
+            source: self.webhook_ca_file.clone(),
+            reason: why.to_owned(),
+        })
+    }
 }
 
 /// Why there is no configuration.
@@ -128,6 +161,8 @@ pub(super) struct Given {
     pub(super) apps: Vec<BuiltApp>,
     /// What is to be said of what was read, a sentence each.
     told: Vec<String>,
+    /// The server that its names are of.
+    family: Option<&'static Family>,
 }
 
 /// Reads all sources; see [`load`].
@@ -141,20 +176,28 @@ pub(super) fn gather(
 ) -> Result<Given, ConfigError> {
     let environment: Vec<_> = environment.into_iter().collect();
     let credentials = secret_files::directory(&environment);
+    // They may name the file. Credentials of theirs that may be meant for another service count for
+    // nothing beside its apps.
     let mut server = Settings::new(SERVER);
     let mut file_apps = Vec::new();
     let mut every_app = Settings::new(APPS);
     let mut told = Vec::new();
     let mut family = None;
-    if let Some(path) = &flags.file {
-        let layer = file::load(path, credentials.as_deref())?;
+    let mut variables = read_variables(environment, &flags.env_file)?;
+    let by_flag = flags.file.map(|path| (path, Source::Flag("config")));
+    let named = by_flag.or_else(|| variables.config.take());
+    if let Some((path, named_by)) = &named {
+        let layer = file::load(path, named_by, credentials.as_deref())?;
         server.lay_over(layer.server);
         every_app = layer.every_app;
         file_apps = layer.apps;
         told = layer.told;
         family = layer.is_soketis.then(Family::soketi);
     }
-    let variables = read_variables(environment, &flags.env_file, !file_apps.is_empty())?;
+    if variables.is_weak && !file_apps.is_empty() {
+        variables.forget_credentials();
+    }
+    let variables = variables.finish()?;
     server.lay_over(variables.server);
     server.lay_over(flags.server);
     every_app.lay_over(variables.every_app);
@@ -175,25 +218,25 @@ pub(super) fn gather(
             .iter()
             .map(|name| environment::unknown(name)),
     );
-    Ok(Given { server, apps, told })
+    Ok(Given {
+        server,
+        apps,
+        told,
+        family,
+    })
 }
 
-/// The variables of the environment over those of a `.env` file. Credentials that may be meant for
-/// another service count for nothing beside apps of a file.
+/// The variables of the environment over those of a `.env` file.
 fn read_variables(
     environment: Vec<(String, String)>,
     file: &EnvFile,
-    has_apps: bool,
 ) -> Result<EnvironmentLayer, ConfigError> {
     let lower = file.load(&environment)?;
-    let mut variables = environment::read(environment)?;
-    if let Some(lower) = lower {
-        variables = variables.over(lower);
-    }
-    if variables.is_weak && has_apps {
-        variables.forget_credentials();
-    }
-    Ok(variables)
+    let variables = environment::read(environment)?;
+    Ok(match lower {
+        Some(lower) => variables.over(lower),
+        None => variables,
+    })
 }
 
 impl Given {
@@ -204,17 +247,22 @@ impl Given {
     pub(super) fn finish(mut self, usable_cores: &[usize]) -> Result<Invocation, ConfigError> {
         let mut config = Config::default();
         self.server.apply(&mut config);
-        fit::events(&mut config, &self.server, &mut self.apps);
-        let home = fit::admin_port(&mut config, &self.server);
+        let home = fit::all(&mut config, &self.server, &mut self.apps);
         let mut warnings = check::check(&config, &self.server, &self.apps, usable_cores)?;
         warnings.extend(home);
         warnings.append(&mut self.told);
         let mut apps = self.apps.iter();
         config.demo = apps.any(|built| apps::has_demo_credentials(&built.app));
         let apps = self.apps.into_iter();
-        let (finished, apps) = apps.map(|BuiltApp { app, from }| (app, from)).unzip();
+        let (finished, apps): (_, Vec<_>) = apps.map(|BuiltApp { app, from }| (app, from)).unzip();
         config.apps = finished;
+        let note = self.family.and_then(|family| {
+            let both = config.apps.iter().zip(&apps);
+            let both = both.map(|(app, from): (_, &AppSettings)| (&from.settings, app));
+            family.differences((&self.server, &config), &both.collect::<Vec<_>>())
+        });
         Ok(Invocation {
+            notes: note.into_iter().collect(),
             config,
             warnings,
             server: self.server,
@@ -407,6 +455,170 @@ mod tests {
         assert_eq!(of(&[event("100")]), (106_496, 102_400));
         let message = ("SHARDCAST_MESSAGE_BYTES", "110000");
         assert_eq!(of(&[event("100"), message]), (110_000, 102_400));
+    }
+
+    #[test]
+    fn body_and_outbox_follow_a_large_event_unless_they_are_set() {
+        let event = ("SOKETI_EVENT_MAX_SIZE_IN_KB", "2000");
+        let config = loaded(&[], &[event]).unwrap().config;
+        let bytes = config.apps[0].event_data_bytes;
+        assert_eq!(bytes, 2_048_000);
+        assert!(config.body_bytes > 2 * bytes && config.outbox_bytes > 2 * bytes);
+        let plain = loaded(&[], &[]).unwrap().config;
+        assert_eq!((plain.body_bytes, plain.outbox_bytes), (1 << 20, 1 << 20));
+        for flag in ["--body-bytes", "--outbox-bytes"] {
+            assert!(loaded(&[flag, "2048000"], &[event]).is_ok(), "{flag}");
+            let error = error(&[flag, "2047999"], &[event]);
+            assert!(error.contains(&format!("(set by {flag})")), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_hard_mark_follows_a_high_soft_one_unless_it_is_set() {
+        let threshold = |text| ("SOKETI_HTTP_ACCEPT_TRAFFIC_MEMORY_THRESHOLD", text);
+        for (text, hard) in [("85", 95), ("95", 95), ("96", 96), ("100", 100)] {
+            let config = loaded(&[], &[threshold(text)]).unwrap().config;
+            assert_eq!(config.memory_hard_percent, hard, "{text}");
+        }
+        let error = error(&["--memory-hard-percent=95"], &[threshold("96")]);
+        assert!(
+            error.contains("which is 95 (set by --memory-hard-percent)"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn kilobytes_may_be_fractions_and_a_cached_event_always_ends() {
+        let member = |text: &'static str| {
+            let variables = [("SOKETI_PRESENCE_MAX_MEMBER_SIZE", text)];
+            loaded(&[], &variables).map(|got| got.config.apps[0].presence_member_bytes)
+        };
+        assert_eq!(member("0.5").ok(), Some(512));
+        assert_eq!(member("1.9999").ok(), Some(2047));
+        for text in ["0.05", "-0.5", "NaN", "inf", "1e300"] {
+            assert!(member(text).is_err(), "{text}");
+        }
+        let file = ConfigFile::new("ttl", "{\"channelLimits\": {\"cacheTtl\": -1}}");
+        for error in [
+            error(&[], &[("SOKETI_CHANNEL_CACHE_TTL", "-1")]),
+            error(&[&file.flag()], &[]),
+        ] {
+            assert!(
+                error.contains("a cached event always expires here"),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_backends_event_of_reverb_is_bounded_by_its_request() {
+        let app = ["ID", "KEY", "SECRET"].map(|name| format!("REVERB_APP_{name}"));
+        let sizes = |limits: &[(&'static str, &'static str)]| {
+            let app = app.iter().map(|name| (&name[..], "own"));
+            let all: Vec<_> = app.chain(limits.iter().copied()).collect();
+            let config = loaded(&[], &all).unwrap().config;
+            (config.message_bytes, config.apps[0].event_data_bytes)
+        };
+        let client = ("REVERB_APP_MAX_MESSAGE_SIZE", "10000");
+        let request = ("REVERB_MAX_REQUEST_SIZE", "30000");
+        assert_eq!(sizes(&[]), (65_536, 10_240));
+        assert_eq!(sizes(&[client]), (10_000, 10_240));
+        assert_eq!(sizes(&[client, request]), (10_000, 30_000));
+        let large = ("REVERB_MAX_REQUEST_SIZE", "5000000");
+        assert_eq!(sizes(&[client, large]), (10_000, 5_000_000));
+    }
+
+    #[test]
+    fn only_soketis_own_names_are_for_the_first_app_of_its_file() {
+        let file = ConfigFile::new(
+            "first-app",
+            r#"{"appManager.array.apps": [{"id": "1", "key": "k1", "secret": "s1"}]}"#,
+        );
+        let ids = |variables: &[(&str, &str)]| {
+            let config = loaded(&[&file.flag()], variables).unwrap().config;
+            let apps = config.apps.iter();
+            apps.map(|app| (app.id.clone(), app.max_connections))
+                .collect::<Vec<_>>()
+        };
+        let of = |prefix: &str| ["ID", "KEY", "SECRET"].map(|name| format!("{prefix}{name}"));
+        for prefix in ["REVERB_APP_", "SHARDCAST_APP_"] {
+            let names = of(prefix);
+            let variables: Vec<_> = names.iter().map(|name| (&name[..], "own")).collect();
+            assert_eq!(ids(&variables), [("1".into(), None), ("own".into(), None)]);
+        }
+        let most = ("SOKETI_DEFAULT_APP_MAX_CONNS", "5");
+        assert_eq!(ids(&[most]), [("1".into(), Some(5))]);
+        assert_eq!(ids(&[("SOKETI_DEFAULT_APP_ID", "9")]), [("9".into(), None)]);
+        let error = error(&[&file.flag()], &[("REVERB_APP_MAX_CONNECTIONS", "5")]);
+        assert!(error.contains("the apps are those of the file"), "{error}");
+    }
+
+    #[test]
+    fn metrics_of_soketis_file_stay_on_this_machine_without_a_token() {
+        let file = ConfigFile::new("metrics", r#"{"metrics": {"host": "0.0.0.0"}}"#);
+        let home = loaded(&[&file.flag()], &[]).unwrap();
+        assert!(home.config.admin_host.is_loopback());
+        assert!(
+            home.warnings[0].contains(":1:14 asks for 0.0.0.0"),
+            "{:?}",
+            home.warnings
+        );
+        let token = [("SHARDCAST_ADMIN_TOKEN", "t")];
+        let wide = loaded(&[&file.flag()], &token).unwrap();
+        assert!(wide.config.admin_host.is_unspecified());
+        let own = ConfigFile::new("own-metrics", r#"{"admin_host": "0.0.0.0"}"#);
+        let error = error(&[&own.flag()], &[]);
+        assert!(
+            error.contains("the admin port needs a token there"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn who_comes_from_soketi_is_told_which_limits_are_others() {
+        let notes = |variables: &[_]| loaded(&[], variables).unwrap().notes;
+        assert!(notes(&[]).is_empty());
+        let [note] = &notes(&OWN)[..] else {
+            panic!("one sentence");
+        };
+        for part in [
+            "event_data_bytes = 10240 (102400)",
+            "client_events_per_second = 10 (-1)",
+            "body_bytes = 1048576 (104857600)",
+            "cache_ttl_s = 1800 (3600)",
+        ] {
+            assert!(note.contains(part), "{note}");
+        }
+        assert!(
+            !note.contains("max_connections") && !note.contains("batch_events"),
+            "{note}"
+        );
+        let set = [&OWN[..], &[("SOKETI_EVENT_MAX_SIZE_IN_KB", "10")]].concat();
+        assert!(!notes(&set)[0].contains("event_data_bytes"));
+    }
+
+    #[test]
+    fn a_variable_may_name_the_file_and_a_flag_wins() {
+        let (named, other) = (
+            ConfigFile::new("named", "port = 5"),
+            ConfigFile::new("o", "port = 6"),
+        );
+        let path = |file: &ConfigFile| file.flag().split_once('=').unwrap().1.to_owned();
+        let path = path(&named);
+        let variable = [("SHARDCAST_CONFIG", &path[..])];
+        let port = |arguments: &[&str], variables: &[_]| {
+            let got = loaded(arguments, variables).unwrap();
+            assert!(got.warnings.is_empty());
+            got.config.port
+        };
+        assert_eq!(port(&[], &variable), 5);
+        assert_eq!(port(&[&other.flag()], &variable), 6);
+        assert_eq!(port(&[], &[("SHARDCAST_CONFIG", "")]), 6001);
+        let error = error(&[], &[("SHARDCAST_CONFIG", "/nonexistent/x.toml")]);
+        assert!(
+            error.starts_with("shardcast: SHARDCAST_CONFIG: `config` cannot be \"/nonexistent"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -15,6 +15,9 @@ pub(super) const PREFIX: &str = "SHARDCAST_";
 /// How those of an app begin.
 const APP_PREFIX: &str = "SHARDCAST_APP_";
 
+/// The one that is no setting: it names the configuration file.
+pub(super) const CONFIG: &str = "SHARDCAST_CONFIG";
+
 static OF_SERVER: LazyLock<Vec<String>> = LazyLock::new(|| named(SERVER, PREFIX));
 static OF_APPS: LazyLock<Vec<String>> = LazyLock::new(|| named(APPS, APP_PREFIX));
 
@@ -51,5 +54,18 @@ mod tests {
         assert_eq!(all.iter().collect::<HashSet<_>>().len(), all.len());
         assert!(of_server().contains(&"SHARDCAST_PORT".to_owned()));
         assert!(of_apps().contains(&"SHARDCAST_APP_CLIENT_EVENTS".to_owned()));
+    }
+
+    /// It would be looked at twice, and stand in every document twice.
+    #[test]
+    fn no_setting_lists_the_name_that_it_has_by_the_rule() {
+        let of_server = SERVER.iter().map(|knob| knob.variables).zip(of_server());
+        let of_apps = APPS.iter().map(|knob| knob.variables).zip(of_apps());
+        for (variables, own) in of_server.chain(of_apps) {
+            assert!(
+                variables.iter().all(|variable| variable.name != own),
+                "{own}"
+            );
+        }
     }
 }

@@ -8,6 +8,7 @@
 use super::app_knobs::APPS;
 use super::apps::Unconfigured;
 use super::cli::Flags;
+use super::fit;
 use super::knob::Knob;
 use super::load::{Invocation, gather};
 use super::server_knobs::SERVER;
@@ -74,6 +75,8 @@ pub(in crate::server) fn reload(
     let mut given = gather(flags, environment, unconfigured)?;
     let mut asked_for = Config::default();
     given.server.apply(&mut asked_for);
+    // What follows others is compared with what followed them at the start.
+    fit::all(&mut asked_for, &given.server, &mut given.apps);
     let kept = differences(SERVER, &running.config, &asked_for, |knob| {
         !is_live(knob.key)
     });
@@ -215,6 +218,16 @@ mod tests {
     }
 
     const APP: &str = "[[apps]]\nid = '1'\nkey = 'k'\nsecret = 'canary-1'\n";
+
+    #[test]
+    fn what_stays_at_home_without_a_token_has_not_changed() {
+        let file = r#"{"metrics": {"host": "0.0.0.0"}, "memory_soft_percent": 97}"#;
+        let sources = Sources::new("home", file);
+        let running = sources.load();
+        let got = sources.reload(&format!("\n{file}"), &running).unwrap();
+        assert_eq!(got.kept, [] as [&str; 0]);
+        assert!(got.next.config.admin_host.is_loopback());
+    }
 
     #[test]
     fn what_may_change_does_and_the_rest_is_told() {

@@ -1,7 +1,9 @@
 //! The JSON schema of a configuration file, for editors.
 //!
 //! It is made from the tables. It knows ranges and forms of single values; what makes no sense
-//! together is found by `check` alone. Invariant: what it refuses, the server refuses.
+//! together is found by `check` alone. Invariant: what it refuses, the server refuses too, but for
+//! two things that the server takes in JSON and this one is not for: `null`, which counts as not
+//! given, and soketi's own keys.
 
 use super::app_knobs::APPS;
 use super::knob::{Accepts, Knob, NAME_CHARS_MAX, PATTERNS_MAX, SECRET_BYTES_MAX};
@@ -37,6 +39,8 @@ pub fn schema() -> String {
         },
     });
     server.insert("apps".to_owned(), apps);
+    let this = json!({ "type": "string", "description": "The schema, for editors; in JSON only" });
+    server.insert("$schema".to_owned(), this);
     let whole = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Configuration of shardcast",
@@ -157,4 +161,21 @@ fn webhooks_form() -> Value {
         "additionalProperties": false,
     });
     json!({ "type": "array", "items": webhook, "maxItems": webhooks::WEBHOOKS_MAX })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::config::file;
+    use std::path::Path;
+
+    #[test]
+    fn a_file_that_names_its_schema_is_one_of_it_and_of_the_server() {
+        let schema: Value = serde_json::from_str(&schema()).unwrap();
+        let named = schema["properties"].get("$schema");
+        assert_eq!(named.map(|it| &it["type"]), Some(&json!("string")));
+        let text = r#"{"$schema": "./schema.json", "port": 5}"#;
+        let layer = file::parse(Path::new("s.json"), text, None).unwrap();
+        assert!(layer.server.has("port"));
+    }
 }

@@ -20,6 +20,8 @@ pub(super) struct Variable {
     /// no prefix.
     pub is_bare: bool,
     spelling: Spelling,
+    /// A value that makes sense elsewhere and none here, and why.
+    refused: Option<(&'static str, &'static str)>,
 }
 
 /// How a variable writes what its setting takes.
@@ -41,6 +43,15 @@ impl Variable {
             is_weak: false,
             is_bare: false,
             spelling: Spelling::Same,
+            refused: None,
+        }
+    }
+
+    /// The same without a value that makes sense in the server that it is from, and why.
+    pub(super) const fn without(self, value: &'static str, reason: &'static str) -> Variable {
+        Variable {
+            refused: Some((value, reason)),
+            ..self
         }
     }
 
@@ -118,14 +129,15 @@ impl Variable {
             "REVERB" | "PUSHER" | "LARAVEL" => of_laravel(text),
             _ => Cow::Borrowed(text),
         };
+        let mut refused = self.refused.iter();
+        if let Some((_, reason)) = refused.find(|(value, _)| *value == text.trim()) {
+            return Err((*reason).to_owned());
+        }
         match self.spelling {
             Spelling::Same => accepts.read_text(text),
             Spelling::Bytes(factor, unit) => {
-                let bytes = text.trim().parse::<u64>().ok();
-                let bytes = bytes
-                    .and_then(|n| n.checked_mul(factor))
-                    .map(|n| n.to_string());
-                let read = bytes.and_then(|bytes| accepts.read_text(&bytes).ok());
+                let bytes = whole_bytes(text.trim(), factor);
+                let read = bytes.and_then(|n| accepts.read_text(&n.to_string()).ok());
                 read.ok_or_else(|| format!("{}; this variable counts {unit}", accepts.expected()))
             }
             Spelling::Words(words) => {
@@ -139,6 +151,16 @@ impl Variable {
             }
         }
     }
+}
+
+/// So many units of `factor` bytes, of which there may be a fraction; one of a byte does not count.
+fn whole_bytes(text: &str, factor: u64) -> Option<u64> {
+    if let Ok(units) = text.parse::<u64>() {
+        return units.checked_mul(factor);
+    }
+    let bytes = text.parse::<f64>().ok()? * factor as f64;
+    // Beyond this not every whole number is one.
+    (0.0..9e15).contains(&bytes).then_some(bytes as u64)
 }
 
 /// soketi tries every value as JSON: a number may be written as `3e3`, and a text in quotes.
@@ -187,7 +209,16 @@ mod tests {
         let read = |text| kilobytes.read(&BYTES, text).map(Value::whole::<u64>);
         assert_eq!(read("1"), Ok(1024));
         assert_eq!(read(" 10 "), Ok(10_240));
-        for text in ["0", "11", "-1", "1.5", "", "99999999999999999999"] {
+        assert_eq!((read("1.5"), read("0.0625")), (Ok(1536), Ok(64)));
+        for text in [
+            "0",
+            "11",
+            "-1",
+            "0.0624",
+            "10.001",
+            "",
+            "99999999999999999999",
+        ] {
             let reason = read(text).unwrap_err();
             assert!(
                 reason.contains("from 64 to 10240; this variable counts KB"),
