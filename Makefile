@@ -88,7 +88,7 @@ bench-peers: ## The server beside the floor, and beside others: RUNS=5 LINES="..
 ## Everything that must pass
 
 .PHONY: test
-test: setup check test-rust test-autobahn test-faults bench-instructions ## Set up and run everything that must pass
+test: setup check test-rust test-autobahn test-fuzz test-faults bench-instructions ## Set up and run everything that must pass
 	$(call say,all passed)
 
 .PHONY: check
@@ -168,7 +168,7 @@ fuzz: setup-fuzz ## Fuzz for longer: SECONDS=300 TARGETS="http_head inflate"
 ## Setting up
 
 .PHONY: setup
-setup: setup-system setup-clients setup-promtool setup-autobahn setup-cargo-tools ## Install what is missing for all of the above
+setup: setup-system setup-clients setup-promtool setup-autobahn setup-fuzz setup-cargo-tools ## Install what is missing for all of the above
 
 .PHONY: setup-system
 setup-system:

@@ -15,17 +15,21 @@ export PATH=$target/tools/bin:$PATH
 # Another RUSTFLAGS would be taken for all of it; a build of the rest of the project has no part in it.
 unset CARGO_TARGET_DIR RUSTFLAGS
 
+# Sanitizers are not stable. Where there is no nightly, the stable toolchain is told to take them.
+nightly=(cargo +nightly)
+"${nightly[@]}" --version >/dev/null 2>&1 || nightly=(env RUSTC_BOOTSTRAP=1 cargo)
+
 # The build below has no such flag.
-cargo +nightly metadata --locked --manifest-path fuzz/Cargo.toml --format-version 1 >/dev/null || {
+"${nightly[@]}" metadata --locked --manifest-path fuzz/Cargo.toml --format-version 1 >/dev/null || {
     echo "error: fuzz/Cargo.lock is behind; cargo +nightly update --workspace --manifest-path" \
         "fuzz/Cargo.toml mends it" >&2
     exit 1
 }
-cargo +nightly fuzz build --fuzz-dir fuzz --target-dir "$build" 2>"$build.log" || {
+"${nightly[@]}" fuzz build --fuzz-dir fuzz --target-dir "$build" 2>"$build.log" || {
     cat "$build.log" >&2
     exit 1
 }
-mapfile -t targets < <((($#)) && printf '%s\n' "$@" || cargo +nightly fuzz list --fuzz-dir fuzz)
+mapfile -t targets < <((($#)) && printf '%s\n' "$@" || "${nightly[@]}" fuzz list --fuzz-dir fuzz)
 
 run() { # run TARGET: its output stands in a log, of which the end is shown where it fails
     local name=$1 found=$build/corpus/$1 finds=$build/finds/$1
