@@ -171,3 +171,16 @@ fn the_file_of_the_package_shows_an_app_that_works() {
     let loaded = value("LoadCredential");
     assert_eq!(loaded, "app:/etc/shardcast/credentials");
 }
+
+// Credentials of a whole directory came with 250.
+#[test]
+fn the_version_of_systemd_that_it_needs_is_said_everywhere() {
+    let oldest = "250";
+    assert!(text(UNIT).contains(&format!("({oldest} or later)")));
+    let root = |name: &str| {
+        let path = format!("{}/{name}", env!("CARGO_MANIFEST_DIR"));
+        std::fs::read_to_string(path).unwrap()
+    };
+    assert!(root("Cargo.toml").contains(&format!("systemd (>= {oldest})")));
+    assert!(root("docs/packages.md").contains(&format!("systemd {oldest} or later")));
+}
