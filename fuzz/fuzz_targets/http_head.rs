@@ -24,14 +24,51 @@ fuzz_target!(|data: &[u8]| {
     let whole = head(data, data.len().max(1));
     assert_eq!(whole, head(data, step), "in reads of {step}");
     assert_eq!(whole, head(data, 1), "byte by byte");
-    let Some(Ok((_, _, kind, length))) = whole else {
+    let Some(Ok((_, fields, kind, length))) = whole else {
         return;
     };
+    expect_one_length(&fields, kind);
+    let mut theirs = [httparse::EMPTY_HEADER; 64];
+    let mut theirs = httparse::Request::new(&mut theirs);
+    let parsed = theirs.parse(&data[..length]);
+    assert_eq!(
+        parsed,
+        Ok(httparse::Status::Complete(length)),
+        "it is a head to others too"
+    );
     let rest = &data[length..];
     let whole = body(kind, rest, rest.len().max(1));
     assert_eq!(whole, body(kind, rest, step), "in reads of {step}");
     assert_eq!(whole, body(kind, rest, 1), "byte by byte");
 });
+
+/// Nobody behind or in front of us can take another length for the body's.
+fn expect_one_length(fields: &[(String, Vec<u8>)], kind: BodyKind) {
+    let values = |name: &str| {
+        let named = fields
+            .iter()
+            .filter(|(it, _)| it.eq_ignore_ascii_case(name));
+        named.map(|(_, value)| &value[..]).collect::<Vec<_>>()
+    };
+    let (lengths, codings) = (values("content-length"), values("transfer-encoding"));
+    match kind {
+        BodyKind::None => {
+            assert!(codings.is_empty() && lengths.iter().all(|it| it.iter().all(|it| *it == b'0')))
+        }
+        BodyKind::Length(length) => {
+            assert!(codings.is_empty());
+            let told = length.to_string();
+            let same = |it: &&[u8]| {
+                String::from_utf8_lossy(it).trim_start_matches('0') == told.trim_start_matches('0')
+            };
+            assert!(
+                !lengths.is_empty() && lengths.iter().all(same),
+                "{lengths:?}"
+            );
+        }
+        BodyKind::Chunked => assert!(lengths.is_empty() && codings.len() == 1),
+    }
+}
 
 /// What the server does with a connection that brings so many bytes with each read.
 fn head(data: &[u8], step: usize) -> Option<Result<Request, u16>> {

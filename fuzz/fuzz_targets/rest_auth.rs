@@ -3,10 +3,11 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use md5::{Digest, Md5};
 use shardcast::app::App;
 use shardcast::http::query::{self, Plus};
 use shardcast::hub::Tenant;
-use shardcast::pusher::{Refused, Rules, Signed, authenticate};
+use shardcast::pusher::{Refused, Rules, Signed, authenticate, check_body};
 
 const NOW_S: u64 = 1_700_000_000;
 const METHOD: &str = "GET";
@@ -45,6 +46,7 @@ fuzz_target!(|input: (&str, u8)| {
     let signed = format!("{unsigned}&auth_signature={signature}");
     let verified = check(&signed).expect("it is signed");
     assert_eq!(verified.signed_s, NOW_S);
+    check_with_body(&tenant, text);
     // One digit of the signature is another.
     let place = signed.len() - 1 - usize::from(at) % 64;
     let mut bytes = signed.into_bytes();
@@ -52,6 +54,36 @@ fuzz_target!(|input: (&str, u8)| {
     let forged = String::from_utf8(bytes).expect("only a digit was exchanged");
     assert!(matches!(check(&forged), Err(Refused::Signature { .. })));
 });
+
+/// A body is signed by its digest: it is believed, and no other is.
+fn check_with_body(tenant: &Tenant, body: &str) {
+    let rules = Rules {
+        now_s: NOW_S,
+        window_s: 600,
+        prefix: "",
+    };
+    let digest = hex::encode(Md5::digest(body));
+    let unsigned =
+        format!("auth_key=key&auth_timestamp={NOW_S}&auth_version=1.0&body_md5={digest}");
+    let signature = tenant.signer.sign(&[&to_sign(&unsigned)]);
+    let query = format!("{unsigned}&auth_signature={signature}");
+    let with = |body| {
+        let request = Signed {
+            method: METHOD,
+            path: PATH,
+            query: &query,
+            body,
+        };
+        authenticate(tenant, request, rules).map(drop)
+    };
+    let other = format!("{body} ");
+    assert_eq!(with(Some(body.as_bytes())), Ok(()));
+    assert_eq!(with(Some(other.as_bytes())), Err(Refused::BodyMd5));
+    // The same in two steps, as for a body that comes later.
+    assert_eq!(with(None), Ok(()));
+    assert_eq!(check_body(&query, body.as_bytes()), Ok(()));
+    assert_eq!(check_body(&query, other.as_bytes()), Err(Refused::BodyMd5));
+}
 
 /// The text that is signed, put together as the SDKs do it.
 fn to_sign(text: &str) -> Vec<u8> {
