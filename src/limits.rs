@@ -133,6 +133,16 @@ pub const GIVEN_UP_PER_TURN: usize = 64;
 /// `debug`; the rest is counted.
 pub const LOG_LINES_PER_SECOND: u32 = 200;
 
+/// Bytes of lines that wait to be written to the log; past them lines are dropped and counted: who
+/// logs does not wait for who reads.
+pub const LOG_QUEUE_BYTES: usize = 2 << 20;
+
+/// Lines of them, however short.
+pub const LOG_QUEUE_LINES: usize = 1 << 14;
+
+/// Milliseconds that the end of the program waits for the last lines to be written.
+pub const LOG_END_MS: u64 = 1_000;
+
 /// Bytes of a request's body on the admin port.
 pub const ADMIN_BODY_MAX: u64 = 256 * 1024;
 

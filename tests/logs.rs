@@ -8,9 +8,13 @@ mod support;
 
 use process::Process;
 use serde_json::{Value, json};
+use std::io::Read;
+use std::time::{Duration, Instant};
 use support::http::{Http, request};
+use support::metrics::{Values, get};
 use support::pusher::Client;
 use support::sign::Keys;
+use support::wire::PATIENCE;
 
 /// The demo app, on a client that said something.
 fn talk(server: &Process) {
@@ -135,9 +139,19 @@ fn the_level_changes_while_it_runs() {
     talk(&server);
     assert_eq!(set_level(&server, &[], &json!({"level": "warn"})), 200);
     talk(&server);
+    // In any case, and what is not named stays as it is.
+    assert_eq!(set_level(&server, &[], &json!({"level": "DEBUG"})), 200);
+    talk(&server);
+    let part = json!({"level": "shardcast::nowhere=debug"});
+    assert_eq!(set_level(&server, &[], &part), 200);
+    talk(&server);
     for (fields, body, status) in [
         (&[][..], json!({"level": "shardcast=loud"}), 400),
         (&[], json!({"level": 1}), 400),
+        (&[], json!({"level": ""}), 400),
+        (&[], json!({"level": "verbose"}), 400),
+        (&[], json!({"level": "debgu"}), 400),
+        (&[], json!({"level": "shardcast"}), 400),
         (
             &["Origin: http://evil.example"],
             json!({"level": "debug"}),
@@ -151,10 +165,123 @@ fn the_level_changes_while_it_runs() {
         .iter()
         .filter(|line| line.contains("in: subscribe"))
         .count();
-    assert_eq!(said, 2, "{lines:#?}");
+    assert_eq!(said, 4, "{lines:#?}");
+    // A filter without a level of its own leaves the rest at info, and so does a word that is
+    // refused.
+    assert!(
+        lines.iter().any(|line| line.contains("stopping")),
+        "{lines:#?}"
+    );
     assert!(
         lines
             .iter()
             .any(|line| line.contains("the level of the log was changed"))
     );
+}
+
+/// Says so much that more is logged than the pipe and the queue take, until lines are dropped.
+fn flood(server: &Process, client: &mut Client) {
+    let long = "c".repeat(150);
+    let channels: Vec<String> = (0..50).map(|at| format!("{long}{at}")).collect();
+    let start = Instant::now();
+    let dropped = || Values::of(server.admin.unwrap()).sum("log_lines_dropped_total", &[]);
+    assert_eq!(dropped(), 0.0);
+    while dropped() < 5_000.0 {
+        assert!(start.elapsed() < 3 * PATIENCE, "{} are dropped", dropped());
+        for channel in &channels {
+            client.ask(channel);
+        }
+        for _ in &channels {
+            client.expect("pusher_internal:subscription_succeeded");
+        }
+        for channel in &channels {
+            client.unsubscribe(channel);
+        }
+    }
+}
+
+#[test]
+fn a_log_that_nobody_reads_stops_nothing_and_what_is_missing_is_told() {
+    let (server, mut log) = Process::start_unread(&["--debug", "--log-format", "json"]);
+    let admin = server.admin.unwrap();
+    let mut client = Client::connect(server.address, "app-key");
+    flood(&server, &mut client);
+    assert_eq!(get(admin, "/live").status, 200);
+    client.subscribe("room");
+    let event = json!({"app": "1001", "channel": "room", "event": "e", "data": "x"});
+    let mut http = Http::connect(admin);
+    let fields = &["Content-Type: application/json"];
+    let body = event.to_string();
+    let answer = http.send(request(
+        "POST",
+        "/dashboard/api/event",
+        fields,
+        body.as_bytes(),
+    ));
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(client.expect("e").text(), "x");
+    let dropped = Values::of(admin).sum("log_lines_dropped_total", &[]);
+    // Somebody reads again.
+    let log = std::thread::spawn(move || {
+        let mut text = String::new();
+        log.read_to_string(&mut text).unwrap();
+        text
+    });
+    let (status, _) = server.stop();
+    assert!(status.success());
+    let text = log.join().unwrap();
+    let lines = text
+        .lines()
+        .map(|line| -> Value { serde_json::from_str(line).expect(line) });
+    let lines: Vec<Value> = lines.collect();
+    let told: u64 = lines
+        .iter()
+        .filter_map(|line| line["dropped"].as_u64())
+        .sum();
+    assert!(told as f64 >= dropped, "{told} of {dropped}");
+    let is_last = |line: &Value| line["message"] == "stopping";
+    assert!(lines.iter().any(is_last), "the last lines are written");
+    let gap = lines.iter().position(|line| line["dropped"].is_u64());
+    assert!(
+        gap > Some(1_000),
+        "it is told where they are missing: {gap:?}"
+    );
+}
+
+#[test]
+fn a_log_that_nobody_reads_does_not_hold_up_the_end() {
+    let (server, log) = Process::start_unread(&["--debug"]);
+    let mut client = Client::connect(server.address, "app-key");
+    flood(&server, &mut client);
+    drop(client);
+    let start = Instant::now();
+    let (status, _) = server.stop();
+    assert!(status.success());
+    assert!(
+        start.elapsed() < Duration::from_secs(10),
+        "{:?}",
+        start.elapsed()
+    );
+    drop(log);
+}
+
+#[test]
+fn a_reason_to_end_is_behind_all_that_was_logged() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let mut command = std::process::Command::new(process::binary());
+    command.args([
+        "start",
+        "--port",
+        &port,
+        "--admin",
+        "off",
+        "--log-format",
+        "json",
+    ]);
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(69));
+    let text = String::from_utf8(output.stderr).unwrap();
+    let last = text.lines().last().unwrap();
+    assert!(last.starts_with("shardcast: cannot listen on "), "{text}");
 }

@@ -261,6 +261,12 @@ names! {
         "Requests to webhook endpoints that failed; most are sent again."
     );
 
+    LOG_DROPPED = counter(
+        "log_lines_dropped_total",
+        &[],
+        "Lines that are missing in the log, because it was not read or written fast enough."
+    );
+
     MEMORY_USED = gauge(
         "memory_used_bytes",
         &[],

@@ -43,6 +43,27 @@ pub(super) static ROWS: &[Row] = &[
         &n::CPU,
     ),
     fixed(
+        "LOG_QUEUE_BYTES",
+        l::LOG_QUEUE_BYTES as u64,
+        "bytes of lines that wait to be written to the log",
+        "lines are dropped; the log says how many and where",
+        &n::LOG_DROPPED,
+    ),
+    fixed(
+        "LOG_QUEUE_LINES",
+        l::LOG_QUEUE_LINES as u64,
+        "lines of them",
+        "lines are dropped; the log says how many and where",
+        &n::LOG_DROPPED,
+    ),
+    fixed(
+        "LOG_END_MS",
+        l::LOG_END_MS,
+        "milliseconds that the end of the program waits for them to be written",
+        "what was not written is lost",
+        &n::LOG_DROPPED,
+    ),
+    fixed(
         "ADMIN_BODY_MAX",
         l::ADMIN_BODY_MAX,
         "bytes of a body sent to it",

@@ -3,7 +3,7 @@
 use super::config::Config;
 use super::handle::ServerError;
 use super::launch;
-use super::log::SetLevel;
+use super::log::Log;
 use crate::handler::{Router, ServerHandle};
 use crate::net::Clock;
 use crate::shard::Routes;
@@ -21,7 +21,7 @@ pub struct Builder {
     pub(super) signals: bool,
     pub(super) notify: bool,
     pub(super) reread: Option<Reread>,
-    pub(super) log_level: Option<SetLevel>,
+    pub(super) log: Option<Log>,
 }
 
 /// Reads a new configuration when SIGHUP asks for one, or says why the one in force stays.
@@ -46,7 +46,7 @@ impl Server {
             signals: false,
             notify: false,
             reread: None,
-            log_level: None,
+            log: None,
         }
     }
 }
@@ -99,9 +99,10 @@ impl Builder {
         self
     }
 
-    /// What changes the level of the log at run time: for [`Program`](super::Program), which logs.
-    pub(super) fn log_level(mut self, set: SetLevel) -> Self {
-        self.log_level = Some(set);
+    /// The log that is shown and changed at the admin port: for [`Program`](super::Program), which
+    /// logs.
+    pub(super) fn log(mut self, log: Log) -> Self {
+        self.log = Some(log);
         self
     }
 

@@ -264,7 +264,7 @@ fn admin_plan(
         webhooks: webhooks.clone(),
         admission: admission.clone(),
         memory: memory(config),
-        log_level: builder.log_level.clone().map(admin::LogLevel),
+        log: builder.log.clone(),
     };
     Ok(admin_listener(config)?.map(plan))
 }

@@ -6,12 +6,18 @@
 
 use super::commands::Context;
 use super::config::{Config, LogFormat};
+use super::log_level;
+use super::log_queue::Lines;
+use crate::error::panic_text;
 use crate::limits::LOG_LINES_PER_SECOND;
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt;
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal};
+use std::panic::PanicHookInfo;
 use std::sync::Arc;
+use std::thread;
 use std::time::Instant;
 use tracing::callsite::Identifier;
 use tracing::{Event, Level, Metadata, Subscriber};
@@ -20,29 +26,54 @@ use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::reload;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, reload};
 
-/// Changes what is logged: a level, or a filter in the words of `tracing`.
-pub(super) use crate::control::admin::SetLevel;
+pub(super) use crate::control::admin::{Log, SetLevel};
 
-/// Begins to log.
+/// Ends the log of a program: waits for a while until its last lines are written.
+#[derive(Debug)]
+pub(super) struct Started {
+    lines: Lines,
+    /// What the admin port shows and changes.
+    pub(super) log: Log,
+}
+
+impl Started {
+    /// Says why the program ends, in its own words and behind all that was logged.
+    pub(super) fn complain(&self, text: &str) {
+        self.lines.leave_last(text.as_bytes());
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        self.lines.flush();
+    }
+}
+
+/// Begins to log, panics among the rest: nothing of the server writes to the standard error itself,
+/// where it might have to wait.
+///
+/// # Errors
+/// When the thread that writes cannot be made.
 ///
 /// # Panics
 /// When the process has a logger for `tracing` already.
-pub(super) fn start(config: &Config, context: &Context) -> SetLevel {
-    let terminal = std::io::stderr().is_terminal();
+pub(super) fn start(config: &Config, context: &Context) -> io::Result<Started> {
+    let terminal = io::stderr().is_terminal();
     let is_json = match config.log_format {
         LogFormat::Auto => !terminal,
         LogFormat::Pretty => false,
         LogFormat::Json => true,
     };
-    let filter = EnvFilter::new(directives(level(config.debug)));
+    let queue = Lines::start(io::stderr(), if is_json { dropped_json } else { dropped })?;
+    let filter = log_level::filter(level(config.debug)).expect("it is a level");
     let (filter, handle) = reload::Layer::new(filter);
     let registry = tracing_subscriber::registry().with(filter);
     // It would complain of a log that cannot be written where that was, and panic.
     let lines = tracing_subscriber::fmt::layer()
-        .with_writer(std::io::stderr)
+        .with_writer(queue.clone())
         .log_internal_errors(false);
     if is_json {
         let lines = lines.json().flatten_event(true).with_current_span(false);
@@ -54,11 +85,28 @@ pub(super) fn start(config: &Config, context: &Context) -> SetLevel {
         let lines = lines.map_event_format(|format| Limited::new(format, false));
         registry.with(lines).init();
     }
-    Arc::new(move |level| {
-        let filter = EnvFilter::try_new(directives(level));
-        let filter = filter.map_err(|error| format!("not a level, and no filter: {error}"))?;
+    std::panic::set_hook(Box::new(log_panic));
+    let set_level: SetLevel = Arc::new(move |words| {
+        let filter = log_level::filter(words)?;
         handle.reload(filter).map_err(|error| error.to_string())
+    });
+    let dropped = queue.dropped();
+    Ok(Started {
+        lines: queue,
+        log: Log { set_level, dropped },
     })
+}
+
+/// Logs a panic, with what led to it if `RUST_BACKTRACE` asks for that.
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let thread = thread::current();
+    let thread = thread.name().unwrap_or("unnamed");
+    let place = panic.location().map(ToString::to_string);
+    let reason = panic_text(panic.payload());
+    let backtrace = Backtrace::capture();
+    let backtrace =
+        (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
+    tracing::error!(thread, place, reason, backtrace, "a panic");
 }
 
 /// The level of a program that is to log every connection and message, or of one that is not.
@@ -73,14 +121,6 @@ pub(super) fn follow(set: &SetLevel, was_debug: bool, debug: bool) {
     }
     if let Err(error) = set(level(debug)) {
         tracing::error!(error, "the level of the log stays");
-    }
-}
-
-/// What a level means: libraries stay quiet.
-fn directives(level: &str) -> String {
-    match level {
-        "debug" | "trace" => format!("info,shardcast={level}"),
-        other => other.to_owned(),
     }
 }
 
@@ -142,23 +182,42 @@ impl<F> Limited<F> {
     /// A line about lines that are not there.
     fn tell(&self, out: &mut Writer<'_>, left_out: u64, of: &Metadata<'_>) -> fmt::Result {
         let place = format!("{}:{}", of.file().unwrap_or("?"), of.line().unwrap_or(0));
+        let message = "lines like this were left out";
         if self.is_json {
-            out.write_str("{\"timestamp\":\"")?;
-            SystemTime.format_time(out)?;
-            let level = of.level();
-            return writeln!(
-                out,
-                "\",\"level\":\"{level}\",\"message\":\"lines like this were left out\",\
-                 \"left_out\":{left_out},\"place\":\"{place}\"}}"
-            );
+            begin_json(out, of.level(), message)?;
+            return writeln!(out, ",\"left_out\":{left_out},\"place\":\"{place}\"}}");
         }
-        SystemTime.format_time(out)?;
-        let level = of.level();
-        writeln!(
-            out,
-            " {level:>5} lines like this were left out left_out={left_out} place={place}"
-        )
+        begin(out, of.level(), message)?;
+        writeln!(out, " left_out={left_out} place={place}")
     }
+}
+
+/// The beginning of a line that no event has made.
+fn begin(out: &mut Writer<'_>, level: &Level, message: &str) -> fmt::Result {
+    SystemTime.format_time(out)?;
+    write!(out, " {level:>5} {message}")
+}
+
+/// Same, in JSON: the object is not ended.
+fn begin_json(out: &mut Writer<'_>, level: &Level, message: &str) -> fmt::Result {
+    out.write_str("{\"timestamp\":\"")?;
+    SystemTime.format_time(out)?;
+    write!(out, "\",\"level\":\"{level}\",\"message\":\"{message}\"")
+}
+
+const DROPPED: &str = "lines are missing here: the log was not read fast enough";
+
+/// A line about lines that were dropped.
+fn dropped(lines: u64) -> String {
+    let mut text = String::new();
+    begin(&mut Writer::new(&mut text), &Level::WARN, DROPPED).expect("text takes text");
+    text + &format!(" dropped={lines}\n")
+}
+
+fn dropped_json(lines: u64) -> String {
+    let mut text = String::new();
+    begin_json(&mut Writer::new(&mut text), &Level::WARN, DROPPED).expect("text takes text");
+    text + &format!(",\"dropped\":{lines}}}\n")
 }
 
 impl<S, N, F> FormatEvent<S, N> for Limited<F>
@@ -198,13 +257,17 @@ mod tests {
     }
 
     #[test]
-    fn levels_are_of_this_program_and_filters_stay_what_they_are() {
-        assert_eq!(directives("debug"), "info,shardcast=debug");
-        assert_eq!(directives("warn"), "warn");
+    fn dropped_lines_are_told_in_the_format_of_the_log() {
+        let line: serde_json::Value = serde_json::from_str(&dropped_json(7)).unwrap();
         assert_eq!(
-            directives("shardcast::control=trace,warn"),
-            "shardcast::control=trace,warn"
+            (&line["dropped"], &line["message"], &line["level"]),
+            (&7.into(), &DROPPED.into(), &"WARN".into())
         );
-        assert!(EnvFilter::try_new(directives("shardcast=loud")).is_err());
+        assert!(line["timestamp"].as_str().unwrap().ends_with('Z'));
+        let line = dropped(7);
+        assert!(
+            line.ends_with(&format!("Z  WARN {DROPPED} dropped=7\n")),
+            "{line}"
+        );
     }
 }

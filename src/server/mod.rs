@@ -19,6 +19,8 @@ mod in_memory;
 mod launch;
 mod live;
 mod log;
+mod log_level;
+mod log_queue;
 pub mod placement;
 pub mod preflight;
 mod program;

@@ -7,7 +7,8 @@ use super::banner::Banner;
 use super::builder::{Read, Reread, Server};
 use super::commands::{self, Asked, Context, Failure, Own, Refused, complain, say};
 use super::config::{self, Config, Flags, Invocation, Unconfigured};
-use super::log::{self, SetLevel};
+use super::handle::ServerError;
+use super::log::{self, Log, SetLevel};
 use super::placement;
 use crate::handler::{Router, ServerHandle};
 use crate::shard::Routes;
@@ -128,21 +129,23 @@ impl Program {
             unconfigured: self.unconfigured,
         };
         match self.answer(asked, &context) {
-            Ok(()) => ExitCode::SUCCESS,
+            Ok(code) => code,
             Err(failure) => failed(&context.name, &failure),
         }
     }
 
-    fn answer(self, asked: Asked, context: &Context) -> Result<(), Failure> {
+    fn answer(self, asked: Asked, context: &Context) -> Result<ExitCode, Failure> {
         let flags = match asked {
-            Asked::Command(command) => return command(context),
+            Asked::Command(command) => return command(context).map(|()| ExitCode::SUCCESS),
             Asked::Check { flags, json } => {
-                return commands::check(context, flags, &placement::usable_cores(), json);
+                commands::check(context, flags, &placement::usable_cores(), json)?;
+                return Ok(ExitCode::SUCCESS);
             }
             Asked::Start(flags) => flags,
             Asked::PrintConfig(flags) => {
                 let read = Sources::new(context, flags).load()?;
-                return say(&read.print_config());
+                say(&read.print_config())?;
+                return Ok(ExitCode::SUCCESS);
             }
             Asked::Own(..) => unreachable!("it was called before there was a configuration"),
         };
@@ -150,24 +153,50 @@ impl Program {
         self.start(sources.load()?, sources, context)
     }
 
-    fn start(self, asked: Invocation, sources: Sources, context: &Context) -> Result<(), Failure> {
-        let set_level = log::start(&asked.config, context);
+    /// From here on everything that is said of the server goes the way of the log.
+    fn start(
+        self,
+        asked: Invocation,
+        sources: Sources,
+        context: &Context,
+    ) -> Result<ExitCode, Failure> {
+        let started = log::start(&asked.config, context);
+        let log = started.map_err(|error| {
+            let error = ServerError::Thread(error);
+            Failure::with(error.exit_code(), error.to_string())
+        })?;
         keep_memory();
+        Ok(match self.serve(asked, sources, context, log.log.clone()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(failure) => {
+                log.complain(&sentence(&context.name, &failure));
+                failure.exit_code()
+            }
+        })
+    }
+
+    fn serve(
+        self,
+        asked: Invocation,
+        sources: Sources,
+        context: &Context,
+        log: Log,
+    ) -> Result<(), Failure> {
         let (config, warnings) = (asked.config.clone(), asked.warnings.clone());
         for note in &asked.notes {
             tracing::info!(note, "the configuration");
         }
         let blame = asked.blame();
         let routes = self.routes;
-        let server = Server::builder()
+        let handle = Server::builder()
             .config(config.clone())
             .routes(move |router| routes(router))
             .handle_signals(true)
             .notify_supervisor(true)
-            .reread(sources.reread(asked, Arc::clone(&set_level)))
-            .log_level(set_level)
+            .reread(sources.reread(asked, Arc::clone(&log.set_level)))
+            .log(log)
             .start();
-        let ended = server.and_then(|handle| {
+        let ended = handle.and_then(|handle| {
             greet(context, &config, warnings, &handle);
             handle.wait()
         });
@@ -273,8 +302,12 @@ impl std::fmt::Debug for Program {
 }
 
 fn failed(name: &str, failure: &Failure) -> ExitCode {
-    complain(&format!("{name}: {failure}\n"));
+    complain(&sentence(name, failure));
     failure.exit_code()
+}
+
+fn sentence(name: &str, failure: &Failure) -> String {
+    format!("{name}: {failure}\n")
 }
 
 fn greet(context: &Context, config: &Config, mut warnings: Vec<String>, handle: &ServerHandle) {

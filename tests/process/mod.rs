@@ -8,7 +8,7 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, PipeReader, Read, Write, pipe};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
 use std::thread::{self, JoinHandle};
@@ -42,27 +42,28 @@ impl Process {
     }
 
     /// Same, on a certain port.
-    pub fn start_at(mut command: Command, port: u16, flags: &[&str]) -> Self {
-        let is_told = |flag: &&str| flag.starts_with("--admin");
-        let admin: &[&str] = match flags.iter().any(is_told) {
-            true => &[],
-            false => &["--admin-port", "0"],
-        };
-        command.args(["start", "--port", &port.to_string()]);
-        command.args(admin).args(flags);
-        // The log is read as a person would read it.
-        if !flags.contains(&"--log-format") {
-            command.args(["--log-format", "pretty"]);
-        }
-        Self::started(command)
+    pub fn start_at(command: Command, port: u16, flags: &[&str]) -> Self {
+        Self::started(with_flags(command, port, flags))
+    }
+
+    /// Starts it with a standard error that nobody reads but who gets it from here.
+    pub fn start_unread(flags: &[&str]) -> (Self, PipeReader) {
+        let (reader, writer) = pipe().unwrap();
+        let mut command = with_flags(Command::new(binary()), 0, flags);
+        command.stderr(writer);
+        (Self::listening(command), reader)
     }
 
     /// Starts a server as it is called and waits until it listens.
     pub fn started(mut command: Command) -> Self {
+        command.stderr(Stdio::piped());
+        Self::listening(command)
+    }
+
+    fn listening(mut command: Command) -> Self {
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
             .spawn()
             .expect("the server starts");
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
@@ -191,7 +192,11 @@ impl Process {
         let status = self.child.wait().unwrap();
         let mut rest = String::new();
         self.stdout.read_to_string(&mut rest).unwrap();
-        (status, self.stderr.take().unwrap().join().unwrap())
+        let stderr = self.stderr.take();
+        (
+            status,
+            stderr.map_or_else(String::new, |text| text.join().unwrap()),
+        )
     }
 }
 
@@ -206,6 +211,22 @@ impl Drop for Process {
 /// The server's program: the one that is named, such as a release, or else the one built with this.
 pub fn binary() -> OsString {
     std::env::var_os("SHARDCAST_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_shardcast").into())
+}
+
+/// How a server is called for a test.
+fn with_flags(mut command: Command, port: u16, flags: &[&str]) -> Command {
+    let is_told = |flag: &&str| flag.starts_with("--admin");
+    let admin: &[&str] = match flags.iter().any(is_told) {
+        true => &[],
+        false => &["--admin-port", "0"],
+    };
+    command.args(["start", "--port", &port.to_string()]);
+    command.args(admin).args(flags);
+    // The log is read as a person would read it.
+    if !flags.contains(&"--log-format") {
+        command.args(["--log-format", "pretty"]);
+    }
+    command
 }
 
 fn all(mut stderr: ChildStderr) -> String {

@@ -31,7 +31,7 @@ fn log_level(asked: &Asked<'_>, desk: &Desk) -> Response {
     if !has_token(head, desk) {
         return no_token();
     }
-    let Some(set) = &desk.plan.log_level else {
+    let Some(log) = &desk.plan.log else {
         return guard::error(404, "This program does not log by itself");
     };
     if head.method != "POST" {
@@ -41,7 +41,7 @@ fn log_level(asked: &Asked<'_>, desk: &Desk) -> Response {
     let Ok(Level { level }) = asked else {
         return guard::error(400, "Expected {\"level\": \"debug\"}, or another level");
     };
-    match (set.0)(&level) {
+    match (log.set_level)(&level) {
         Ok(()) => {
             tracing::info!(level, "the level of the log was changed at the admin port");
             Response::json(200, "{}")

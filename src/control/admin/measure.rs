@@ -1,6 +1,6 @@
 //! Asks the shards what they have counted, and puts it on the page.
 
-use super::plan::Desk;
+use super::plan::{Desk, Log};
 use super::serve::pause;
 use crate::control::calls::Calls;
 use crate::control::machine;
@@ -9,6 +9,7 @@ use crate::crossing::{AppMeasured, Call, Measured};
 use crate::id::ShardId;
 use crate::limits::MEASURE_TIMEOUT_MS;
 use crate::metrics::{Count, Page, Time, Totals, names as n};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 /// What a shard has counted, and how long it took to say so; nothing if it did not.
@@ -206,6 +207,12 @@ fn webhooks(page: &mut Page, totals: &WebhookTotals) {
 }
 
 fn process(page: &mut Page, desk: &Desk) {
+    let dropped = |log: &Log| log.dropped.load(Ordering::Relaxed);
+    page.add(
+        &n::LOG_DROPPED,
+        &[],
+        desk.plan.log.as_ref().map_or(0, dropped),
+    );
     let memory = &desk.plan.memory;
     page.add(&n::MEMORY_USED, &[], memory.used());
     page.add(&n::MEMORY_LIMIT, &[], memory.limit());

@@ -11,5 +11,5 @@ mod plan;
 mod serve;
 
 pub use health::Health;
-pub use plan::{Listener, LogLevel, Plan, SetLevel};
+pub use plan::{Listener, Log, Plan, SetLevel};
 pub(super) use serve::start;

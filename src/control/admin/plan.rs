@@ -12,6 +12,7 @@ use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 /// What the admin port needs.
 #[derive(Debug)]
@@ -36,19 +37,27 @@ pub struct Plan {
     pub memory: Memory,
     /// Whether another connection may come in.
     pub admission: Arc<Admission>,
-    /// What changes the level of the log, if this program logs by itself.
-    pub log_level: Option<LogLevel>,
+    /// The log, if this program logs by itself.
+    pub log: Option<Log>,
+}
+
+/// The log of a program that logs by itself.
+#[derive(Clone)]
+pub struct Log {
+    /// Changes what is logged.
+    pub set_level: SetLevel,
+    /// How many lines were dropped.
+    pub dropped: Arc<AtomicU64>,
 }
 
 /// Changes what is logged, or says what is wrong with what was asked for.
-pub struct LogLevel(pub SetLevel);
-
-/// Same, as a function.
 pub type SetLevel = Arc<dyn Fn(&str) -> Result<(), String> + Send + Sync>;
 
-impl fmt::Debug for LogLevel {
+impl fmt::Debug for Log {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LogLevel").finish_non_exhaustive()
+        f.debug_struct("Log")
+            .field("dropped", &self.dropped)
+            .finish_non_exhaustive()
     }
 }
 
