@@ -117,10 +117,22 @@ pub const SHARD_WORK_MAX: usize = 4096;
 /// Threads for closures that block. More would only take turns on the same cores.
 pub const BLOCKING_THREADS_MAX: usize = 64;
 
-/// Connections of the admin port that are served at a time; more wait in its backlog.
+/// Requests of the admin port that are answered at a time; more wait. Whether the server lives and
+/// wants traffic is answered beside them.
 pub const ADMIN_CONNECTIONS_MAX: usize = 16;
 
-/// Milliseconds for one connection of the admin port.
+/// Connections of the admin port that have asked for nothing yet, wait for a place to be answered,
+/// or have had their answer; past them the oldest ends.
+pub const ADMIN_SILENT_MAX: usize = 32;
+
+/// Of these, the ones of one address.
+pub const ADMIN_SILENT_PER_ADDRESS: usize = 16;
+
+/// Milliseconds that a connection of the admin port gets to say what it asks for, and to end when
+/// it was answered.
+pub const ADMIN_HEAD_MS: u64 = 1_000;
+
+/// Milliseconds from there to its answer.
 pub const ADMIN_TIMEOUT_MS: u64 = 5_000;
 
 /// Milliseconds that shards get to say what they have counted.
@@ -244,5 +256,6 @@ const _: () = assert!(SHARDS_MAX <= 1 << 10);
 const _: () = assert!(HEAD_BYTES_MAX < READ_CHUNK);
 const _: () = assert!(READ_CHUNK <= WRITE_JOIN_MAX);
 const _: () = assert!(MEASURE_TIMEOUT_MS < ADMIN_TIMEOUT_MS);
+const _: () = assert!(ADMIN_SILENT_PER_ADDRESS < ADMIN_SILENT_MAX);
 const _: () = assert!(FRAME_BYTES_KEPT.is_multiple_of(FRAME_BUFFER_MAX));
 const _: () = assert!(2 * (TAP_PAUSE_MS + MEASURE_TIMEOUT_MS) < TAP_LEASE_MS);

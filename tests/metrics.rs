@@ -10,9 +10,10 @@ mod timed;
 
 use serde_json::json;
 use shardcast::handler::{Client, Handler, Handshake, Message, Request, Result};
-use shardcast::limits::ADMIN_CONNECTIONS_MAX;
+use shardcast::limits::{ADMIN_CONNECTIONS_MAX, ADMIN_HEAD_MS};
 use shardcast::server::config::{AdminPort, Config};
 use shardcast::server::{Server, ServerError};
+use socket2::{Domain, Socket, Type};
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Barrier};
@@ -22,7 +23,7 @@ use support::metrics::{Values, get, get_with};
 use support::server::{NOW, TestServer, app, config};
 use support::sign::Keys;
 use support::websocket::Ws;
-use support::wire::PATIENCE;
+use support::wire::{PATIENCE, Wire};
 
 fn admin(server: &TestServer) -> SocketAddr {
     server.handle().admin_addr().expect("it has an admin port")
@@ -309,18 +310,56 @@ fn a_shard_that_stands_still_is_told_and_the_others_are_shown() {
 fn as_many_ask_at_a_time_as_the_limit_says() {
     let server = TestServer::plain();
     let admin = admin(&server);
-    let mut idle: Vec<_> = (1..ADMIN_CONNECTIONS_MAX)
-        .map(|_| Http::connect(admin))
-        .collect();
-    assert_eq!(get(admin, "/live").status, 200); // the last place
-    idle.push(Http::connect(admin));
+    // Each is waited for its body.
+    let begin = || {
+        let mut http = Http::connect(admin);
+        let fields = ["Expect: 100-continue", "Content-Length: 2"];
+        http.wire.send(request("POST", "/log-level", &fields, b""));
+        assert_eq!(http.head_response().status, 100, "it has a place");
+        http
+    };
+    let mut slow: Vec<_> = (0..ADMIN_CONNECTIONS_MAX).map(|_| begin()).collect();
     let mut late = Http::connect(admin);
-    late.wire.send(request("GET", "/live", &[], b""));
+    late.wire.send(request("GET", "/metrics", &[], b""));
     assert!(!late.wire.hears_within(100), "one past the limit");
-    drop(idle.pop());
+    for path in ["/live", "/ready", "/up", "/accept-traffic"] {
+        assert_eq!(get(admin, path).status, 200, "{path} is beside them");
+    }
+    drop(slow.pop());
     assert_eq!(late.response().status, 200);
-    // Who says nothing does not keep a place for ever.
-    assert!(idle[0].wire.has_ended());
+    // Who does not go on does not keep a place for ever.
+    assert!(slow[0].wire.has_ended());
+}
+
+/// Asks from another address of this machine.
+fn live_from(admin: SocketAddr, address: [u8; 4]) -> (u16, Duration) {
+    let start = Instant::now();
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from((address, 0)).into()).unwrap();
+    socket.connect(&admin.into()).unwrap();
+    let wire = Wire::over(socket.into());
+    let status = Http { wire }.send(request("GET", "/live", &[], b"")).status;
+    (status, start.elapsed())
+}
+
+#[test]
+fn who_says_nothing_keeps_nobody_from_the_probes() {
+    let server = TestServer::plain();
+    let admin = admin(&server);
+    for count in [64, 200] {
+        let mut idle: Vec<_> = (0..count).map(|_| Http::connect(admin)).collect();
+        for address in [[127, 0, 0, 2], [127, 0, 0, 1]] {
+            let (status, time) = live_from(admin, address);
+            assert_eq!(status, 200);
+            assert!(time < Duration::from_millis(900), "{address:?}: {time:?}");
+        }
+        // The first had to go for the others, and the last have their time.
+        assert!(idle[0].wire.has_ended());
+        let start = Instant::now();
+        assert!(idle.last_mut().unwrap().wire.has_ended());
+        let most = Duration::from_millis(2 * ADMIN_HEAD_MS);
+        assert!(start.elapsed() < most, "{:?}", start.elapsed());
+    }
 }
 
 fn with_admin(admin: AdminPort, at: SocketAddr) -> Config {

@@ -11,6 +11,12 @@ use crate::http::{Head, Response, health};
 use crate::metrics::page::TEXT_TYPE;
 use serde::Deserialize;
 
+/// Whether a path asks how the server is, which is answered at once, whatever else is asked.
+pub(super) fn is_health(path: &str) -> bool {
+    let is_one = matches!(path, "/" | "/live" | "/up" | "/ready" | "/accept-traffic");
+    is_one || path.starts_with("/up/")
+}
+
 /// Answers one request.
 pub(super) async fn answer(asked: &Asked<'_>, desk: &Desk) -> Answer {
     match asked.head.path.strip_prefix("/dashboard") {
@@ -62,23 +68,38 @@ fn no_token() -> Response {
 
 /// Same, of what programs ask for.
 async fn plain(head: &Head<'_>, desk: &Desk) -> Response {
-    if !matches!(head.method, "GET" | "HEAD") {
-        return Response::text(405, "Method not allowed\n").with_header("Allow", "GET, HEAD");
+    if let Some(refusal) = only_reads(head) {
+        return refusal;
+    }
+    match head.path {
+        "/usage" | "/metrics" if !has_token(head, desk) => no_token(),
+        "/usage" => usage(desk),
+        "/metrics" => metrics(head, desk).await,
+        _ => Response::text(404, "Not found\n"),
+    }
+}
+
+/// How the server is.
+pub(super) fn health(head: &Head<'_>, desk: &Desk) -> Response {
+    if let Some(refusal) = only_reads(head) {
+        return refusal;
     }
     match head.path {
         "/" | "/live" => health::plain(true),
         "/up" => health::up(desk.health.is_ready()),
         "/ready" => health::plain(desk.health.is_ready()),
         "/accept-traffic" => health::plain(wants_traffic(desk)),
-        "/usage" | "/metrics" if !has_token(head, desk) => no_token(),
-        "/usage" => usage(desk),
-        "/metrics" => metrics(head, desk).await,
         path => match path.strip_prefix("/up/").and_then(query::decode_path) {
             Some(app) if desk.dashboard.serves(&app) => health::up(desk.health.is_ready()),
             Some(_) => Response::json(404, "{\"error\":\"Unknown app\"}"),
             None => Response::text(404, "Not found\n"),
         },
     }
+}
+
+fn only_reads(head: &Head<'_>) -> Option<Response> {
+    let refusal = || Response::text(405, "Method not allowed\n").with_header("Allow", "GET, HEAD");
+    (!matches!(head.method, "GET" | "HEAD")).then(refusal)
 }
 
 /// By the same look at the memory that the shards go by.

@@ -1,12 +1,13 @@
 //! Connections of the admin port: one request each, one answer, the end; or an answer that goes on
 //! for as long as somebody reads it.
 
-use super::answer::answer;
+use super::answer;
 use super::dashboard::{self, Dashboard, Page};
 use super::health::Health;
+use super::lobby::{Lobby, Seat};
 use super::plan::{Desk, Plan};
 use crate::http::{BodyDecoder, BodyKind, Head, HeadScan, Limits, Response, continue_100, parse};
-use crate::limits::{ADMIN_BODY_MAX, ADMIN_CONNECTIONS_MAX, ADMIN_TIMEOUT_MS};
+use crate::limits::{ADMIN_BODY_MAX, ADMIN_CONNECTIONS_MAX, ADMIN_HEAD_MS, ADMIN_TIMEOUT_MS};
 use std::io;
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -66,23 +67,36 @@ pub(in crate::control) fn start(plan: Plan, health: Arc<Health>) -> io::Result<(
     Ok(())
 }
 
-/// Accepts as many at a time as the limit says; the rest wait in the backlog.
+/// What connections wait in, and for.
+struct Hall {
+    lobby: Rc<Lobby>,
+    /// To be answered, unless they only ask how the server is.
+    places: Semaphore,
+}
+
+/// Accepts whoever comes: who then says nothing is bounded by the lobby, and keeps nobody out.
 async fn accept(listener: Listener, desk: Rc<Desk>) {
-    let places = Arc::new(Semaphore::new(ADMIN_CONNECTIONS_MAX));
+    let hall = Rc::new(Hall {
+        lobby: Rc::default(),
+        places: Semaphore::new(ADMIN_CONNECTIONS_MAX),
+    });
     loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
-            return;
-        };
         match listener.accept().await {
             Ok((stream, peer)) => {
-                let desk = Rc::clone(&desk);
+                let (desk, hall) = (Rc::clone(&desk), Rc::clone(&hall));
+                let seat = hall.lobby.seat(peer.ip());
                 spawn_local(async move {
-                    let page = in_time(serve(stream, peer.ip(), &desk)).await;
-                    drop(place);
+                    let page = attend(stream, peer.ip(), seat, &desk, &hall).await;
+                    let page = page.unwrap_or_else(|error| {
+                        tracing::debug!(%error, "a connection of the admin port broke");
+                        None
+                    });
                     if let Some((stream, page)) = page {
                         page.keep(stream).await;
                     }
                 });
+                // What has come of the last one is read before the next may take its place.
+                tokio::task::yield_now().await;
             }
             Err(error) => {
                 tracing::warn!(%error, "the admin port cannot accept; trying again shortly");
@@ -96,17 +110,72 @@ async fn accept(listener: Listener, desk: Rc<Desk>) {
 type Kept = Option<(Stream, Box<Page>)>;
 
 /// Gives up what takes too long: whoever asks is no client, and asks again.
-async fn in_time(serve: impl Future<Output = io::Result<Kept>>) -> Kept {
+async fn in_time<T>(ms: u64, step: impl Future<Output = io::Result<T>>) -> io::Result<T> {
     tokio::select! {
-        ended = serve => ended.unwrap_or_else(|error| {
-            tracing::debug!(%error, "a connection of the admin port broke");
-            None
-        }),
-        () = pause(Duration::from_millis(ADMIN_TIMEOUT_MS)) => {
-            tracing::debug!("a connection of the admin port took too long");
-            None
+        ended = step => ended,
+        () = pause(Duration::from_millis(ms)) => Err(io::ErrorKind::TimedOut.into()),
+    }
+}
+
+/// From the first byte of a connection to its last, or to where its answer goes on.
+async fn attend(
+    mut stream: Stream,
+    peer: IpAddr,
+    seat: Seat,
+    desk: &Desk,
+    hall: &Hall,
+) -> io::Result<Kept> {
+    let limits = Limits::default();
+    let head = in_time(ADMIN_HEAD_MS, read_head(&mut stream, &limits));
+    let Some(Some(bytes)) = seat.hold(head).await.transpose()? else {
+        return Ok(None);
+    };
+    match parse(&bytes, &limits) {
+        Ok(Some((head, length))) if !answer::is_health(head.path) => {
+            let begun = &bytes[length..];
+            let answered = async {
+                let place = seat.hold(hall.places.acquire()).await;
+                drop(seat);
+                match place {
+                    Some(place) => serve(stream, peer, (head, begun), desk).await.map(|it| {
+                        drop(place);
+                        Some(it)
+                    }),
+                    None => Ok(None), // it had to go
+                }
+            };
+            match in_time(ADMIN_TIMEOUT_MS, answered).await? {
+                Some(Served::Page(stream, page)) => return Ok(Some((stream, page))),
+                Some(Served::Whole(stream)) => end(stream, hall.lobby.seat(peer)).await?,
+                None => {}
+            }
+        }
+        health_or_wrong => {
+            let (response, head_only) = match health_or_wrong {
+                Ok(Some((head, _))) => {
+                    let head_only = head.method == "HEAD";
+                    (answer::health(&head, desk), head_only)
+                }
+                Ok(None) => (Response::text(400, "Bad request\n"), false),
+                Err(error) => {
+                    let reason = format!("{}\n", error.reason());
+                    (Response::text(error.status(), reason), false)
+                }
+            };
+            // It fits into the socket.
+            in_time(ADMIN_HEAD_MS, write(&mut stream, response, head_only)).await?;
+            end(stream, seat).await?;
         }
     }
+    Ok(None)
+}
+
+/// What has come of a request.
+enum Served {
+    /// All was said.
+    Whole(Stream),
+    /// There is more to say.
+    Page(Stream, Box<Page>),
 }
 
 #[expect(
@@ -117,51 +186,60 @@ pub(super) async fn pause(time: Duration) {
     tokio::time::sleep(time).await;
 }
 
-async fn serve(mut stream: Stream, peer: IpAddr, desk: &Desk) -> io::Result<Kept> {
-    let limits = Limits::default();
-    let mut scan = HeadScan::new(&limits);
+/// The head of a request, and what has come with it; nothing if none comes.
+async fn read_head(stream: &mut Stream, limits: &Limits) -> io::Result<Option<Vec<u8>>> {
+    let mut scan = HeadScan::new(limits);
     let mut bytes = Vec::new();
     while !scan.complete(&bytes) {
         if stream.read_buf(&mut bytes).await? == 0 {
             return Ok(None);
         }
     }
-    let (answer, head_only) = match parse(&bytes, &limits) {
-        Ok(Some((head, length))) => {
-            let head_only = head.method == "HEAD";
-            match read_body(&mut stream, &head, &bytes[length..]).await? {
-                Ok(body) => {
-                    let body = &body;
-                    (answer(&Asked { head, body, peer }, desk).await, head_only)
-                }
-                Err(response) => (Answer::Whole(response), head_only),
-            }
+    Ok(Some(bytes))
+}
+
+/// Answers a request of which a part of the body may have come with the head.
+async fn serve(
+    mut stream: Stream,
+    peer: IpAddr,
+    (head, begun): (Head<'_>, &[u8]),
+    desk: &Desk,
+) -> io::Result<Served> {
+    let head_only = head.method == "HEAD";
+    let answer = match read_body(&mut stream, &head, begun).await? {
+        Ok(body) => {
+            let body = &body;
+            answer::answer(&Asked { head, body, peer }, desk).await
         }
-        Ok(None) => (Answer::Whole(Response::text(400, "Bad request\n")), false),
-        Err(error) => {
-            let reason = format!("{}\n", error.reason());
-            (Answer::Whole(Response::text(error.status(), reason)), false)
-        }
+        Err(response) => Answer::Whole(response),
     };
     match answer {
-        Answer::Page(page) => Ok(Some((stream, page))),
+        Answer::Page(page) => Ok(Served::Page(stream, page)),
         Answer::Whole(response) => {
-            finish(stream, &response.with_close(), head_only).await?;
-            Ok(None)
+            write(&mut stream, response, head_only).await?;
+            Ok(Served::Whole(stream))
         }
     }
 }
 
-/// The last of a connection.
-async fn finish(mut stream: Stream, response: &Response, head_only: bool) -> io::Result<()> {
+/// The last that is said on a connection.
+async fn write(stream: &mut Stream, response: Response, head_only: bool) -> io::Result<()> {
     let mut out = Vec::new();
-    response.encode(false, head_only, &mut out);
+    response.with_close().encode(false, head_only, &mut out);
     stream.write_all(&out).await?;
-    stream.shutdown().await?;
-    // Until the peer ends too, for unread bytes would turn the end into a reset.
-    let mut rest = [0; 1024];
-    while stream.read(&mut rest).await? > 0 {}
-    Ok(())
+    stream.shutdown().await
+}
+
+/// Waits until the peer ends too, for unread bytes would turn the end into a reset.
+async fn end(mut stream: Stream, seat: Seat) -> io::Result<()> {
+    let rest = async {
+        let mut rest = [0; 1024];
+        while stream.read(&mut rest).await? > 0 {}
+        Ok(())
+    };
+    seat.hold(in_time(ADMIN_HEAD_MS, rest))
+        .await
+        .unwrap_or(Ok(()))
 }
 
 /// The body of a request, the beginning of which has come with its head.
