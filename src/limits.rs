@@ -167,7 +167,8 @@ pub const HISTORY_APPS_MAX: usize = 100;
 /// Seconds that are kept of each.
 pub const HISTORY_SECONDS: usize = 3_600;
 
-/// Wrong tokens that an address may try in a minute to log in at the dashboard; past them 429.
+/// Wrong tokens that an address may show the admin port in a minute, at the login of the dashboard
+/// or in requests; past them 429. The right one is taken all the same.
 pub const LOGIN_FAILURES_PER_MINUTE: u32 = 10;
 
 /// Seconds for which a login at the dashboard holds.

@@ -267,6 +267,12 @@ names! {
         "Lines that are missing in the log, because it was not read or written fast enough."
     );
 
+    WRONG_TOKENS = counter(
+        "admin_wrong_tokens_total",
+        &[],
+        "Wrong tokens that the admin port was shown, at the dashboard's login or in a request."
+    );
+
     MEMORY_USED = gauge(
         "memory_used_bytes",
         &[],

@@ -101,9 +101,9 @@ pub(super) static ROWS: &[Row] = &[
     fixed(
         "LOGIN_FAILURES_PER_MINUTE",
         l::LOGIN_FAILURES_PER_MINUTE as u64,
-        "wrong tokens of an address at the dashboard",
+        "wrong tokens of an address, at the dashboard or in requests",
         "429 with Retry-After",
-        &n::OPEN_FDS,
+        &n::WRONG_TOKENS,
     ),
     fixed(
         "LOGIN_S",

@@ -30,13 +30,33 @@ fn without_a_token_only_pages_of_ours_on_this_machine_are_served() {
     }
     // A name of somebody else's that was made to lead here.
     for host in ["evil.example", "127.0.0.1.evil.example:9601", "10.1.2.3"] {
-        for path in [state, "/dashboard"] {
+        for path in [state, "/dashboard", "/metrics", "/usage"] {
             assert_eq!(
                 asked("GET", path, &format!("Host: {host}\r\n"), ""),
                 403,
                 "{host}"
             );
         }
+    }
+    let here = "Host: localhost:9601\r\n";
+    for path in [state, "/dashboard", "/metrics", "/usage"] {
+        // A proxy on this machine would let everybody in.
+        for field in [
+            "Forwarded: for=10.1.2.3",
+            "X-Forwarded-For: 10.1.2.3",
+            "Via: 1.1 p",
+        ] {
+            let fields = format!("{here}{field}\r\n");
+            assert_eq!(asked("GET", path, &fields, ""), 403, "{path} {field}");
+        }
+        assert_eq!(asked("GET", path, here, ""), 200, "{path}");
+    }
+    for site in ["cross-site", "same-site"] {
+        let fields = format!("{here}Sec-Fetch-Site: {site}\r\n");
+        for path in [state, "/dashboard/api/stream"] {
+            assert_eq!(asked("GET", path, &fields, ""), 403, "{path} {site}");
+        }
+        assert_eq!(asked("GET", "/dashboard", &fields, ""), 200, "a link");
     }
     let event = json!({"app": "1001", "channel": "c", "event": "e", "data": ""}).to_string();
     let publish = |fields: &str| {
@@ -155,6 +175,23 @@ fn tokens_are_not_guessed() {
         200,
         "who has it is not kept out"
     );
+    // The same budget holds where programs show a token; who shows none is not counted.
+    let wrong = "Authorization: Bearer canary";
+    for path in ["/metrics", "/usage", "/dashboard/api/state"] {
+        assert_eq!(get(admin, path).status, 401, "{path}");
+        assert_eq!(get_with(admin, path, &[wrong]).status, 429, "{path}");
+    }
+    let level = json!({"level": "info"});
+    assert_eq!(
+        post(admin, "/log-level", &[JSON, wrong], &level).status,
+        429
+    );
+    let right = "Authorization: Bearer canary-token";
+    let metrics = get_with(admin, "/metrics", &[right]);
+    assert_eq!(metrics.status, 200);
+    let counted = LOGIN_FAILURES_PER_MINUTE + 5;
+    let line = format!("soketi_admin_wrong_tokens_total {counted}\n");
+    assert!(metrics.text().contains(&line), "{}", metrics.text());
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What the admin port answers to what.
 
 use super::dashboard;
-use super::guard::{self, has_token};
+use super::guard;
 use super::measure::page;
 use super::plan::Desk;
 use super::serve::{Answer, Asked};
@@ -24,7 +24,7 @@ pub(super) async fn answer(asked: &Asked<'_>, desk: &Desk) -> Answer {
             dashboard::answer(asked, path, desk).await
         }
         _ if asked.head.path == "/log-level" => Answer::Whole(log_level(asked, desk)),
-        _ => Answer::Whole(plain(&asked.head, desk).await),
+        _ => Answer::Whole(plain(asked, desk).await),
     }
 }
 
@@ -34,8 +34,8 @@ fn log_level(asked: &Asked<'_>, desk: &Desk) -> Response {
     if let Err(response) = guard::same_origin(head, asked.peer, desk) {
         return *response;
     }
-    if !has_token(head, desk) {
-        return no_token();
+    if let Some(refusal) = guard::refusal(head, asked.peer, desk) {
+        return refusal;
     }
     let Some(log) = &desk.plan.log else {
         return guard::error(404, "This program does not log by itself");
@@ -61,20 +61,25 @@ struct Level {
     level: String,
 }
 
-fn no_token() -> Response {
-    Response::text(401, "The token of the admin port is needed\n")
-        .with_header("WWW-Authenticate", "Bearer realm=\"admin\"")
-}
-
 /// Same, of what programs ask for.
-async fn plain(head: &Head<'_>, desk: &Desk) -> Response {
+async fn plain(asked: &Asked<'_>, desk: &Desk) -> Response {
+    let head = &asked.head;
     if let Some(refusal) = only_reads(head) {
         return refusal;
     }
     match head.path {
-        "/usage" | "/metrics" if !has_token(head, desk) => no_token(),
-        "/usage" => usage(desk),
-        "/metrics" => metrics(head, desk).await,
+        "/usage" | "/metrics" => {
+            if let Err(refusal) = guard::is_here(head, asked.peer, desk) {
+                return *refusal;
+            }
+            if let Some(refusal) = guard::refusal(head, asked.peer, desk) {
+                return refusal;
+            }
+            match head.path {
+                "/usage" => usage(desk),
+                _ => metrics(head, desk).await,
+            }
+        }
         _ => Response::text(404, "Not found\n"),
     }
 }

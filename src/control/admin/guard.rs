@@ -11,12 +11,15 @@ use crate::limits::window::Window;
 use crate::limits::{LOGIN_FAILURES_PER_MINUTE, LOGIN_S};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::net::IpAddr;
 use std::time::Instant;
 
 /// The name of the cookie.
 const COOKIE: &str = "shardcast_admin";
+
+/// How often the log tells of wrong tokens.
+const TELL_MS: u64 = 10_000;
 
 /// What logins are checked with.
 pub(super) struct Guard {
@@ -24,6 +27,9 @@ pub(super) struct Guard {
     key: [u8; 32],
     began: Instant,
     failures: RefCell<Window<IpAddr>>,
+    wrong: Cell<u64>,
+    /// How many of them were told in the log, and when it told of some last.
+    told: Cell<(u64, Option<u64>)>,
 }
 
 impl Guard {
@@ -32,7 +38,29 @@ impl Guard {
             key: rand::random(),
             began: Instant::now(),
             failures: RefCell::new(Window::new(60_000)),
+            wrong: Cell::new(0),
+            told: Cell::new((0, None)),
         }
+    }
+
+    /// How many wrong tokens there were.
+    pub(super) fn wrong(&self) -> u64 {
+        self.wrong.get()
+    }
+
+    /// Counts a wrong token and logs it, but not every one; says whether its address has sent more
+    /// in this minute than it may.
+    fn is_past_budget(&self, peer: IpAddr) -> bool {
+        let (now_ms, wrong) = (self.now_ms(), self.wrong.get() + 1);
+        self.wrong.set(wrong);
+        let (told, last_ms) = self.told.get();
+        if last_ms.is_none_or(|last_ms| now_ms >= last_ms + TELL_MS) {
+            self.told.set((wrong, Some(now_ms)));
+            let since = wrong - told;
+            tracing::warn!(%peer, since, "wrong tokens at the admin port, the last from here");
+        }
+        let mut failures = self.failures.borrow_mut();
+        failures.count(peer.to_canonical(), now_ms) > LOGIN_FAILURES_PER_MINUTE
     }
 
     /// Time since the start, in milliseconds.
@@ -77,16 +105,49 @@ fn session_cookie(value: String, max_age_s: u64) -> Cookie {
         .with_same_site(SameSite::Strict)
 }
 
-/// Whether the request has the token, where there is one.
-pub(super) fn has_token(head: &Head<'_>, desk: &Desk) -> bool {
+/// What a request has shown for a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shown {
+    /// The right one, or there is none to show.
+    Right,
+    /// Another.
+    Wrong,
+    /// None.
+    None,
+}
+
+fn shown(head: &Head<'_>, desk: &Desk) -> Shown {
     let Some(token) = &desk.plan.token else {
-        return true;
+        return Shown::Right;
     };
-    let given = head.header("authorization").and_then(|value| {
-        let (scheme, token) = value.split_at_checked(7)?;
-        scheme.eq_ignore_ascii_case(b"bearer ").then_some(token)
-    });
-    given.is_some_and(|given| is_token(given, token.expose()))
+    let Some(value) = head.header("authorization") else {
+        return Shown::None;
+    };
+    let given = value
+        .split_at_checked(7)
+        .and_then(|(scheme, token)| scheme.eq_ignore_ascii_case(b"bearer ").then_some(token));
+    match given.is_some_and(|given| is_token(given, token.expose())) {
+        true => Shown::Right,
+        false => Shown::Wrong,
+    }
+}
+
+/// What is answered to a request that shows no token where there is one, or a wrong one.
+pub(super) fn refusal(head: &Head<'_>, peer: IpAddr, desk: &Desk) -> Option<Response> {
+    let shown = shown(head, desk);
+    if shown == Shown::Right {
+        return None;
+    }
+    if shown == Shown::Wrong && desk.dashboard.guard.is_past_budget(peer) {
+        return Some(too_many());
+    }
+    let response = Response::text(401, "The token of the admin port is needed\n");
+    Some(response.with_header("WWW-Authenticate", "Bearer realm=\"admin\""))
+}
+
+fn too_many() -> Response {
+    let reason = "Too many wrong tokens from this address: try again in a minute";
+    error(429, reason).with_number("Retry-After", 60)
 }
 
 /// Digests are compared, so that the time tells nothing of the token.
@@ -94,15 +155,52 @@ fn is_token(given: &[u8], token: &str) -> bool {
     Sha256::digest(given) == Sha256::digest(token.as_bytes())
 }
 
-/// Whether the request may use the dashboard.
-pub(super) fn has_entry(head: &Head<'_>, desk: &Desk) -> bool {
-    if has_token(head, desk) {
-        return true;
+/// What is answered to a request that may not use the dashboard.
+pub(super) fn no_entry(head: &Head<'_>, peer: IpAddr, desk: &Desk) -> Option<Response> {
+    let shown = shown(head, desk);
+    if shown == Shown::Right {
+        return None;
     }
     let fields = head.headers();
     let fields = fields.filter(|(name, _)| name.eq_ignore_ascii_case("cookie"));
     let mut cookies = fields.flat_map(|(_, value)| cookie::parse(value));
-    cookies.any(|(name, value)| name == COOKIE && desk.dashboard.guard.knows(value))
+    if cookies.any(|(name, value)| name == COOKIE && desk.dashboard.guard.knows(value)) {
+        return None;
+    }
+    Some(
+        match shown == Shown::Wrong && desk.dashboard.guard.is_past_budget(peer) {
+            true => too_many(),
+            false => error(401, "Log in first"),
+        },
+    )
+}
+
+/// Without a token: whether somebody on this machine asks, and under a name that leads nowhere else.
+///
+/// # Errors
+/// The answer to others.
+pub(super) fn is_here(head: &Head<'_>, peer: IpAddr, desk: &Desk) -> Result<(), Box<Response>> {
+    if desk.plan.token.is_some() {
+        return Ok(());
+    }
+    let host = head.host().and_then(|host| str::from_utf8(host).ok());
+    if !(peer.to_canonical().is_loopback() && is_loopback(host.unwrap_or_default())) {
+        return Err(refused(
+            "Without a token, only under localhost or 127.0.0.1",
+        ));
+    }
+    if head.headers().any(|(name, _)| is_of_proxy(name)) {
+        return Err(refused(
+            "A proxy has passed this on: the admin port needs an admin_token behind one",
+        ));
+    }
+    Ok(())
+}
+
+/// What only proxies add to a request.
+fn is_of_proxy(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    matches!(&*name, "forwarded" | "via" | "x-real-ip") || name.starts_with("x-forwarded-")
 }
 
 /// Whether a page of another origin is behind a request, as far as a browser tells.
@@ -112,26 +210,27 @@ pub(super) fn has_entry(head: &Head<'_>, desk: &Desk) -> bool {
 pub(super) fn same_origin(head: &Head<'_>, peer: IpAddr, desk: &Desk) -> Result<(), Box<Response>> {
     let host = head.host().and_then(|host| str::from_utf8(host).ok());
     let host = host.unwrap_or_default();
-    if desk.plan.token.is_none() && !(peer.to_canonical().is_loopback() && is_loopback(host)) {
-        return Err(refused(
-            "Without a token, only under localhost or 127.0.0.1",
-        ));
-    }
-    if matches!(head.method, "GET" | "HEAD") {
-        return Ok(());
-    }
+    is_here(head, peer, desk)?;
     let text = |name| {
         head.header(name)
             .and_then(|value| str::from_utf8(value).ok())
     };
+    let site = text("sec-fetch-site").unwrap_or("same-origin");
+    let is_ours = matches!(site, "same-origin" | "none");
+    if matches!(head.method, "GET" | "HEAD") {
+        // A link may lead to the page, but no other page reads, or keeps open, what is behind it.
+        return match is_ours || !head.path.starts_with("/dashboard/api/") {
+            true => Ok(()),
+            false => Err(refused("This is for pages of the dashboard")),
+        };
+    }
     let from_elsewhere = head.header("origin").is_some_and(|origin| {
         let origin = str::from_utf8(origin).unwrap_or_default();
         origin
             .split_once("://")
             .is_none_or(|(_, place)| !place.eq_ignore_ascii_case(host))
     });
-    let site = text("sec-fetch-site").unwrap_or("same-origin");
-    if from_elsewhere || !matches!(site, "same-origin" | "none") {
+    if from_elsewhere || !is_ours {
         return Err(refused("This is for pages of the dashboard"));
     }
     // No form of any page can send this.
@@ -175,15 +274,9 @@ pub(super) fn log_in(given: &str, peer: IpAddr, desk: &Desk) -> Response {
     if is_token(given.as_bytes(), token.expose()) {
         return Response::json(200, "{}").with_cookie(guard.cookie());
     }
-    let mut failures = guard.failures.borrow_mut();
-    if failures.count(peer.to_canonical(), guard.now_ms()) > LOGIN_FAILURES_PER_MINUTE {
-        return error(
-            429,
-            "Too many wrong tokens from this address: try again in a minute",
-        )
-        .with_number("Retry-After", 60);
+    if guard.is_past_budget(peer) {
+        return too_many();
     }
-    tracing::warn!(%peer, "a wrong token at the dashboard");
     error(401, "This is not the token")
 }
 

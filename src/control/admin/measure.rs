@@ -207,6 +207,7 @@ fn webhooks(page: &mut Page, totals: &WebhookTotals) {
 }
 
 fn process(page: &mut Page, desk: &Desk) {
+    page.add(&n::WRONG_TOKENS, &[], desk.dashboard.guard.wrong());
     let dropped = |log: &Log| log.dropped.load(Ordering::Relaxed);
     page.add(
         &n::LOG_DROPPED,

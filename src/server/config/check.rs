@@ -32,7 +32,7 @@ pub(super) fn check(
     tls_is_whole(config, server)?;
     marks_are_in_order(config, server)?;
     proxies_are_known(config, server)?;
-    let mut warnings = Vec::new();
+    let mut warnings = Vec::from_iter(admin_token_is_short(config));
     for built in apps {
         event_fits(config, server, built)?;
         tls_is_spoken(config, built)?;
@@ -153,6 +153,22 @@ fn admin_is_guarded(config: &Config, server: &Settings<Config>) -> Result<(), Co
         reason: "others can reach this address, so the admin port needs a token there; set \
                  SHARDCAST_ADMIN_TOKEN or admin_token to one, or let it listen on 127.0.0.1"
             .to_owned(),
+    })
+}
+
+/// Characters of an `admin_token` below which there is a warning where others can try to guess it.
+const ADMIN_TOKEN_COMFORTABLE: usize = 16;
+
+fn admin_token_is_short(config: &Config) -> Option<String> {
+    let token = config.admin_token.as_ref()?;
+    let is_open = config.admin != AdminPort::Off && !config.admin_host.to_canonical().is_loopback();
+    let length = token.expose().chars().count();
+    (is_open && length < ADMIN_TOKEN_COMFORTABLE).then(|| {
+        format!(
+            "admin_token has {length} characters, and others can reach the admin port on {}: it \
+             can be guessed; use {ADMIN_TOKEN_COMFORTABLE} or more at random",
+            config.admin_host
+        )
     })
 }
 

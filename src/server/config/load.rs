@@ -631,9 +631,19 @@ mod tests {
             told.contains("SOKETI_METRICS_HOST asks for 0.0.0.0"),
             "{told}"
         );
-        let token = ("SHARDCAST_ADMIN_TOKEN", "t");
-        let wide = loaded(&[], &[open, token]).unwrap();
-        assert!(wide.config.admin_host.is_unspecified() && wide.warnings.is_empty());
+        let wide = |token: &str| {
+            let wide = loaded(&[], &[open, ("SHARDCAST_ADMIN_TOKEN", token)]).unwrap();
+            assert!(wide.config.admin_host.is_unspecified());
+            wide.warnings
+        };
+        assert!(wide("0123456789abcdef").is_empty());
+        let told = wide("0123456789abcde");
+        assert!(
+            told[0].contains("admin_token has 15 characters"),
+            "{told:?}"
+        );
+        let near = loaded(&[], &[("SHARDCAST_ADMIN_TOKEN", "t")]).unwrap();
+        assert!(near.warnings.is_empty(), "nobody else reaches it");
         let own = error(&[], &[("SHARDCAST_ADMIN_HOST", "0.0.0.0")]);
         assert!(own.contains("the admin port needs a token there"), "{own}");
     }

@@ -1,6 +1,6 @@
 //! What the page asks for, as JSON: `/dashboard/api/...`.
 
-use super::super::guard::{self, error, has_entry};
+use super::super::guard::{self, error, no_entry};
 use super::super::plan::Desk;
 use super::super::serve::{Answer, Asked, pause};
 use super::assets::{file, guarded};
@@ -39,15 +39,17 @@ async fn route(asked: &Asked<'_>, path: &str, desk: &Desk) -> Answer {
             Err(response) => *response,
         },
         "/logout" => guard::log_out(),
-        "/api/event" | "/api/disconnect" => match has_entry(head, desk) {
-            true => act(asked, path, desk).await,
-            false => error(401, "Log in first"),
+        "/api/event" | "/api/disconnect" => match no_entry(head, asked.peer, desk) {
+            None => act(asked, path, desk).await,
+            Some(refusal) => refusal,
         },
         _ if !reads => error(405, "Method not allowed").with_header("Allow", "GET, HEAD"),
         _ => match file(path) {
             Some(file) => file,
-            None if !has_entry(head, desk) => error(401, "Log in first"),
-            None => return read(head.query, path, desk).await,
+            None => match no_entry(head, asked.peer, desk) {
+                Some(refusal) => refusal,
+                None => return read(head.query, path, desk).await,
+            },
         },
     };
     Answer::Whole(response)
