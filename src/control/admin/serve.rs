@@ -86,7 +86,7 @@ async fn accept(listener: Listener, desk: Rc<Desk>) {
                 let (desk, hall) = (Rc::clone(&desk), Rc::clone(&hall));
                 let seat = hall.lobby.seat(peer.ip());
                 spawn_local(async move {
-                    let page = attend(stream, peer.ip(), seat, &desk, &hall).await;
+                    let page = Box::pin(attend(stream, peer.ip(), seat, &desk, &hall)).await;
                     let page = page.unwrap_or_else(|error| {
                         tracing::debug!(%error, "a connection of the admin port broke");
                         None
@@ -144,7 +144,7 @@ async fn attend(
                     None => Ok(None), // it had to go
                 }
             };
-            match in_time(ADMIN_TIMEOUT_MS, answered).await? {
+            match Box::pin(in_time(ADMIN_TIMEOUT_MS, answered)).await? {
                 Some(Served::Page(stream, page)) => return Ok(Some((stream, page))),
                 Some(Served::Whole(stream)) => end(stream, hall.lobby.seat(peer)).await?,
                 None => {}
