@@ -175,7 +175,8 @@ pub(super) fn no_entry(head: &Head<'_>, peer: IpAddr, desk: &Desk) -> Option<Res
     )
 }
 
-/// Without a token: whether somebody on this machine asks, and under a name that leads nowhere else.
+/// Without a token: whether somebody on this machine asks, and under a name that leads nowhere
+/// else.
 ///
 /// # Errors
 /// The answer to others.
