@@ -201,6 +201,38 @@ fn a_stall_is_felt_by_all_that_was_due_in_it() {
     assert_eq!(at_least(&outcome, "answer", 0), counts.published);
 }
 
+/// The server stands still because the crowd leaves: that is seen only if it leaves while it is
+/// measured, however short that is.
+#[test]
+fn who_leaves_is_felt_by_who_stays() {
+    const STALL_MS: u64 = 400;
+    let depart = |limit_ms: u64| {
+        let server = CountingServer::start(Faults {
+            // Those who listened and published in the quiet part have gone before the crowd.
+            stall_when_gone: 3 + 4 + 50,
+            stall: Duration::from_millis(STALL_MS),
+            ..Faults::default()
+        });
+        let arguments = "depart --connections 100 --bystanders 3 --quiet-s 1";
+        let outcome = run(
+            server.address,
+            &format!("{arguments} --limit-ms {limit_ms}"),
+        );
+        server.stop();
+        outcome
+    };
+    let failed = depart(STALL_MS / 2);
+    assert_eq!(failed.failures.len(), 1, "{:?}", failed.failures);
+    assert!(failed.failures[0].contains("while the crowd left, past the limit of 200 ms"));
+    // Not one message alone, but all that were due in the first half.
+    let due_in_half = 200 * STALL_MS / 1_000 / 2 - 1;
+    let half = STALL_MS * 1_000_000 / 2;
+    assert!(at_least(&failed, "delivery", half) >= 3 * due_in_half);
+    // The first that was due in it waited for all of it, less the time between two.
+    assert!(at_least(&failed, "delivery", (STALL_MS - 5) * 999_000) >= 1);
+    assert_eq!(depart(60_000).failures, [""; 0]);
+}
+
 #[test]
 fn client_events_are_checked_as_publishes_are() {
     let events = "client-events --pairs 5";

@@ -1,6 +1,6 @@
 //! The load tester's clock: nanoseconds since it began, and the wall clock beside it.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// A time that never comes.
 pub const NEVER: u64 = u64::MAX;
@@ -29,6 +29,11 @@ impl Clock {
     #[inline]
     pub fn now(&self) -> u64 {
         self.start.elapsed().as_nanos() as u64
+    }
+
+    /// The same moment as another clock of this process has it.
+    pub fn instant(&self, now: u64) -> Instant {
+        self.start + Duration::from_nanos(now)
     }
 
     /// What the wall clock says at `now`, in seconds.

@@ -51,8 +51,11 @@ pub struct Visitors {
     late: std::collections::VecDeque<u64>,
     schedule: Option<Schedule>,
     running: bool,
+    begun: u64,
     opened: u64,
     subscribed: u64,
+    /// When each who came to the end was subscribed, since the beginning.
+    came_ns: Vec<u64>,
     failed: u64,
     /// Visitors that the server ended once they were subscribed.
     dropped: u64,
@@ -79,8 +82,10 @@ impl Visitors {
             late: std::collections::VecDeque::new(),
             schedule: None,
             running: visits.stay == Stay::ForEver,
+            begun: 0,
             opened: 0,
             subscribed: 0,
+            came_ns: Vec::new(),
             failed: 0,
             dropped: 0,
             causes: BTreeMap::new(),
@@ -94,6 +99,17 @@ impl Visitors {
     /// How many have been subscribed.
     pub fn subscribed(&self) -> u64 {
         self.subscribed
+    }
+
+    /// How many of them the server ended again.
+    pub fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    /// After how many nanoseconds each was subscribed, since the traffic began, in order. Only of
+    /// those who came [to the end](Stay::ToTheEnd).
+    pub fn came_ns(&self) -> &[u64] {
+        &self.came_ns
     }
 
     fn on_their_way(&self) -> u64 {
@@ -161,6 +177,9 @@ impl Visitors {
             (Said::Subscribed, Stage::Subscribing) => {
                 self.subscribed += 1;
                 self.welcomed.record(visitor.due, now);
+                if self.visits.stay == Stay::ToTheEnd {
+                    self.came_ns.push(now.saturating_sub(self.begun));
+                }
                 visitor.stage = Stage::Subscribed;
                 if self.visits.stay == Stay::Briefly {
                     visitor.stage = Stage::Leaving;
@@ -245,6 +264,7 @@ impl Load for Visitors {
 
     fn begin(&mut self, now: u64, _: &mut Sockets) {
         self.running = true;
+        self.begun = now;
         self.schedule = self.visits.rate.map(|rate| Schedule::new(now, rate));
     }
 

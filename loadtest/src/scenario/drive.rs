@@ -11,7 +11,8 @@ use crate::process;
 use crate::progress::Progress;
 use rustix::thread::{CpuSet, sched_setaffinity};
 use std::io::{self, ErrorKind};
-use std::time::Duration;
+use std::ops::Range;
+use std::time::{Duration, Instant};
 
 /// How often a person is told how far it is, and a drain is looked at.
 const LOOK_NS: u64 = SECOND / 5;
@@ -33,6 +34,8 @@ pub struct Drive<'r> {
 pub struct Readings {
     /// How long the measured part was.
     pub seconds: f64,
+    /// From when until when that was.
+    pub measured: Range<Instant>,
     /// CPU time in the measured part: the server's, if it is known, and ours.
     server_cpu_ns: Option<u64>,
     own_cpu_ns: u64,
@@ -152,6 +155,7 @@ impl<'r> Drive<'r> {
         }
         Ok(Readings {
             seconds: (last.now - start.now) as f64 / SECOND as f64,
+            measured: self.engine.clock().instant(start.now)..self.engine.clock().instant(last.now),
             server_cpu_ns: last.server.zip(start.server).map(|(to, from)| to - from),
             own_cpu_ns: last.own - start.own,
             resident: self.resident()?,

@@ -4,6 +4,7 @@
 use super::drive::Drive;
 use crate::cli::load::{Span, prefix, seconds};
 use crate::cli::server::Server;
+use crate::engine::clock::SECOND;
 use crate::load::Load;
 use crate::load::visitors::{Stay, Visitors, Visits};
 use crate::outcome::{Figure, Outcome, Unit};
@@ -78,19 +79,55 @@ pub fn run(options: &Options, progress: &mut Progress) -> io::Result<Outcome> {
     let mut drive = Drive::new(&server, &before, options.connections as usize, progress)?;
     let begun_s = killed.elapsed().as_secs_f64();
     let readings = drive.traffic(&mut [&mut load])?;
-    let back_s = begun_s + readings.seconds;
-    let subscribed = load.subscribed();
+    let back = Back::of(options, &load, begun_s);
     let mut findings = load.findings(readings.seconds, "");
     findings
         .figures
-        .splice(0..0, figures(opened_in_s, down_s, back_s));
+        .splice(0..0, figures(options, opened_in_s, down_s, &back));
     // Some may fail and enough be there all the same.
-    findings.failures = failures(options, subscribed, back_s);
+    findings.failures = failures(options, &back);
     Ok(readings.outcome("restart", settings(options, start), vec![findings], false))
 }
 
-fn figures(opened_in_s: f64, down_s: f64, back_s: f64) -> [Figure; 3] {
-    let lower = |key, label, value| Figure::lower(key, label, Unit::Seconds, value);
+/// Who came back, and when.
+#[derive(Debug)]
+struct Back {
+    /// How many are subscribed again and stayed so.
+    count: u64,
+    /// From the kill until enough were subscribed, if they ever were.
+    enough_s: Option<f64>,
+    /// From the kill until the last was subscribed who came at all.
+    last_s: Option<f64>,
+}
+
+impl Back {
+    /// `begun_s` is when they began to come, after the kill.
+    fn of(options: &Options, load: &Visitors, begun_s: f64) -> Self {
+        let count = load.subscribed() - load.dropped();
+        Self::from(options, load.came_ns(), count, begun_s)
+    }
+
+    fn from(options: &Options, came_ns: &[u64], count: u64, begun_s: f64) -> Self {
+        let after = |ns: &u64| begun_s + *ns as f64 / SECOND as f64;
+        Self {
+            count,
+            enough_s: came_ns.get(needed(options) as usize - 1).map(after),
+            last_s: came_ns.last().map(after),
+        }
+    }
+}
+
+/// How many of them are enough, of one or more.
+fn needed(options: &Options) -> u64 {
+    (u64::from(options.connections) * u64::from(options.enough)).div_ceil(100)
+}
+
+fn figures(options: &Options, opened_in_s: f64, down_s: f64, back: &Back) -> [Figure; 4] {
+    let lower = |key, label: &str, value| Figure::lower(key, label, Unit::Seconds, value);
+    let enough = format!(
+        "from the kill until {} of 100 were subscribed again",
+        options.enough
+    );
     [
         lower(
             "opened_in_s",
@@ -102,20 +139,27 @@ fn figures(opened_in_s: f64, down_s: f64, back_s: f64) -> [Figure; 3] {
             "from the kill until a handshake was answered again",
             down_s,
         ),
-        lower("back_s", "from the kill until the last was back", back_s),
+        lower("back_s", &enough, back.enough_s.unwrap_or(f64::NAN)),
+        lower(
+            "last_back_s",
+            "from the kill until the last was subscribed again",
+            back.last_s.unwrap_or(f64::NAN),
+        ),
     ]
 }
 
-fn failures(options: &Options, subscribed: u64, back_s: f64) -> Vec<String> {
-    let needed = u64::from(options.connections) * u64::from(options.enough);
+fn failures(options: &Options, back: &Back) -> Vec<String> {
     let mut failures = Vec::new();
-    if subscribed * 100 < needed {
-        failures.push(format!("only {subscribed} connections came back"));
+    if back.count < needed(options) {
+        failures.push(format!("only {} connections came back", back.count));
     }
-    if back_s > options.limit_s.as_secs_f64() {
+    let enough_s = back
+        .enough_s
+        .filter(|at| *at > options.limit_s.as_secs_f64());
+    if let Some(enough_s) = enough_s {
         failures.push(format!(
-            "they were back after {back_s:.2} s, past the limit of {:?}",
-            options.limit_s
+            "{} of 100 were back after {enough_s:.2} s, past the limit of {:?}",
+            options.enough, options.limit_s
         ));
     }
     failures
@@ -187,18 +231,55 @@ mod tests {
         assert!(error.to_string().contains("--start"), "{error}");
     }
 
+    /// So many are back after a second, one at a time of its own, and the rest long after that.
+    fn run_of(first: usize, then_s: f64, all: usize) -> Vec<u64> {
+        let mut came_ns = vec![SECOND; first];
+        came_ns.push((then_s * SECOND as f64) as u64);
+        came_ns.resize(all, 40 * SECOND);
+        came_ns
+    }
+
     #[test]
-    fn it_fails_one_connection_and_one_moment_past_the_limits() {
+    fn the_limit_is_for_when_enough_are_back_and_not_for_the_last() {
         let options = options(&["--connections", "1000"]);
-        assert!(failures(&options, 950, 10.0).is_empty());
+        // They begin to come two seconds after the kill, and the 950th is the one that matters.
+        let back = Back::from(&options, &run_of(949, 8.0, 1000), 1000, 2.0);
+        assert_eq!((back.enough_s, back.last_s), (Some(10.0), Some(42.0)));
+        assert!(failures(&options, &back).is_empty());
+        let back = Back::from(&options, &run_of(949, 8.01, 1000), 1000, 2.0);
+        let told = "95 of 100 were back after 10.01 s, past the limit of 10s";
+        assert_eq!(failures(&options, &back), [told]);
+        let labels = figures(&options, 1.0, 2.0, &back).map(|figure| (figure.key, figure.value));
+        let keys = labels.each_ref().map(|(key, _)| key.as_str());
+        assert_eq!(keys, ["opened_in_s", "down_s", "back_s", "last_back_s"]);
+        assert_eq!([labels[2].1, labels[3].1], [10.01, 42.0]);
+    }
+
+    #[test]
+    fn it_fails_one_connection_short_and_for_those_that_were_ended_again() {
+        let options = options(&["--connections", "1000"]);
+        let all = run_of(949, 1.0, 950);
+        let enough = Back::from(&options, &all, 950, 2.0);
+        assert!(failures(&options, &enough).is_empty());
+        for (came, stayed) in [(&all[..949], 949), (&all[..], 949)] {
+            let short = Back::from(&options, came, stayed, 2.0);
+            let told = ["only 949 connections came back"];
+            assert_eq!(failures(&options, &short), told);
+        }
+        let nobody = Back::from(&options, &[], 0, 2.0);
+        assert_eq!((nobody.enough_s, nobody.last_s), (None, None));
         assert_eq!(
-            failures(&options, 949, 10.0),
-            ["only 949 connections came back"]
+            failures(&options, &nobody),
+            ["only 0 connections came back"]
         );
-        let late = failures(&options, 1000, 10.01);
-        assert_eq!(
-            late,
-            ["they were back after 10.01 s, past the limit of 10s"]
-        );
+    }
+
+    #[test]
+    fn a_part_of_a_connection_that_is_needed_is_a_whole_one() {
+        for (connections, enough, wanted) in [("10", "95", 10), ("1", "1", 1), ("1000", "95", 950)]
+        {
+            let options = options(&["--connections", connections, "--enough", enough]);
+            assert_eq!(needed(&options), wanted);
+        }
     }
 }

@@ -29,6 +29,8 @@ pub struct Faults {
     /// Before it serves this publish, it does nothing for so long.
     pub stall_at: u64,
     pub stall: Duration,
+    /// It does nothing for as long when so many connections have gone.
+    pub stall_when_gone: u64,
     /// Upgrades answered with 503, at every so-manieth connection.
     pub refuse_upgrade_every: u64,
 }
@@ -52,6 +54,7 @@ pub struct Counts {
     pub closed: u64,
     upgrades: u64,
     events: u64,
+    gone: u64,
 }
 
 /// The running server.
@@ -161,6 +164,10 @@ impl State {
         if let Some(mut connection) = self.connections[number].take() {
             self.counts.held += u64::from(connection.held.is_some());
             let _ = self.poll.registry().deregister(connection.stream());
+            self.counts.gone += 1;
+            if self.counts.gone == self.faults.stall_when_gone {
+                self.stall();
+            }
         }
     }
 
