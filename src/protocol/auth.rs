@@ -183,4 +183,38 @@ mod tests {
     fn a_signer_prints_nothing_secret() {
         assert_eq!(format!("{:?}", Signer::new("canary")), "Signer(..)");
     }
+
+    // R20
+    #[test]
+    fn every_digit_of_a_signature_counts() {
+        let signer = Signer::new("secret");
+        let good = signer.sign(&[b"a"]);
+        for at in 0..good.len() {
+            let other = if &good[at..=at] == "0" { "1" } else { "0" };
+            let mut wrong = good.clone();
+            wrong.replace_range(at..=at, other);
+            assert!(!signer.verify(&[b"a"], &wrong), "digit {at}");
+            assert!(!signer.verify(&[b"a"], &good[..at]), "{at} digits");
+        }
+        assert!(signer.verify(&[b"a"], &good));
+    }
+
+    /// Of time, no test can tell a comparison that stops at the first difference: it would be a
+    /// nanosecond in a microsecond. So this looks at the code: it is `hmac` that compares, which
+    /// promises constant time, and nothing beside it looks at what the digits say.
+    // R20
+    #[test]
+    fn signatures_are_compared_by_what_promises_constant_time() {
+        let (code, _) = include_str!("auth.rs").split_once("#[cfg(test)]").unwrap();
+        let (_, from) = code.split_once("    pub fn verify(").unwrap();
+        let (verify, others) = from.split_once("\n    }\n").unwrap();
+        assert!(verify.ends_with("self.mac(parts).verify_slice(&digest).is_ok()"));
+        for early in ["==", "!=", "eq(", "cmp(", "starts_with", "position"] {
+            assert!(!verify.contains(early), "{early} in{verify}");
+        }
+        // All that is signed goes through it, and a signature is made only to be sent.
+        assert_eq!(others.matches("signer.verify(").count(), 2);
+        assert_eq!(others.matches(".mac(").count(), 1);
+        assert_eq!(others.matches(".sign(").count(), 0);
+    }
 }
