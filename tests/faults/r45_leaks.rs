@@ -79,10 +79,13 @@ fn round(scene: &Scene, files: usize) -> u64 {
 fn r45_nothing_is_left_of_connections_however_they_end() {
     row("r45").run(|scene| {
         let files = scene.server.open_files();
-        let memory: Vec<u64> = (0..4).map(|_| round(scene, files)).collect();
+        let memory: Vec<u64> = (0..6).map(|_| round(scene, files)).collect();
         println!("r45: bytes in use after each round: {memory:?}");
-        // The first rounds pay for what stays; the later ones have nothing to add.
-        assert!(memory[3] < memory[1] + (1 << 20), "{memory:?}");
+        // The first rounds pay for what stays; the later ones have nothing to add. What is under
+        // way for the bystanders comes on top in some of them, and never in all.
+        let least = |rounds: &[u64]| *rounds.iter().min().unwrap();
+        let (early, late) = (least(&memory[1..3]), least(&memory[3..]));
+        assert!(late < early + (1 << 20), "{memory:?}");
     });
 }
 

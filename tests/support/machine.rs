@@ -1,5 +1,8 @@
 //! Notices that the machine stands still, as virtual ones do for seconds: what was late then says
 //! nothing of the server.
+//!
+//! Who looks sleeps all the while and, where it may, comes before all others when it wakes: a
+//! server that keeps every core busy does not make it late.
 
 use std::sync::Once;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,24 +14,41 @@ const LOOK: Duration = Duration::from_millis(50);
 /// A look that is so much later than it was to be was kept from it by the machine.
 const LATE: Duration = Duration::from_millis(1_000);
 
+/// Same, where the least of it matters; many times what a thread waits for a busy core.
+const PAUSED: Duration = Duration::from_millis(200);
+
 static STOOD_MS: AtomicU64 = AtomicU64::new(0);
+static PAUSED_MS: AtomicU64 = AtomicU64::new(0);
 static WATCHED: Once = Once::new();
 
 /// Milliseconds for which the machine has stood still since this was asked for the first time.
 pub fn stood_ms() -> u64 {
-    WATCHED.call_once(|| {
-        thread::spawn(|| {
-            loop {
-                let begun = Instant::now();
-                thread::park_timeout(LOOK);
-                let late = begun.elapsed().saturating_sub(LOOK);
-                if late >= LATE {
-                    STOOD_MS.fetch_add(late.as_millis() as u64, Ordering::Relaxed);
+    WATCHED.call_once(watch);
+    STOOD_MS.load(Ordering::Relaxed)
+}
+
+/// Same, pauses of a fifth of a second included.
+pub fn paused_ms() -> u64 {
+    WATCHED.call_once(watch);
+    PAUSED_MS.load(Ordering::Relaxed)
+}
+
+fn watch() {
+    let look = || {
+        // For this thread alone; without the right to it, it takes its turn like the others.
+        let _ = rustix::process::setpriority_process(None, -20);
+        loop {
+            let begun = Instant::now();
+            thread::park_timeout(LOOK);
+            let late = begun.elapsed().saturating_sub(LOOK);
+            for (least, sum) in [(LATE, &STOOD_MS), (PAUSED, &PAUSED_MS)] {
+                if late >= least {
+                    sum.fetch_add(late.as_millis() as u64, Ordering::Relaxed);
                 }
             }
-        });
-    });
-    STOOD_MS.load(Ordering::Relaxed)
+        }
+    };
+    thread::spawn(look);
 }
 
 /// Whether it has stood still since `stood_ms` was asked. Whoever looks for that may have to wake
