@@ -15,6 +15,8 @@ mod bystanders;
 mod filter;
 #[path = "faults/group.rs"]
 mod group;
+#[path = "faults/drip.rs"]
+mod drip;
 #[path = "faults/namespace.rs"]
 mod namespace;
 #[path = "tls/pki.rs"]

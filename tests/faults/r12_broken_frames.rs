@@ -53,7 +53,7 @@ fn expect_fault(mut client: Client, bytes: &[u8], code: u16) {
         Incoming::Close(Some((told, _))) => assert_eq!(told, code, "{shown}"),
         other => panic!("{shown}: {other:?}"),
     }
-    assert!(client.ws.wire.ends_somehow(), "{shown}");
+    assert!(client.ws.wire.ends_in_silence(), "{shown}");
 }
 
 #[test]

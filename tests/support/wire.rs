@@ -191,6 +191,18 @@ impl Wire {
         }
     }
 
+    /// Whether the connection ends, or is reset, before another word.
+    pub fn ends_in_silence(&mut self) -> bool {
+        let ended = loop {
+            match self.read(&mut [0; 64]) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => break error.kind() == ErrorKind::ConnectionReset,
+                Ok(count) => break count == 0,
+            }
+        };
+        ended && self.kept.is_empty()
+    }
+
     /// Whether bytes, or the end, come within so many milliseconds.
     pub fn hears_within(&mut self, ms: u64) -> bool {
         if !self.kept.is_empty() {
@@ -211,6 +223,15 @@ impl Wire {
             .set_read_timeout(Some(PATIENCE))
             .expect("a socket takes its options");
         heard
+    }
+
+    /// Whether bytes, or the end, are there by now.
+    pub fn hears_now(&self) -> bool {
+        let set = |done: io::Result<()>| done.expect("a socket takes its options");
+        set(self.stream.set_nonblocking(true));
+        let heard = !matches!(self.stream.peek(&mut [0]), Err(error) if is_timeout(&error));
+        set(self.stream.set_nonblocking(false));
+        !self.kept.is_empty() || heard
     }
 
     /// Reads once; false at the server's end. A reset is a failure: it would cost the peer what
