@@ -20,7 +20,7 @@ fn r26_who_guesses_tokens_is_closed() {
         let all: Vec<u8> = (0..GUESSES).flat_map(guess).collect();
         client.ws.wire.send_while_open(&all);
         let mut refused = 0;
-        loop {
+        let code = loop {
             match client.ws.next() {
                 Incoming::Text(text) => {
                     let event = Event::parse(&text);
@@ -29,11 +29,13 @@ fn r26_who_guesses_tokens_is_closed() {
                 }
                 Incoming::Close(Some((code, _))) => {
                     println!("r26: closed with {code} after {refused} refusals");
-                    break;
+                    break code;
                 }
                 other => panic!("{other:?}"),
             }
-        }
+        };
+        // Past its wrong signatures in a minute, or past its refusals in a second.
+        assert!(matches!(code, 4009 | 1008), "{code}");
         assert!((1..GUESSES).contains(&refused), "{refused}");
         // Who knows the secret is let in all the while.
         scene.client().subscribe_signed(&scene.keys, "private-a");
