@@ -11,12 +11,12 @@ mod support;
 
 #[path = "faults/bystanders.rs"]
 mod bystanders;
+#[path = "faults/drip.rs"]
+mod drip;
 #[path = "preflight/filter.rs"]
 mod filter;
 #[path = "faults/group.rs"]
 mod group;
-#[path = "faults/drip.rs"]
-mod drip;
 #[path = "faults/namespace.rs"]
 mod namespace;
 #[path = "tls/pki.rs"]

@@ -68,7 +68,7 @@ fn r32_a_shard_that_is_stuck_for_a_while_is_named_and_loses_nobody() {
 #[test]
 fn r32_a_shard_that_stays_stuck_ends_its_server_and_nobody_is_left_hanging() {
     // A server that ends has no bystanders left: theirs is another one, beside it.
-    row("r32-end").run(|_| {
+    row("r32-end").with_servers().run(|_| {
         let port = port_of_our_own();
         let end_ms = END.as_millis().to_string();
         let flags = ["--shards", "2", "--watchdog-end-ms", &end_ms];

@@ -146,13 +146,13 @@ fn stop_under_load(scene: &Scene) {
 
 #[test]
 fn r39_a_stop_under_load_sends_all_to_the_next_server_in_waves_and_loses_nothing() {
-    row("r39").run(stop_under_load);
+    row("r39").with_servers().run(stop_under_load);
 }
 
 #[test]
 fn r39_a_stop_is_over_at_its_deadline_whoever_is_left() {
     const DEADLINE: Duration = Duration::from_millis(800);
-    row("r39-deadline").run(|scene| {
+    row("r39-deadline").with_servers().run(|scene| {
         let deadline = format!("--stop-deadline-ms={}", DEADLINE.as_millis());
         let old = Process::start(&["--shards", "2", "--drain-spread-ms=600000", &deadline]);
         let connect = || Client::connect(old.address, "app-key");
