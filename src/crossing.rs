@@ -328,6 +328,8 @@ impl Call {
 pub struct Measured {
     /// What it holds.
     pub census: Census,
+    /// When it was asked, since the server started.
+    pub at: Duration,
     /// The patterns of its handlers, by their route.
     pub routes: Vec<Box<str>>,
     /// Messages for other shards that these have not taken yet.

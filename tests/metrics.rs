@@ -262,6 +262,10 @@ impl Handler for Gate {
         Ok(Handshake::accept(()))
     }
 
+    async fn on_open(&self, client: &mut Client<()>) -> Result {
+        Ok(client.send_text(&format!("{:?}", client.id()))?)
+    }
+
     async fn on_message(&self, _: &mut Client<()>, _: Message<'_>) -> Result {
         self.0.wait(); // it stands still from here ...
         self.0.wait(); // ... to here
@@ -270,7 +274,7 @@ impl Handler for Gate {
 }
 
 #[test]
-fn a_shard_that_stands_still_is_told_and_the_others_are_shown() {
+fn a_shard_that_stands_still_is_told_and_nothing_that_was_counted_falls() {
     let barrier = Arc::new(Barrier::new(2));
     let shared = Arc::clone(&barrier);
     let builder = Server::builder()
@@ -282,28 +286,36 @@ fn a_shard_that_stands_still_is_told_and_the_others_are_shown() {
         });
     let server = TestServer::build(builder);
     let admin = admin(&server);
+    let mut pair = server.pair();
+    for client in &mut pair {
+        client.subscribe_signed(&Keys::of(&app()), "private-a");
+    }
+    let mine = [r#"app_id="1001""#];
+    let before = Values::expect_soon(admin, "connected", &mine, 2.0);
     let mut ws = Ws::open(server.address(), "/gate");
+    let stopped = usize::from(ws.expect_text().starts_with("client 1/"));
     ws.send_text("stop");
     barrier.wait();
-    let values = Values::of(admin);
+    // The other goes on.
+    pair[1 - stopped].send(&json!({"event": "pusher:ping"}));
+    pair[1 - stopped].expect("pusher:pong");
+    let during = Values::of(admin);
     barrier.wait();
-    let (up, told) = (values.sum("shard_up", &[]), values.text());
-    assert_eq!(up, 1.0);
-    let shown = ["0", "1"].map(|shard| {
-        let told = told.contains(&format!("soketi_connections{{shard=\"{shard}\"}}"));
-        (
-            values.sum("shard_up", &[&format!("shard=\"{shard}\"")]),
-            told,
-        )
-    });
-    assert!(
-        matches!(
-            shown,
-            [(1.0, true), (0.0, false)] | [(0.0, false), (1.0, true)]
-        ),
-        "{told}"
-    );
-    Values::expect_soon(admin, "shard_up", &[], 2.0);
+    let label = |shard: usize| format!("shard=\"{shard}\"");
+    assert_eq!(during.sum("shard_up", &[&label(stopped)]), 0.0);
+    assert_eq!(during.sum("shard_up", &[&label(1 - stopped)]), 1.0);
+    assert_eq!(during.sum("shard_answer_seconds", &[&label(stopped)]), 1.0);
+    assert_eq!(during.sum("connected", &mine), 2.0);
+    let after = Values::expect_soon(admin, "shard_up", &[], 2.0);
+    for (earlier, later) in [(&before, &during), (&during, &after)] {
+        for (series, value) in earlier.counters() {
+            let now = later.value(series);
+            assert!(now.is_some(), "{series} has gone");
+            assert!(now >= Some(value), "{series} fell from {value} to {now:?}");
+        }
+    }
+    let read = |values: &Values| values.sum("ws_messages_received_total", &mine);
+    assert_eq!(read(&during), read(&before) + 1.0);
 }
 
 #[test]

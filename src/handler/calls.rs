@@ -71,6 +71,7 @@ impl Local {
             Call::Measure(answer) => {
                 let measured = Measured {
                     census: self.census(routes),
+                    at: self.sockets.clock().since_start(),
                     mesh_waiting: self.mesh.waiting(),
                     running: net::running(),
                     busy: net::busy(),

@@ -110,7 +110,7 @@ names! {
     SHARD_ANSWER = gauge(
         "shard_answer_seconds",
         SHARD,
-        "How long the shard took to answer this request."
+        "How long the shard took to answer this request; 1 if it did not."
     );
     SHARD_LATE = counter(
         "shard_late_seconds_total",

@@ -54,6 +54,28 @@ impl Values {
         samples.sum()
     }
 
+    /// What counts and never falls, the classes of histograms among it: each series as it is on the
+    /// page, with its value.
+    pub fn counters(&self) -> Vec<(&str, f64)> {
+        let (mut found, mut is_gauge) = (Vec::new(), false);
+        for line in self.0.lines() {
+            if line.starts_with("# TYPE ") {
+                is_gauge = line.ends_with(" gauge");
+            } else if !is_gauge && !line.starts_with('#') {
+                let (series, value) = line.rsplit_once(' ').expect("a series and its value");
+                found.push((series, value.parse().expect("values are numbers")));
+            }
+        }
+        found
+    }
+
+    /// The value of one series, as it is on the page.
+    pub fn value(&self, series: &str) -> Option<f64> {
+        let mut lines = self.0.lines().filter_map(|line| line.rsplit_once(' '));
+        let (_, value) = lines.find(|(found, _)| *found == series)?;
+        Some(value.parse().expect("values are numbers"))
+    }
+
     /// The whole page.
     pub fn text(&self) -> &str {
         &self.0

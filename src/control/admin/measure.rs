@@ -1,53 +1,36 @@
 //! Asks the shards what they have counted, and puts it on the page.
 
+use super::known::Shard;
 use super::plan::{Desk, Log};
-use super::serve::pause;
-use crate::control::calls::Calls;
 use crate::control::machine;
 use crate::control::webhook::Totals as WebhookTotals;
-use crate::crossing::{AppMeasured, Call, Measured};
-use crate::id::ShardId;
+use crate::crossing::{AppMeasured, Measured};
 use crate::limits::MEASURE_TIMEOUT_MS;
 use crate::metrics::{Count, Page, Time, Totals, names as n};
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-/// What a shard has counted, and how long it took to say so; nothing if it did not.
-pub(super) type Answered = Vec<Option<(Measured, Duration)>>;
-
-/// All values of this moment.
+/// All values of this moment; of a shard that is late, those that it gave last.
 pub(super) async fn page(desk: &Desk) -> Page {
-    let shards = ask(&desk.plan.calls).await;
+    let known = &desk.dashboard.known;
+    let took = known.ask(&desk.plan.calls).await;
     let mut page = Page::new(&desk.plan.prefix);
-    let found = shards.iter().flatten();
-    apps(
-        &mut page,
-        desk.plan.port,
-        found.map(|(it, _)| &*it.hub.apps),
-    );
+    apps(&mut page, desk.plan.port, &known.sums());
     let build = [env!("CARGO_PKG_VERSION"), env!("SHARDCAST_COMMIT")];
     page.add(&n::BUILD_INFO, &build, 1_u64);
     page.add(&n::MAX_CONNECTIONS, &[], desk.plan.admission.most());
     page.add(&n::DRAINING, &[], desk.health.is_draining());
-    let busy = desk.dashboard.busy();
-    for (at, answered) in shards.iter().enumerate() {
+    let (shards, busy) = (known.shards(), desk.dashboard.busy());
+    for (at, took) in took.into_iter().enumerate() {
         let shard = at.to_string();
-        page.add(&n::SHARD_UP, &[&shard], answered.is_some());
-        if let Some((measured, took)) = answered {
-            page.add(&n::SHARD_ANSWER, &[&shard], took.as_secs_f64());
-            page.add(&n::SHARD_BUSY, &[&shard], measured.busy.as_secs_f64());
-            if let Some(busy) = busy.get(at).copied().flatten() {
-                page.add(&n::SHARD_BUSY_RATIO, &[&shard], busy);
-            }
-            holds(&mut page, &shard, measured);
-            counted(&mut page, &shard, &measured.totals);
-            for (name, time) in [
-                (&n::SHARD_LAG, Time::Lag),
-                (&n::HOP, Time::Hop),
-                (&n::PUBLISH_TO_WRITE, Time::Publish),
-            ] {
-                page.add_times(name, &[&shard], measured.totals.times(time));
-            }
+        page.add(&n::SHARD_UP, &[&shard], took.is_some());
+        let took = took.unwrap_or(Duration::from_millis(MEASURE_TIMEOUT_MS));
+        page.add(&n::SHARD_ANSWER, &[&shard], took.as_secs_f64());
+        if let Some(busy) = busy.get(at).copied().flatten() {
+            page.add(&n::SHARD_BUSY_RATIO, &[&shard], busy);
+        }
+        if let Some(measured) = shards.get(at).and_then(Shard::last) {
+            of_shard(&mut page, &shard, measured);
         }
     }
     webhooks(&mut page, &desk.plan.webhooks.totals());
@@ -60,51 +43,10 @@ pub(super) async fn page(desk: &Desk) -> Page {
     page
 }
 
-/// Asks all shards what they have counted. One that does not answer in time is left out.
-pub(super) async fn ask(calls: &Calls) -> Answered {
-    let asked = Instant::now();
-    let mut found: Answered = vec![None; calls.shards().into()];
-    for (measured, at) in gather(calls, Call::Measure).await {
-        let shard = usize::from(measured.census.shard);
-        found[shard] = Some((measured, at - asked));
-    }
-    found
-}
-
-/// Asks all shards at once, and gives what they have answered in time, and when.
-pub(super) async fn gather<T>(
-    calls: &Calls,
-    question: impl Fn(flume::Sender<T>) -> Call,
-) -> Vec<(T, Instant)> {
-    let shards = calls.shards();
-    let (answer, answers) = flume::bounded(shards.into());
-    for shard in (0..shards).map(ShardId) {
-        // One that takes no calls has not answered either.
-        let _ = calls.leave(shard, question(answer.clone()));
-    }
-    drop(answer);
-    let mut found = Vec::new();
-    let late = pause(Duration::from_millis(MEASURE_TIMEOUT_MS));
-    let all = async {
-        while let Ok(answered) = answers.recv_async().await {
-            found.push((answered, Instant::now()));
-        }
-    };
-    futures_lite::future::or(all, late).await;
-    found
-}
-
-/// What soketi tells of each app: summed over the shards.
-fn apps<'a>(page: &mut Page, port: u16, shards: impl Iterator<Item = &'a [AppMeasured]>) {
-    let mut sums: Vec<AppMeasured> = Vec::new();
-    for app in shards.flatten() {
-        match sums.iter_mut().find(|sum| sum.id == app.id) {
-            Some(sum) => sum.add(app),
-            None => sums.push(app.clone()),
-        }
-    }
+/// What soketi tells of each app.
+fn apps(page: &mut Page, port: u16, apps: &[AppMeasured]) {
     let port = port.to_string();
-    for app in &sums {
+    for app in apps {
         let labels = &[&*app.id, &*port];
         page.add(&n::CONNECTED, labels, app.connected);
         page.add(&n::NEW_CONNECTIONS, labels, app.opened);
@@ -117,6 +59,19 @@ fn apps<'a>(page: &mut Page, port: u16, shards: impl Iterator<Item = &'a [AppMea
         page.add(&n::HTTP_TRANSMITTED, labels, app.answer_bytes);
         page.add(&n::HTTP_CALLS, labels, app.calls);
         page.add(&n::CHANNELS, labels, app.channels);
+    }
+}
+
+fn of_shard(page: &mut Page, shard: &str, measured: &Measured) {
+    page.add(&n::SHARD_BUSY, &[shard], measured.busy.as_secs_f64());
+    holds(page, shard, measured);
+    counted(page, shard, &measured.totals);
+    for (name, time) in [
+        (&n::SHARD_LAG, Time::Lag),
+        (&n::HOP, Time::Hop),
+        (&n::PUBLISH_TO_WRITE, Time::Publish),
+    ] {
+        page.add_times(name, &[shard], measured.totals.times(time));
     }
 }
 

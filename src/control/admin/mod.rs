@@ -6,6 +6,7 @@ mod answer;
 mod dashboard;
 mod guard;
 mod health;
+mod known;
 mod lobby;
 mod measure;
 mod plan;

@@ -1,6 +1,6 @@
 //! The last hour, second by second: what was counted of each app, and how busy the shards are.
 
-use super::super::measure::{Answered, ask};
+use super::super::known::{Counted, Known, Shard, Took};
 use super::super::plan::Desk;
 use super::super::serve::pause;
 use crate::crossing::{AppMeasured, Measured};
@@ -17,9 +17,8 @@ const SECOND: Duration = Duration::from_secs(1);
 #[derive(Default)]
 pub(super) struct History {
     curves: HashMap<Box<str>, Curve>,
-    /// The last answer of each shard, so that one that is late does not make sums smaller.
-    last: Vec<Option<Measured>>,
-    last_at: Option<Instant>,
+    /// What each shard had counted when it was looked at last.
+    seen: Vec<Option<Seen>>,
     loads: Vec<Load>,
     /// Seconds since the first sample.
     second: u64,
@@ -28,12 +27,29 @@ pub(super) struct History {
     generation: u64,
 }
 
+/// What a shard had counted.
+struct Seen {
+    at: Duration,
+    busy: Duration,
+    late_ms: u64,
+    /// The part of the time in which it worked.
+    ratio: Option<f64>,
+}
+
 /// What is kept of one app.
 struct Curve {
     /// One for each second, in a ring; none where too many apps are served.
     points: Option<Box<[Point]>>,
     first: u64,
     now: Point,
+    /// What each shard had counted.
+    seen: Vec<Option<SeenOfApp>>,
+}
+
+/// What a shard had counted of an app, and in which second of the history that was.
+struct SeenOfApp {
+    at: Duration,
+    second: u64,
     read: u64,
     sent: u64,
 }
@@ -80,8 +96,9 @@ pub(super) struct Hour {
 pub(in super::super) async fn sample(desk: Rc<Desk>) {
     loop {
         let begun = Instant::now();
-        let answered = ask(&desk.plan.calls).await;
-        desk.dashboard.history.borrow_mut().add(answered, begun);
+        let known = &desk.dashboard.known;
+        let took = known.ask(&desk.plan.calls).await;
+        desk.dashboard.history.borrow_mut().add(known, &took, begun);
         desk.dashboard.tell_sample(&desk);
         pause(SECOND.saturating_sub(begun.elapsed())).await;
     }
@@ -108,8 +125,10 @@ impl History {
         &self.loads
     }
 
+    /// The part of the time in which each shard worked, when it was looked at last.
     pub(super) fn busy(&self) -> Vec<Option<f64>> {
-        self.loads.iter().map(|load| load.busy).collect()
+        let seen = self.seen.iter();
+        seen.map(|seen| seen.as_ref()?.ratio).collect()
     }
 
     /// The last second of an app.
@@ -139,82 +158,94 @@ impl History {
         hour
     }
 
-    fn add(&mut self, answered: Answered, at: Instant) {
-        let passed = self.last_at.map(|last| at - last);
+    /// Adds what is known by now; `took` says who has answered in time.
+    fn add(&mut self, known: &Known, took: &Took, at: Instant) {
         let began = *self.began.get_or_insert(at);
         let last_second = self.second;
         // Rounded, so that a look that comes a little late is not two seconds from the one before.
         self.second = ((at - began + SECOND / 2).as_secs()).max(last_second);
-        self.last_at = Some(at);
-        self.last.resize_with(answered.len(), || None);
-        self.loads = (answered.iter().zip(&self.last))
-            .map(|(now, last)| Load::of(now.as_ref().map(|(it, _)| it), last.as_ref(), passed))
+        let shards = known.shards();
+        self.seen.resize_with(took.len(), || None);
+        self.loads = (self.seen.iter_mut().zip(took).enumerate())
+            .map(|(shard, (seen, took))| {
+                let now = shards.get(shard).and_then(Shard::last);
+                let now = now.map(|now| Load::of(now, seen));
+                now.filter(|_| took.is_some()).unwrap_or_default()
+            })
             .collect();
-        for (last, now) in self.last.iter_mut().zip(answered) {
-            if let Some((measured, _)) = now {
-                *last = Some(measured);
-            }
-        }
-        self.add_apps(passed, last_second);
+        self.add_apps(known, &shards, last_second);
     }
 
-    fn add_apps(&mut self, passed: Option<Duration>, last_second: u64) {
-        let mut sums: HashMap<&str, AppMeasured> = HashMap::new();
-        for app in self.last.iter().flatten().flat_map(|it| &it.hub.apps) {
-            match sums.get_mut(&*app.id) {
-                Some(sum) => sum.add(app),
-                None => drop(sums.insert(&app.id, app.clone())),
-            }
-        }
+    fn add_apps(&mut self, known: &Known, shards: &[Shard], last_second: u64) {
+        let ids: Vec<Box<str>> = known.sums().into_iter().map(|sum| sum.id).collect();
         let before = self.curves.len();
-        self.curves.retain(|id, _| sums.contains_key(&**id));
+        self.curves.retain(|id, _| ids.binary_search(id).is_ok());
         let gone = before - self.curves.len();
         let mut kept = self
             .curves
             .values()
             .filter(|it| it.points.is_some())
             .count();
-        let mut ids: Vec<&str> = sums.keys().copied().collect();
-        ids.sort_unstable();
         let mut came = 0;
         for id in ids {
-            let sum = &sums[id];
-            let curve = self.curves.entry(id.into()).or_insert_with(|| {
+            let counted: Vec<_> = shards.iter().map(|shard| shard.app(&id)).collect();
+            let curve = self.curves.entry(id).or_insert_with(|| {
                 came += 1;
                 let has_room = kept < HISTORY_APPS_MAX;
                 kept += usize::from(has_room);
-                Curve::new(has_room, self.second, sum)
+                Curve::new(has_room, self.second)
             });
-            curve.add(sum, passed, (last_second, self.second));
+            curve.add(&counted, (last_second, self.second));
         }
         self.generation += u64::from(gone + came > 0);
     }
 }
 
 impl Curve {
-    fn new(is_kept: bool, first: u64, sum: &AppMeasured) -> Self {
+    fn new(is_kept: bool, first: u64) -> Self {
         Self {
             points: is_kept.then(|| vec![Point::default(); HISTORY_SECONDS].into()),
             first,
             now: Point::default(),
-            read: sum.messages_read,
-            sent: sum.messages_sent,
+            seen: Vec::new(),
         }
     }
 
-    /// Adds what was counted until this second, after that one.
-    fn add(&mut self, sum: &AppMeasured, passed: Option<Duration>, (after, second): (u64, u64)) {
-        let per_second = |more: u64| match passed {
-            Some(passed) => (more as f64 / passed.as_secs_f64().max(0.1)).round() as u32,
-            None => 0,
-        };
+    /// Adds what each shard had counted until this second, after that one.
+    fn add(&mut self, counted: &[Option<&Counted>], (after, second): (u64, u64)) {
+        let mut sum = AppMeasured::default();
+        let (mut read, mut sent) = (0.0, 0.0);
+        self.seen.resize_with(counted.len(), || None);
+        for (shard, counted) in counted.iter().enumerate() {
+            let Some(Counted { at, app }) = *counted else {
+                self.seen[shard] = None;
+                continue;
+            };
+            sum.add(app);
+            let now = SeenOfApp {
+                at: *at,
+                second,
+                read: app.messages_read,
+                sent: app.messages_sent,
+            };
+            match &self.seen[shard] {
+                Some(last) if last.at >= now.at => {} // it is late: it tells with its next answer
+                Some(last) => {
+                    let rates = now.rates(last);
+                    let first = last.second + 1;
+                    (read, sent) = (read + rates.0, sent + rates.1);
+                    self.add_rates(rates, first, after, second);
+                    self.seen[shard] = Some(now);
+                }
+                None => self.seen[shard] = Some(now),
+            }
+        }
         self.now = Point {
             connections: sum.connected,
             channels: sum.channels,
-            read: per_second(sum.messages_read.saturating_sub(self.read)),
-            sent: per_second(sum.messages_sent.saturating_sub(self.sent)),
+            read: read.round() as u32,
+            sent: sent.round() as u32,
         };
-        (self.read, self.sent) = (sum.messages_read, sum.messages_sent);
         let Some(points) = &mut self.points else {
             return;
         };
@@ -225,27 +256,64 @@ impl Curve {
             points[(at % length) as usize] = self.now;
         }
     }
+
+    /// The seconds in which a shard was late were for it like the one in which it has answered.
+    fn add_rates(&mut self, (read, sent): (f64, f64), first: u64, last: u64, second: u64) {
+        let Some(points) = &mut self.points else {
+            return;
+        };
+        let length = points.len() as u64;
+        for at in first.max((second + 1).saturating_sub(length))..=last {
+            let point = &mut points[(at % length) as usize];
+            point.read += read.round() as u32;
+            point.sent += sent.round() as u32;
+        }
+    }
+}
+
+impl SeenOfApp {
+    /// Messages a second since then: of clients, and for them.
+    fn rates(&self, last: &Self) -> (f64, f64) {
+        let passed_s = seconds(self.at - last.at);
+        let rate = |now: u64, last: u64| now.saturating_sub(last) as f64 / passed_s;
+        (rate(self.read, last.read), rate(self.sent, last.sent))
+    }
 }
 
 impl Load {
-    fn of(now: Option<&Measured>, last: Option<&Measured>, passed: Option<Duration>) -> Self {
-        let Some(now) = now else {
-            return Self::default();
-        };
-        let busy = last.zip(passed).map(|(last, passed)| {
-            let worked = now.busy.saturating_sub(last.busy);
-            (worked.as_secs_f64() / passed.as_secs_f64().max(0.1)).min(1.0)
-        });
-        let late = |it: &Measured| it.totals.get(Count::LateMs);
-        Self {
+    /// What a shard has said, after what was seen of it before.
+    fn of(now: &Measured, seen: &mut Option<Seen>) -> Self {
+        let late_ms = now.totals.get(Count::LateMs);
+        let mut load = Self {
             up: true,
-            busy,
+            busy: None,
             connections: now.census.connections,
             outbox_bytes: now.census.waiting_bytes,
             mesh_waiting: now.mesh_waiting,
-            late_ms: last.map_or(0, |last| late(now).saturating_sub(late(last))),
+            late_ms: 0,
+        };
+        match seen {
+            Some(last) if last.at >= now.at => return load,
+            Some(last) => {
+                let worked = now.busy.saturating_sub(last.busy).as_secs_f64();
+                load.busy = Some((worked / seconds(now.at - last.at)).min(1.0));
+                load.late_ms = late_ms.saturating_sub(last.late_ms);
+            }
+            None => {}
         }
+        *seen = Some(Seen {
+            at: now.at,
+            busy: now.busy,
+            late_ms,
+            ratio: load.busy,
+        });
+        load
     }
+}
+
+/// At least a little: of less no rate can be told.
+fn seconds(passed: Duration) -> f64 {
+    passed.as_secs_f64().max(0.1)
 }
 
 /// Seconds since 1970.
@@ -257,7 +325,39 @@ pub(super) fn now_s() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::crossing::HubMeasured;
+    use crate::crossing::{Census, HubMeasured};
+
+    /// What is known, and the history of it.
+    #[derive(Default)]
+    struct Fixture {
+        known: Known,
+        history: History,
+        start: Option<Instant>,
+    }
+
+    impl Fixture {
+        /// At this second of the server each shard answers in time, or does not.
+        fn add(&mut self, second: u32, answers: Vec<Option<Measured>>) {
+            let start = *self.start.get_or_insert_with(Instant::now);
+            let took = (answers.iter().map(Option::as_ref))
+                .map(|it| it.map(|_| Duration::ZERO))
+                .collect();
+            for (shard, answer) in answers.into_iter().enumerate() {
+                if let Some(mut measured) = answer {
+                    measured.at = SECOND * second;
+                    measured.census.shard = shard as u16;
+                    self.known.hear(measured);
+                }
+            }
+            self.history
+                .add(&self.known, &took, start + SECOND * second);
+        }
+
+        /// Same, of one shard.
+        fn add_one(&mut self, second: u32, apps: &[(&str, u32, u64)]) {
+            self.add(second, vec![Some(measured(apps))]);
+        }
+    }
 
     fn measured(apps: &[(&str, u32, u64)]) -> Measured {
         let app = |&(id, connected, messages): &(&str, u32, u64)| AppMeasured {
@@ -278,72 +378,82 @@ mod tests {
         }
     }
 
-    fn of_one(apps: &[(&str, u32, u64)]) -> Answered {
-        vec![Some((measured(apps), Duration::ZERO))]
-    }
-
     #[test]
     fn an_hour_is_kept_and_no_more() {
-        let mut history = History::default();
-        let start = Instant::now();
-        for second in 0..=HISTORY_SECONDS as u64 {
-            let counted = [("a", second as u32, 10 * second)];
-            history.add(of_one(&counted), start + SECOND * second as u32);
+        let mut it = Fixture::default();
+        for second in 0..=HISTORY_SECONDS as u32 {
+            it.add_one(second, &[("a", second, 10 * u64::from(second))]);
         }
-        let hour = history.hour("a");
+        let hour = it.history.hour("a");
         assert_eq!(hour.connections.len(), HISTORY_SECONDS);
         assert_eq!(hour.connections[0], 1, "the first second has gone");
         assert_eq!(hour.connections.last(), Some(&(HISTORY_SECONDS as u32)));
         assert!(hour.read.iter().all(|read| *read == 10));
         assert!(hour.sent.iter().all(|sent| *sent == 20));
-        assert_eq!(history.now("a").unwrap().read, 10);
-        assert!(history.hour("b").read.is_empty());
+        assert_eq!(it.history.now("a").unwrap().read, 10);
+        assert!(it.history.hour("b").read.is_empty());
     }
 
     #[test]
     fn seconds_without_a_look_are_filled_and_rates_stay_true() {
-        let mut history = History::default();
-        let start = Instant::now();
-        history.add(of_one(&[("a", 1, 100)]), start);
-        history.add(of_one(&[("a", 5, 160)]), start + 3 * SECOND);
-        let hour = history.hour("a");
+        let mut it = Fixture::default();
+        it.add_one(0, &[("a", 1, 100)]);
+        it.add_one(3, &[("a", 5, 160)]);
+        let hour = it.history.hour("a");
         assert_eq!(hour.connections, [1, 5, 5, 5]);
         assert_eq!(hour.read, [0, 20, 20, 20]);
     }
 
     #[test]
     fn a_shard_that_is_late_counts_as_it_did_last() {
-        let mut history = History::default();
-        let start = Instant::now();
-        let both = |first, second| -> Answered {
-            [first, second]
-                .map(|it: Option<u32>| {
-                    it.map(|n| (measured(&[("a", n, n.into())]), Duration::ZERO))
-                })
-                .into()
+        let mut it = Fixture::default();
+        let answer = |connected: u32, messages: u64, busy_ms: u64| {
+            Some(Measured {
+                busy: Duration::from_millis(busy_ms),
+                census: Census {
+                    connections: connected as usize,
+                    ..Census::default()
+                },
+                ..measured(&[("a", connected, messages)])
+            })
         };
-        history.add(both(Some(3), Some(4)), start);
-        history.add(both(Some(3), None), start + SECOND);
-        assert_eq!(history.now("a").unwrap().connections, 7);
-        assert_eq!(
-            history.loads().iter().map(|it| it.up).collect::<Vec<_>>(),
-            [true, false]
-        );
+        it.add(0, vec![answer(3, 100, 0), answer(4, 100, 0)]);
+        it.add(1, vec![answer(3, 110, 200), answer(4, 105, 600)]);
+        it.add(2, vec![answer(3, 120, 400), None]);
+        let now = it.history.now("a").unwrap();
+        assert_eq!((now.connections, now.read), (7, 10));
+        let up = |it: &Fixture| {
+            it.history
+                .loads()
+                .iter()
+                .map(|it| it.up)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(up(&it), [true, false]);
+        assert_eq!(it.history.busy(), [Some(0.2), Some(0.6)]);
+        // What it has done since is told of all the seconds that it took.
+        it.add(3, vec![answer(3, 130, 600), answer(5, 145, 1_800)]);
+        let now = it.history.now("a").unwrap();
+        assert_eq!((now.connections, now.read, now.sent), (8, 30, 60));
+        assert_eq!(it.history.hour("a").read, [0, 15, 30, 30]);
+        assert_eq!(up(&it), [true, true]);
+        assert_eq!(it.history.busy(), [Some(0.2), Some(0.6)]);
     }
 
     #[test]
     fn as_many_apps_are_kept_as_the_limit_says() {
-        let mut history = History::default();
+        let mut it = Fixture::default();
         let ids: Vec<String> = (0..=HISTORY_APPS_MAX).map(|n| format!("{n:04}")).collect();
         let counted: Vec<_> = ids.iter().map(|id| (&**id, 1, 0)).collect();
-        let start = Instant::now();
-        history.add(of_one(&counted), start);
+        it.add_one(0, &counted);
+        let history = &it.history;
         assert_eq!(history.generation(), 1);
         assert_eq!(history.hour(&ids[HISTORY_APPS_MAX - 1]).connections, [1]);
         assert!(history.hour(&ids[HISTORY_APPS_MAX]).connections.is_empty());
         assert_eq!(history.now(&ids[HISTORY_APPS_MAX]).unwrap().connections, 1);
         // A reload has ended all but one.
-        history.add(of_one(&counted[..1]), start + SECOND);
+        it.add_one(1, &counted[..1]);
+        let history = &it.history;
         assert_eq!((history.apps(), history.generation()), (vec!["0000"], 2));
     }
 }

@@ -15,6 +15,7 @@ pub(super) use history::sample;
 pub(super) use pages::{Page, follow};
 
 use super::guard::Guard;
+use super::known::Known;
 use history::History;
 use pages::Pages;
 use std::cell::RefCell;
@@ -22,6 +23,8 @@ use std::cell::RefCell;
 /// What the pages are made of.
 pub(super) struct Dashboard {
     pub(super) guard: Guard,
+    /// What the shards have said, to the metrics too.
+    pub(super) known: Known,
     history: RefCell<History>,
     pages: Pages,
 }
@@ -30,6 +33,7 @@ impl Dashboard {
     pub(super) fn new() -> Self {
         Self {
             guard: Guard::new(),
+            known: Known::default(),
             history: RefCell::default(),
             pages: Pages::default(),
         }

@@ -1,6 +1,6 @@
 //! Pages that are open, and what they are kept up to date with: server-sent events.
 
-use super::super::measure::gather;
+use super::super::known::gather;
 use super::super::plan::Desk;
 use super::super::serve::{Stream, pause};
 use super::Dashboard;
