@@ -60,9 +60,9 @@ fn outboxes_of(frames: usize, frame: Frame, deflate: Option<Deflate>) -> impl Fn
             }
         }
         while let Some(client) = table.next_dirty() {
-            let outbox = &mut table.get_mut(client).unwrap().outbox;
+            let outbox = table.get(client).unwrap().outbox();
             let count = black_box(outbox.gather(&mut scratch)).len();
-            outbox.advance(count);
+            table.advance(client, count, || 0);
         }
     }
 }

@@ -12,8 +12,8 @@ use std::task::{Context, Poll};
 /// One connection.
 #[derive(Debug)]
 pub struct Connection {
-    /// What waits to be written.
-    pub outbox: Outbox,
+    /// What waits to be written. Only the table changes it, which keeps the sum of all.
+    pub(super) outbox: Outbox,
     /// Its deadlines.
     pub life: Life,
     /// Which handler it belongs to, once it is a WebSocket.
@@ -134,6 +134,12 @@ impl Connection {
         self.extra.as_mut()?.tally.as_mut()
     }
 
+    /// What waits to be written.
+    #[must_use]
+    pub fn outbox(&self) -> &Outbox {
+        &self.outbox
+    }
+
     /// Bytes that wait: in the outbox, and behind a message that leaves in pieces.
     #[must_use]
     pub fn waiting(&self) -> usize {
@@ -142,7 +148,7 @@ impl Connection {
 
     /// The socket has taken `count` bytes of what was gathered; `now_ms` is only asked for if they
     /// are counted.
-    pub fn advance(&mut self, count: usize, now_ms: impl FnOnce() -> u64) {
+    pub(super) fn advance(&mut self, count: usize, now_ms: impl FnOnce() -> u64) {
         let extra = self.extra.as_mut();
         match extra.and_then(|extra| extra.tally.as_mut()) {
             None => self.outbox.advance(count),
@@ -199,19 +205,21 @@ impl Connection {
                 .is_some_and(|extra| !extra.waiting.is_empty())
     }
 
-    /// It is closing: what waits behind half a message never leaves.
-    pub(super) fn drop_behind(&mut self) {
+    /// It is closing: what waits behind half a message never leaves. Says how many bytes that is.
+    pub(super) fn drop_behind(&mut self) -> usize {
+        let mut dropped = 0;
         if self.streams {
             self.set_streams(false);
-            drop(self.extra_mut().take_behind());
+            (_, dropped) = self.extra_mut().take_behind();
         }
         self.wake();
+        dropped
     }
 
-    /// Drops everything that waits: the socket is finished.
-    pub fn give_up(&mut self) {
-        self.outbox = Outbox::default();
+    /// Drops everything that waits: the socket is finished. Says how many bytes these were.
+    pub(super) fn give_up(&mut self) -> usize {
+        let outbox = std::mem::take(&mut self.outbox);
         self.lost = true;
-        self.drop_behind();
+        outbox.bytes() + self.drop_behind()
     }
 }

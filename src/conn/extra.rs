@@ -49,10 +49,10 @@ impl Extra {
         self.behind_bytes
     }
 
-    /// Takes what waits behind, in its order.
-    pub(super) fn take_behind(&mut self) -> Vec<Frame> {
-        self.behind_bytes = 0;
-        std::mem::take(&mut self.behind)
+    /// Takes what waits behind, in its order, and says how many bytes it has.
+    pub(super) fn take_behind(&mut self) -> (Vec<Frame>, usize) {
+        let bytes = std::mem::take(&mut self.behind_bytes);
+        (std::mem::take(&mut self.behind), bytes)
     }
 
     /// Whether nothing is in it.

@@ -28,16 +28,17 @@ impl Outbox {
         self.frames.push(frame);
     }
 
-    /// Same, unless more than `max` bytes would wait then; says whether it was added.
+    /// Same, unless more than `max` bytes would wait then; says how many bytes were added.
     #[must_use]
-    pub fn push_within(&mut self, max: usize, frame: Frame) -> bool {
-        let bytes = self.bytes + frame.bytes().len();
+    pub fn push_within(&mut self, max: usize, frame: Frame) -> Option<usize> {
+        let more = frame.bytes().len();
+        let bytes = self.bytes + more;
         if bytes > max {
-            return false;
+            return None;
         }
         self.bytes = bytes;
         self.frames.push(frame);
-        true
+        Some(more)
     }
 
     /// Bytes that wait.

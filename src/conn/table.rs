@@ -62,6 +62,8 @@ pub struct Table {
     late: VecDeque<ClientId>,
     /// What compresses frames for those who agreed to it.
     deflaters: Deflaters,
+    /// Bytes that wait for all of them: kept, for a walk over many would stop the shard.
+    waiting: usize,
 }
 
 impl Table {
@@ -77,6 +79,7 @@ impl Table {
             dirty: VecDeque::new(),
             late: VecDeque::new(),
             deflaters: Deflaters::default(),
+            waiting: 0,
         }
     }
 
@@ -108,10 +111,11 @@ impl Table {
 
     /// Takes a connection out; its id is stale from then on.
     pub fn remove(&mut self, client: ClientId) {
-        if self.get(client).is_none() {
-            return;
-        }
         self.leave_route(client);
+        let Some(connection) = self.get(client) else {
+            return;
+        };
+        self.waiting -= connection.waiting();
         let entry = &mut self.slots[client.slot() as usize];
         entry.connection = None;
         // A generation past the last is the first again.
@@ -148,10 +152,10 @@ impl Table {
     /// It is closing: what goes to all clients of its route is not for it any more, what waits
     /// behind half a message never leaves, and who waits for it is told.
     pub fn leave_route(&mut self, client: ClientId) {
-        let Some(connection) = self.get_mut(client) else {
+        let Some(connection) = connection_mut(&mut self.slots, client) else {
             return;
         };
-        connection.drop_behind();
+        self.waiting -= connection.drop_behind();
         let place = std::mem::replace(&mut connection.place, NOWHERE);
         let Some(route) = connection.route.filter(|_| place != NOWHERE) else {
             return;
@@ -244,9 +248,8 @@ impl Table {
         if connection.is_special {
             return self.push_rarely(client, frame);
         }
-        if !connection.outbox.push_within(self.outbox_max, frame) {
-            return Err(PushError::Full);
-        }
+        let taken = connection.outbox.push_within(self.outbox_max, frame);
+        self.waiting += taken.ok_or(PushError::Full)?;
         note_dirty(&mut self.dirty, client, connection);
         Ok(())
     }
@@ -262,12 +265,15 @@ impl Table {
             None => frame,
         };
         let max = self.outbox_max;
-        let connection = self.get_mut(client).ok_or(PushError::Gone)?;
+        let connection = connection_mut(&mut self.slots, client).ok_or(PushError::Gone)?;
         if connection.waiting() + frame.bytes().len() > max {
             return Err(PushError::Full);
         }
         match connection.streams() && !frame.is_control() {
-            true => connection.extra_mut().push_behind(frame),
+            true => {
+                self.waiting += frame.bytes().len();
+                connection.extra_mut().push_behind(frame);
+            }
             false => self.push_last(client, frame),
         }
         Ok(())
@@ -314,7 +320,8 @@ impl Table {
     pub fn end_stream(&mut self, client: ClientId, last: Frame) -> Result<(), PushError> {
         let connection = self.open_mut(client)?;
         connection.set_streams(false);
-        let behind = connection.extra_mut().take_behind();
+        let (behind, bytes) = connection.extra_mut().take_behind();
+        self.waiting -= bytes;
         self.push_last(client, last);
         for frame in behind {
             self.push_last(client, frame);
@@ -339,9 +346,54 @@ impl Table {
     /// bounded by themselves.
     pub fn push_last(&mut self, client: ClientId, frame: Frame) {
         if let Some(connection) = connection_mut(&mut self.slots, client) {
+            self.waiting += frame.bytes().len();
             connection.outbox.push(frame);
             note_dirty(&mut self.dirty, client, connection);
         }
+    }
+
+    /// The client's socket has taken `count` bytes of what was gathered; `now_ms` is only asked for
+    /// if they are counted. Gives the connection, unless it is gone.
+    ///
+    /// # Panics
+    /// When that is more than waits.
+    pub fn advance(
+        &mut self,
+        client: ClientId,
+        count: usize,
+        now_ms: impl FnOnce() -> u64,
+    ) -> Option<&Connection> {
+        let connection = connection_mut(&mut self.slots, client)?;
+        connection.advance(count, now_ms);
+        self.waiting -= count;
+        Some(connection)
+    }
+
+    /// Drops what has not begun to leave for a client.
+    pub fn drop_unsent(&mut self, client: ClientId) {
+        if let Some(connection) = connection_mut(&mut self.slots, client) {
+            let before = connection.outbox.bytes();
+            connection.outbox.drop_unsent();
+            self.waiting -= before - connection.outbox.bytes();
+        }
+    }
+
+    /// Drops everything that waits for a client, whose socket is finished.
+    pub fn give_up(&mut self, client: ClientId) {
+        if let Some(connection) = connection_mut(&mut self.slots, client) {
+            self.waiting -= connection.give_up();
+        }
+    }
+
+    /// Bytes that wait for all connections.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        debug_assert_eq!(
+            self.waiting,
+            self.iter().map(|(_, it)| it.waiting()).sum::<usize>(),
+            "the sum is kept"
+        );
+        self.waiting
     }
 
     /// Remembers that a connection needs the writer's attention.
@@ -427,6 +479,7 @@ fn route_mut(routes: &mut Vec<Route>, route: u16) -> &mut Route {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn ids_are_not_reused() {
@@ -668,7 +721,7 @@ mod tests {
         assert_eq!(table.get(client).unwrap().outbox.bytes(), 102);
         assert_eq!(table.begin_stream(client), Ok(true));
         table.push(client, Frame::ping()).unwrap_err();
-        table.get_mut(client).unwrap().outbox.advance(102);
+        table.advance(client, 102, || 0).unwrap();
         table.push(client, Frame::text(b"never")).unwrap();
         table.get_mut(client).unwrap().life.enter(Stage::Closing, 0);
         table.leave_route(client);
@@ -677,6 +730,79 @@ mod tests {
         assert_eq!(table.end_stream(client, Frame::raw(b"")), gone);
         assert_eq!(table.push_piece(client, Frame::raw(b"")), gone);
         assert_eq!(table.begin_stream(client), Err(PushError::Gone));
+    }
+
+    /// What can be done to one of a few clients.
+    #[derive(Clone, Debug)]
+    enum Step {
+        Insert,
+        Remove,
+        Push(usize),
+        PushLast(usize),
+        BeginStream,
+        EndStream,
+        Advance(usize),
+        DropUnsent,
+        GiveUp,
+        Close,
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            2 => Just(Step::Insert),
+            1 => Just(Step::Remove),
+            4 => (0..60usize).prop_map(Step::Push),
+            2 => (0..60usize).prop_map(Step::PushLast),
+            2 => Just(Step::BeginStream),
+            2 => Just(Step::EndStream),
+            4 => (0..100usize).prop_map(Step::Advance),
+            1 => Just(Step::DropUnsent),
+            1 => Just(Step::GiveUp),
+            1 => Just(Step::Close),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn the_sum_of_what_waits_is_that_of_a_walk(
+            steps in prop::collection::vec((0..3usize, step()), 0..80),
+        ) {
+            let mut table = Table::new(ShardId(0), 200);
+            let mut clients = [(); 3].map(|()| table.insert(0).unwrap());
+            table.set_deflate(clients[0], Deflate::default());
+            for (at, step) in steps {
+                let client = clients[at];
+                match step {
+                    Step::Insert if table.get(client).is_some() => {}
+                    Step::Insert => clients[at] = table.insert(0).unwrap(),
+                    Step::Remove => table.remove(client),
+                    Step::Push(size) => {
+                        let _ = table.push(client, Frame::text(&vec![b'x'; size]));
+                    }
+                    Step::PushLast(size) => table.push_last(client, Frame::raw(&vec![0; size + 1])),
+                    Step::BeginStream => {
+                        let _ = table.begin_stream(client);
+                    }
+                    Step::EndStream => {
+                        let _ = table.end_stream(client, Frame::raw(b"\x80\0"));
+                    }
+                    Step::Advance(count) => {
+                        let most = table.get(client).map_or(0, |it| it.outbox.bytes());
+                        table.advance(client, count.min(most), || 0);
+                    }
+                    Step::DropUnsent => table.drop_unsent(client),
+                    Step::GiveUp => table.give_up(client),
+                    Step::Close => {
+                        if let Some(connection) = table.get_mut(client) {
+                            connection.life.enter(Stage::Closing, 0);
+                        }
+                        table.leave_route(client);
+                    }
+                }
+                let walk: usize = table.iter().map(|(_, it)| it.waiting()).sum();
+                prop_assert_eq!(table.waiting, walk);
+            }
+        }
     }
 
     #[test]

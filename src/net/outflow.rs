@@ -109,7 +109,7 @@ impl Outflow {
 
     fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
         match self.sockets.table.borrow_mut().get_mut(self.client) {
-            Some(connection) if connection.outbox.bytes() > WRITE_JOIN_MAX => {
+            Some(connection) if connection.outbox().bytes() > WRITE_JOIN_MAX => {
                 connection.poll_drained(cx).map(|_| ())
             }
             _ => Poll::Ready(()),

@@ -390,7 +390,7 @@ impl Sockets {
         let idle = |stage| matches!(stage, Stage::KeepAlive | Stage::Head | Stage::Agreeing);
         let found = table.iter().filter(|(_, c)| idle(c.life.stage()));
         let clients: Vec<_> = found
-            .map(|(client, c)| (client, c.outbox.is_empty()))
+            .map(|(client, c)| (client, c.outbox().is_empty()))
             .collect();
         drop(table);
         for (client, has_its_answer) in clients {
@@ -417,8 +417,8 @@ impl Sockets {
         let mut table = self.table.borrow_mut();
         if let Some(connection) = table.get_mut(client) {
             connection.life.enter(Stage::Closing, now_ms);
-            connection.give_up();
         }
+        table.give_up(client);
         table.leave_route(client);
         drop(table);
         let ends_body = self.lose_flow(client);
@@ -474,15 +474,15 @@ impl Sockets {
 
     /// What has not begun to leave is dropped, and the client is told to come back after a pause.
     pub(super) fn drop_reader(&self, client: ClientId, why: Count) {
-        let is_pusher = match self.table.borrow_mut().get_mut(client) {
+        let mut table = self.table.borrow_mut();
+        let is_pusher = match table.get(client) {
             // What it is told last is on its way.
             Some(connection) if connection.life.stage() == Stage::Closing => return,
-            Some(connection) => {
-                connection.outbox.drop_unsent();
-                connection.is_pusher
-            }
+            Some(connection) => connection.is_pusher,
             None => return,
         };
+        table.drop_unsent(client);
+        drop(table);
         self.counters.one(why);
         match is_pusher {
             true => self.give_up(client, Code::OverCapacity),

@@ -52,7 +52,7 @@ impl Sockets {
             }
             let waiting = match counts_behind {
                 true => connection.waiting(),
-                false => connection.outbox.bytes(),
+                false => connection.outbox().bytes(),
             };
             match waiting < mark {
                 true => Poll::Ready(Ok(())),
@@ -88,7 +88,7 @@ impl Sockets {
         self.table
             .borrow()
             .get(client)
-            .map_or(0, |connection| connection.outbox.bytes())
+            .map_or(0, |connection| connection.outbox().bytes())
     }
 
     /// A message to the client begins to leave in pieces; false when another one does already.
@@ -132,7 +132,7 @@ impl Sockets {
     pub fn keep_tally(&self, client: ClientId, peer: Option<SocketAddr>, path: Box<str>) {
         let now_ms = self.clock().now_ms();
         if let Some(connection) = self.table.borrow_mut().get_mut(client) {
-            let before = (connection.outbox.bytes(), connection.outbox.frames());
+            let before = (connection.outbox().bytes(), connection.outbox().frames());
             connection.keep_tally(Tally::new(now_ms, before, peer, path));
         }
     }

@@ -96,12 +96,12 @@ impl Writer {
                 continue; // it has gone since
             };
             let Some(socket) = socket else {
-                bytes += connection.outbox.bytes().min(WRITE_JOIN_MAX);
+                bytes += connection.outbox().bytes().min(WRITE_JOIN_MAX);
                 self.again.push(client);
                 continue;
             };
-            if connection.outbox.lone().is_empty() {
-                bytes += connection.outbox.bytes().min(WRITE_JOIN_MAX);
+            if connection.outbox().lone().is_empty() {
+                bytes += connection.outbox().bytes().min(WRITE_JOIN_MAX);
             }
             let joined = 0..0;
             self.batch.push(Send {
@@ -128,9 +128,9 @@ impl Writer {
         for send in &mut self.batch {
             let start = self.joined.len();
             if let Some(connection) = table.get(send.client)
-                && connection.outbox.lone().is_empty()
+                && connection.outbox().lone().is_empty()
             {
-                connection.outbox.join(&mut self.joined);
+                connection.outbox().join(&mut self.joined);
             }
             send.joined = start..self.joined.len();
         }
@@ -141,7 +141,7 @@ impl Writer {
         let joined = &self.joined;
         let sends = self.batch.iter().map(|send| {
             let bytes = match send.joined.is_empty() {
-                true => table.get(send.client).map(|c| c.outbox.lone()),
+                true => table.get(send.client).map(|c| c.outbox().lone()),
                 false => Some(&joined[send.joined.clone()]),
             };
             (send.socket, bytes.unwrap_or_default())
@@ -158,14 +158,16 @@ impl Writer {
         self.results.resize(self.batch.len(), NOT_SENT);
         let mut sent = 0;
         for (send, result) in self.batch.iter().zip(&self.results) {
-            let Some(connection) = table.get_mut(send.client) else {
+            let count = usize::try_from(*result).unwrap_or(0);
+            sent += count as u64;
+            let connection = match count {
+                0 => table.get(send.client),
+                _ => table.advance(send.client, count, || clock.now_ms()),
+            };
+            let Some(connection) = connection else {
                 continue;
             };
-            if let Ok(count) = usize::try_from(*result) {
-                sent += count as u64;
-                connection.advance(count, || clock.now_ms());
-            }
-            if !connection.outbox.is_empty() || connection.waits_for_empty() {
+            if !connection.outbox().is_empty() || connection.waits_for_empty() {
                 self.again.push(send.client);
             }
         }
@@ -233,11 +235,11 @@ impl Sockets {
         let mut writer = self.writer.borrow_mut();
         let mut table = self.table.borrow_mut();
         let mark = table.mark();
-        let Some(connection) = table.get_mut(client) else {
-            return Written::Failed;
-        };
         loop {
-            let bytes = connection.outbox.gather(&mut writer.joined);
+            let Some(connection) = table.get(client) else {
+                return Written::Failed;
+            };
+            let bytes = connection.outbox().gather(&mut writer.joined);
             if bytes.is_empty() {
                 return Written::All;
             }
@@ -245,11 +247,12 @@ impl Sockets {
                 Poll::Ready(Ok(0) | Err(_)) => return Written::Failed,
                 Poll::Ready(Ok(count)) => {
                     self.counters().add(Count::BytesSent, count as u64);
-                    connection.advance(count, || self.clock().now_ms());
+                    table.advance(client, count, || self.clock().now_ms());
                 }
                 Poll::Pending => {
-                    if connection.outbox.bytes() < mark {
-                        connection.wake();
+                    let connection = table.get_mut(client);
+                    if let Some(it) = connection.filter(|it| it.outbox().bytes() < mark) {
+                        it.wake();
                     }
                     return Written::Blocked;
                 }
@@ -356,7 +359,7 @@ mod tests {
             let mut got = [0; 11];
             (&*peer).read_exact(&mut got).unwrap();
             assert_eq!(&got, b"firstsecond", "{index}");
-            assert!(table.get(clients[index]).unwrap().outbox.is_empty());
+            assert!(table.get(clients[index]).unwrap().outbox().is_empty());
         }
     }
 
@@ -372,7 +375,7 @@ mod tests {
         assert_eq!(writer.again, clients[1..]);
         let left = |at: usize| {
             let mut bytes = Vec::new();
-            table.get(clients[at]).unwrap().outbox.join(&mut bytes);
+            table.get(clients[at]).unwrap().outbox().join(&mut bytes);
             String::from_utf8(bytes).unwrap()
         };
         let all = "firstsecond";

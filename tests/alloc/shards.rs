@@ -217,13 +217,13 @@ impl State {
         }
         self.table.forget_twins();
         while let Some(client) = self.table.next_dirty() {
-            let outbox = &mut self.table.get_mut(client).unwrap().outbox;
-            loop {
-                let count = outbox.gather(&mut self.scratch).len();
+            let mut connection = self.table.get(client);
+            while let Some(it) = connection {
+                let count = it.outbox().gather(&mut self.scratch).len();
                 if count == 0 {
                     break;
                 }
-                outbox.advance(count);
+                connection = self.table.advance(client, count, || 0);
                 self.sent += count;
             }
         }
