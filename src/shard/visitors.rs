@@ -42,9 +42,27 @@ pub(super) struct Visitors {
     /// Whose place each client has.
     held: RefCell<HashMap<ClientId, Origin>>,
     tickets: Rc<Tickets<bool>>,
-    asking: Cell<usize>,
+    asking: Asking,
     /// Who is being told that it is not let in, the first in front.
     told: RefCell<VecDeque<Rc<Stream>>>,
+}
+
+/// How many connections ask for a place of their address, or wait to hear that there is none.
+#[derive(Default)]
+struct Asking(Cell<usize>);
+
+impl Asking {
+    /// One more asks; says whether it may.
+    fn begin(&self) -> bool {
+        let may = self.0.get() < ASKING_MAX;
+        self.0.set(self.0.get() + usize::from(may));
+        may
+    }
+
+    /// One knows.
+    fn end(&self) {
+        self.0.set(self.0.get() - 1);
+    }
 }
 
 impl Visitors {
@@ -55,7 +73,7 @@ impl Visitors {
             hash_key,
             held: RefCell::default(),
             tickets: Rc::default(),
-            asking: Cell::default(),
+            asking: Asking::default(),
             told: RefCell::default(),
         }
     }
@@ -101,15 +119,16 @@ pub(super) async fn receive(shard: &Rc<Shard>, stream: Stream, tls: Keys) {
         serve(shard, stream, tls);
         return;
     };
-    if visitors.asking.get() >= ASKING_MAX {
+    if !visitors.asking.begin() {
         return turn_away(shard, (stream, tls), refused(Refusal::Full)).await;
     }
     let origin = Origin::from(peer.ip());
-    shard.set_asking(visitors.asking.get() + 1);
+    shard.tell_asking();
     let shard = Rc::clone(shard);
     net::spawn(async move {
         let may = shard.take_place(origin).await;
-        shard.set_asking(shard.visitors.asking.get() - 1);
+        shard.visitors.asking.end();
+        shard.tell_asking();
         if !may {
             return turn_away(&shard, (stream, tls), Count::RefusedAddress).await;
         }
@@ -183,10 +202,8 @@ pub(super) fn not_let_in(why: Count) -> Response {
 }
 
 impl Shard {
-    /// So many connections ask for a place of their address, or wait to hear that there is none.
-    fn set_asking(&self, connections: usize) {
-        self.visitors.asking.set(connections);
-        self.sockets.set_outside(connections);
+    fn tell_asking(&self) {
+        self.sockets.set_outside(self.visitors.asking.0.get());
     }
 
     /// Takes a place of this address for a client, unless it has one; without a limit there is
@@ -256,5 +273,22 @@ impl Shard {
             }
             AddressNote::Release(origin) => self.visitors.home.borrow_mut().release(origin),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_many_ask_as_the_limit_says() {
+        let asking = Asking::default();
+        for _ in 0..ASKING_MAX {
+            assert!(asking.begin());
+        }
+        assert!(!asking.begin() && !asking.begin());
+        asking.end();
+        assert!(asking.begin(), "one knows");
+        assert!(!asking.begin());
     }
 }
