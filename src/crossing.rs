@@ -285,8 +285,13 @@ pub enum Call {
     },
     /// What does this shard hold? The queue for the answers has room for one of each shard.
     Count(flume::Sender<Census>),
-    /// What has this shard counted? From the control thread; the queue for the answers as above.
-    Measure(flume::Sender<Measured>),
+    /// What has this shard counted? From the control thread.
+    Measure {
+        /// Which apps it tells of.
+        apps: OfApps,
+        /// Where the answer goes; as above.
+        answer: flume::Sender<Measured>,
+    },
     /// Do or tell something for an app, on whatever shards it concerns. From the control thread.
     Inquire(Inquiry),
     /// What has happened to apps on this shard? From the control thread; the queue for the answers
@@ -318,7 +323,7 @@ impl Call {
         match self {
             Self::Broadcast { frame, .. } | Self::Send { frame, .. } => frame.len(),
             Self::Inquire(inquiry) => inquiry.wish.bytes(),
-            Self::Close { .. } | Self::Count(_) | Self::Measure(_) | Self::Follow(_) => 0,
+            Self::Close { .. } | Self::Count(_) | Self::Measure { .. } | Self::Follow(_) => 0,
         }
     }
 }
@@ -344,11 +349,22 @@ pub struct Measured {
     pub hub: HubMeasured,
 }
 
+/// Which apps a shard is asked about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OfApps {
+    /// All that it serves.
+    All,
+    /// Those of these ids that it serves: of very many, all are not worth telling every second.
+    Of(Arc<[Box<str>]>),
+}
+
 /// What the Pusher application of one shard has counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HubMeasured {
-    /// Of each app.
+    /// Of each app that was asked about.
     pub apps: Vec<AppMeasured>,
+    /// Another number whenever other apps are served than before.
+    pub generation: u64,
     /// Bytes of cached events.
     pub cache_bytes: usize,
 }

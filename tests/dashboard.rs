@@ -5,10 +5,13 @@
 
 #[path = "dashboard/access.rs"]
 mod access;
+#[path = "dashboard/bounds.rs"]
+mod bounds;
 mod support;
 
 use serde_json::{Value, json};
 use shardcast::limits::ADMIN_BODY_MAX;
+use std::io::Read;
 use std::net::SocketAddr;
 use std::time::Instant;
 use support::http::{Http, Response, request};
@@ -49,6 +52,11 @@ struct Page(Wire);
 impl Page {
     fn open(admin: SocketAddr, fields: &[&str]) -> Self {
         expect_known(admin, fields);
+        Self::on(admin, fields)
+    }
+
+    /// Same, when the app is known.
+    fn on(admin: SocketAddr, fields: &[&str]) -> Self {
         let mut wire = Wire::connect(admin);
         let path = "/dashboard/api/stream?app=1001";
         wire.send(request("GET", path, fields, b""));
@@ -59,6 +67,14 @@ impl Page {
             "{head}"
         );
         Self(wire)
+    }
+
+    /// Reads what was sent, and says whether the stream ends then.
+    fn ends(&mut self) -> bool {
+        let mut rest = Vec::new();
+        let stream = self.0.stream();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        (&*stream).read_to_end(&mut rest).is_ok()
     }
 
     /// The next event of this name.

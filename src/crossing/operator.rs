@@ -55,10 +55,19 @@ pub struct Reply {
 /// notes it down, until nobody has asked for a few seconds.
 #[derive(Debug)]
 pub struct Follow {
-    /// The ids of the apps.
-    pub apps: Arc<[Box<str>]>,
+    /// The apps.
+    pub apps: Arc<[Watch]>,
     /// Where the answer goes.
     pub answer: flume::Sender<Followed>,
+}
+
+/// An app that is watched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Watch {
+    /// The id of the app.
+    pub app: Box<str>,
+    /// Whether it was watched until now: then it matters what was missed.
+    pub goes_on: bool,
 }
 
 /// The answer to [`Follow`].
@@ -68,6 +77,9 @@ pub struct Followed {
     pub rows: Vec<Row>,
     /// How much more has happened to which app: a shard notes down only so much a second.
     pub skipped: Vec<(Box<str>, u64)>,
+    /// Apps of which nothing was noted down for a while, though they were watched: the shard stood
+    /// still for so long that it took those who watch for gone.
+    pub gaps: Vec<Box<str>>,
 }
 
 /// One thing that has happened.

@@ -2,7 +2,7 @@
 
 use super::endpoint::{Endpoint, Local};
 use super::server_handle::ServerHandle;
-use crate::crossing::{Call, Census, HubMeasured, Measured, ToShard};
+use crate::crossing::{Call, Census, HubMeasured, Measured, OfApps, ToShard};
 use crate::id::{ClientId, ShardId};
 use crate::net;
 use crate::ws::Frame;
@@ -25,8 +25,13 @@ impl Local {
     }
 
     /// Does what a handle has asked for. `routes` is how many handlers are mounted, and `hub`
-    /// gives what the Pusher application has counted.
-    pub(crate) fn serve(&self, call: Call, routes: usize, hub: impl FnOnce() -> HubMeasured) {
+    /// gives what the Pusher application has counted of some apps.
+    pub(crate) fn serve(
+        &self,
+        call: Call,
+        routes: usize,
+        hub: impl FnOnce(&OfApps) -> HubMeasured,
+    ) {
         match call {
             Call::Broadcast { route, frame } => {
                 for shard in (0..self.shards).map(ShardId).filter(|it| *it != self.shard) {
@@ -68,7 +73,7 @@ impl Local {
             }
             // Who has asked may have given up since.
             Call::Count(answer) => drop(answer.try_send(self.census(routes))),
-            Call::Measure(answer) => {
+            Call::Measure { apps, answer } => {
                 let measured = Measured {
                     census: self.census(routes),
                     at: self.sockets.clock().since_start(),
@@ -77,7 +82,7 @@ impl Local {
                     busy: net::busy(),
                     totals: self.sockets.counters().totals(),
                     routes: self.server.route_names(),
-                    hub: hub(),
+                    hub: hub(&apps),
                 };
                 drop(answer.try_send(measured));
             }

@@ -59,6 +59,8 @@ pub struct AppTable {
     tenants: Vec<Tenant>,
     by_id: HashMap<String, AppSlot>,
     by_key: HashMap<String, AppSlot>,
+    /// How often the list was changed.
+    generation: u64,
 }
 
 impl AppTable {
@@ -100,6 +102,7 @@ impl AppTable {
     pub fn switch(&mut self, apps: &[(AppSlot, App)]) {
         let served: Vec<AppSlot> = self.by_id.drain().map(|(_, slot)| slot).collect();
         self.by_key.clear();
+        self.generation += 1;
         for (slot, app) in apps {
             let id = self.by_id.insert(app.id.clone(), *slot);
             let key = self.by_key.insert(app.key.clone(), *slot);
@@ -142,6 +145,12 @@ impl AppTable {
         let mut slots: Vec<AppSlot> = self.by_id.values().copied().collect();
         slots.sort_unstable_by_key(|slot| slot.index());
         slots
+    }
+
+    /// Another number whenever the list of apps may be another one.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.generation
     }
 
     /// How many apps are served.

@@ -1,7 +1,7 @@
 //! What a shard counts of each app.
 
 use super::fanout::Pusher;
-use crate::crossing::{AppMeasured, HubMeasured};
+use crate::crossing::{AppMeasured, HubMeasured, OfApps};
 use crate::id::AppSlot;
 use std::cell::RefCell;
 
@@ -53,12 +53,15 @@ impl Tallies {
 }
 
 impl Pusher {
-    /// What this shard has counted.
+    /// What this shard has counted of apps that it serves.
     #[must_use]
-    pub fn measured(&self) -> HubMeasured {
+    pub fn measured(&self, of: &OfApps) -> HubMeasured {
         let hub = self.hub.borrow();
-        let apps = hub.apps().served().into_iter();
-        let apps = apps.map(|app| {
+        let slots = match of {
+            OfApps::All => hub.apps().served(),
+            OfApps::Of(ids) => ids.iter().filter_map(|id| hub.apps().by_id(id)).collect(),
+        };
+        let apps = slots.into_iter().map(|app| {
             let mut tally = Tally::default();
             self.tallies.count(app, |it| tally = *it);
             AppMeasured {
@@ -78,6 +81,7 @@ impl Pusher {
         });
         HubMeasured {
             apps: apps.collect(),
+            generation: hub.apps().generation(),
             cache_bytes: hub.cached_bytes(),
         }
     }

@@ -6,7 +6,7 @@
 //! while, nothing is noted down any more.
 
 use super::fanout::Pusher;
-use crate::crossing::operator::{Follow, Followed, Row, RowKind};
+use crate::crossing::operator::{Follow, Followed, Row, RowKind, Watch};
 use crate::hub::Bucket;
 use crate::id::{AppSlot, ClientId, SocketId};
 use crate::limits::{TAP_LEASE_MS, TAP_ROWS_MAX, TAP_ROWS_PER_SECOND, TAP_TEXT_BYTES};
@@ -27,6 +27,8 @@ struct Watched {
     /// Until then, unless somebody asks again.
     until_ms: u64,
     apps: Vec<Noted>,
+    /// What was skipped of apps that seem to be watched no more, should they be after all.
+    lapsed: Vec<(AppSlot, u64)>,
 }
 
 #[derive(Debug)]
@@ -95,31 +97,42 @@ impl Tap {
         self.is_open() && (self.watched.borrow().apps.iter()).any(|noted| noted.app == app)
     }
 
-    /// Nobody has asked for a while.
+    /// Nobody has asked for a while, or this shard has not turned for as long: of what was noted
+    /// down the number is kept.
     pub(super) fn look_at_time(&self, now_ms: u64) {
         if self.is_open() && now_ms > self.watched.borrow().until_ms {
             self.is_open.set(false);
-            self.watched.take();
+            let mut watched = self.watched.borrow_mut();
+            let apps = std::mem::take(&mut watched.apps).into_iter();
+            watched.lapsed = apps
+                .map(|noted| (noted.app, noted.skipped + noted.rows.len() as u64))
+                .collect();
         }
     }
 
     /// Hands over what was noted down, and goes on with these apps.
-    fn hand_over(&self, apps: &[(AppSlot, &str)], now_ms: u64) -> Followed {
+    fn hand_over(&self, apps: &[(AppSlot, &Watch)], now_ms: u64) -> Followed {
         let mut watched = self.watched.borrow_mut();
         let mut last = std::mem::take(&mut watched.apps);
+        let lapsed = std::mem::take(&mut watched.lapsed);
         let mut followed = Followed::default();
         watched.until_ms = now_ms + TAP_LEASE_MS;
-        for &(app, id) in apps {
+        for &(app, Watch { app: id, goes_on }) in apps {
             let at = last.iter().position(|noted| noted.app == app);
             let mut noted = at.map_or_else(|| Noted::new(app), |at| last.swap_remove(at));
+            let missed = lapsed.iter().find(|(lapsed, _)| *goes_on && *lapsed == app);
+            if let Some((_, skipped)) = missed {
+                noted.skipped += skipped;
+                followed.gaps.push(id.clone());
+            }
             let rows = std::mem::take(&mut noted.rows).into_iter();
             followed.rows.extend(rows.map(|row| Row {
-                app: id.into(),
+                app: id.clone(),
                 ..row
             }));
             match std::mem::take(&mut noted.skipped) {
                 0 => {}
-                skipped => followed.skipped.push((id.into(), skipped)),
+                skipped => followed.skipped.push((id.clone(), skipped)),
             }
             watched.apps.push(noted);
         }
@@ -127,7 +140,8 @@ impl Tap {
         followed
     }
 
-    /// Nobody waited for an answer any more: what was in it was skipped.
+    /// Nobody waited for an answer any more: what was in it was skipped, and a gap is still to be
+    /// told.
     fn count_unheard(&self, unheard: &Followed, app_of: impl Fn(&str) -> Option<AppSlot>) {
         let mut watched = self.watched.borrow_mut();
         let rows = unheard.rows.iter().map(|row| (&row.app, 1));
@@ -139,6 +153,8 @@ impl Tap {
                 noted.skipped += count;
             }
         }
+        let gaps = unheard.gaps.iter().filter_map(|id| Some((app_of(id)?, 0)));
+        watched.lapsed.extend(gaps);
     }
 }
 
@@ -160,7 +176,7 @@ impl Pusher {
             let hub = self.hub.borrow();
             let apps = follow.apps.iter();
             let known: Vec<_> = apps
-                .filter_map(|id| Some((hub.apps().by_id(id)?, &**id)))
+                .filter_map(|watch| Some((hub.apps().by_id(&watch.app)?, watch)))
                 .collect();
             let clock = self.endpoint.clock();
             let mut followed = self.tap.hand_over(&known, clock.now_ms());
@@ -279,6 +295,12 @@ mod tests {
         tap.note(app, kind, now_ms, about);
     }
 
+    /// Asks what has happened to the app, which was watched until now or was not.
+    fn watch(tap: &Tap, goes_on: bool, now_ms: u64) -> Followed {
+        let app = "a".into();
+        tap.hand_over(&[(APP, &Watch { app, goes_on })], now_ms)
+    }
+
     fn texts(followed: &Followed) -> Vec<&str> {
         followed.rows.iter().map(|row| &*row.text).collect()
     }
@@ -287,11 +309,11 @@ mod tests {
     fn nothing_is_noted_down_while_nobody_watches() {
         let tap = Tap::default();
         say(&tap, APP, RowKind::Connected, 0, "before");
-        let first = tap.hand_over(&[(APP, "a")], 0);
+        let first = watch(&tap, true, 0);
         assert!(first.rows.is_empty() && first.skipped.is_empty());
         say(&tap, APP, RowKind::Connected, 1, "one");
         say(&tap, AppSlot(1), RowKind::Connected, 1, "of another app");
-        let second = tap.hand_over(&[(APP, "a")], 2);
+        let second = watch(&tap, true, 2);
         assert_eq!(texts(&second), ["one"]);
         assert_eq!(&*second.rows[0].app, "a");
         tap.look_at_time(2 + TAP_LEASE_MS);
@@ -299,7 +321,7 @@ mod tests {
         tap.look_at_time(3 + TAP_LEASE_MS);
         assert!(!tap.is_open(), "nobody has asked again");
         say(&tap, APP, RowKind::Connected, 10_000, "after");
-        assert!(tap.hand_over(&[(APP, "a")], 10_001).rows.is_empty());
+        assert!(watch(&tap, true, 10_001).rows.is_empty());
         tap.hand_over(&[], 10_002);
         assert!(!tap.is_open());
     }
@@ -307,28 +329,28 @@ mod tests {
     #[test]
     fn a_flood_of_one_kind_is_sampled_and_hides_no_other() {
         let tap = Tap::default();
-        tap.hand_over(&[(APP, "a")], 0);
+        watch(&tap, true, 0);
         for _ in 0..u64::from(TAP_ROWS_PER_SECOND) + 5 {
             say(&tap, APP, RowKind::ClientEvent, 1, "x");
         }
         say(&tap, APP, RowKind::Connected, 1, "y");
-        let followed = tap.hand_over(&[(APP, "a")], 2);
+        let followed = watch(&tap, true, 2);
         assert_eq!(followed.rows.len(), TAP_ROWS_PER_SECOND as usize + 1);
         assert_eq!(*followed.skipped, [("a".into(), 5)]);
         say(&tap, APP, RowKind::ClientEvent, 1_500, "z");
-        assert_eq!(texts(&tap.hand_over(&[(APP, "a")], 1_600)), ["z"]);
+        assert_eq!(texts(&watch(&tap, true, 1_600)), ["z"]);
     }
 
     #[test]
     fn rows_that_nobody_fetches_are_bounded() {
         let tap = Tap::default();
-        tap.hand_over(&[(APP, "a")], 0);
+        watch(&tap, true, 0);
         for at_ms in 0..2_000 {
             for kind in RowKind::ALL {
                 say(&tap, APP, kind, at_ms * 1_000, "x");
             }
         }
-        let followed = tap.hand_over(&[(APP, "a")], 2_000_000);
+        let followed = watch(&tap, true, 2_000_000);
         assert_eq!(followed.rows.len(), TAP_ROWS_MAX);
         let all = 2_000 * RowKind::ALL.len();
         assert_eq!(followed.skipped[0].1 as usize, all - TAP_ROWS_MAX);
@@ -337,16 +359,46 @@ mod tests {
     #[test]
     fn what_nobody_heard_was_skipped() {
         let tap = Tap::default();
-        tap.hand_over(&[(APP, "a")], 0);
+        watch(&tap, true, 0);
         for text in ["x", "y"] {
             say(&tap, APP, RowKind::Connected, 1, text);
         }
-        let unheard = tap.hand_over(&[(APP, "a")], 2);
+        let unheard = watch(&tap, true, 2);
         tap.count_unheard(&unheard, |id| (id == "a").then_some(APP));
-        let unheard = tap.hand_over(&[(APP, "a")], 3);
+        let unheard = watch(&tap, true, 3);
         assert_eq!(*unheard.skipped, [("a".into(), 2)]);
         tap.count_unheard(&unheard, |_| Some(APP));
-        assert_eq!(tap.hand_over(&[(APP, "a")], 4).skipped[0].1, 2);
+        assert_eq!(watch(&tap, true, 4).skipped[0].1, 2);
+    }
+
+    #[test]
+    fn what_a_shard_missed_while_it_stood_still_is_told() {
+        let tap = Tap::default();
+        watch(&tap, false, 0);
+        let budget = u64::from(TAP_ROWS_PER_SECOND);
+        for _ in 0..budget + 5 {
+            say(&tap, APP, RowKind::Connected, 1, "x");
+        }
+        tap.look_at_time(1 + TAP_LEASE_MS);
+        say(&tap, APP, RowKind::Connected, 2 + TAP_LEASE_MS, "not seen");
+        let followed = watch(&tap, true, 3 + TAP_LEASE_MS);
+        assert_eq!((texts(&followed), followed.gaps.len()), (vec![], 1));
+        assert_eq!(*followed.skipped, [("a".into(), budget + 5)]);
+        // Nobody has heard that: it is told again, and then no more.
+        tap.count_unheard(&followed, |id| (id == "a").then_some(APP));
+        let again = watch(&tap, true, 4 + TAP_LEASE_MS);
+        assert_eq!(
+            (&again.skipped, &again.gaps),
+            (&followed.skipped, &followed.gaps)
+        );
+        let last = watch(&tap, true, 5 + TAP_LEASE_MS);
+        assert!(last.skipped.is_empty() && last.gaps.is_empty());
+        // Who begins to watch has missed nothing.
+        say(&tap, APP, RowKind::Connected, 6 + TAP_LEASE_MS, "x");
+        tap.look_at_time(10 + 2 * TAP_LEASE_MS);
+        let anew = watch(&tap, false, 11 + 2 * TAP_LEASE_MS);
+        assert!(anew.skipped.is_empty() && anew.gaps.is_empty());
+        assert!(watch(&tap, true, 12 + 2 * TAP_LEASE_MS).gaps.is_empty());
     }
 
     #[test]

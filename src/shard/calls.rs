@@ -2,7 +2,7 @@
 
 use super::run::Shard;
 use crate::control::CallQueue;
-use crate::crossing::{Call, HubMeasured};
+use crate::crossing::{Call, HubMeasured, OfApps};
 use crate::net::look_around;
 use std::convert::Infallible;
 use std::rc::Rc;
@@ -33,7 +33,10 @@ fn take_call(shard: &Shard, call: Call, routes: usize) {
         (Call::Follow(follow), Some(pusher)) => pusher.follow(follow),
         (call, pusher) => {
             let pusher = pusher.as_ref();
-            let hub = || pusher.map_or_else(HubMeasured::default, |it| it.measured());
+            let hub = |of: &OfApps| match pusher {
+                Some(pusher) => pusher.measured(of),
+                None => HubMeasured::default(),
+            };
             shard.local.serve(call, routes, hub);
         }
     }

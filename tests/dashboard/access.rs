@@ -149,8 +149,70 @@ fn with_a_token_who_logs_in_is_served() {
     }
     // The cookie is for pages, and not for what programs ask for.
     assert_eq!(get_with(admin, "/metrics", &[&cookie]).status, 401);
-    let out = post(admin, "/dashboard/logout", &[JSON, &cookie], &json!({}));
-    assert!(out.header("set-cookie").unwrap().contains("Max-Age=0"));
+}
+
+#[test]
+fn who_logs_out_ends_all_logins_and_their_pages() {
+    // R46
+    let server = TestServer::start(Config {
+        admin_token: Some("canary-token".into()),
+        ..config([app()])
+    });
+    let admin = admin(&server);
+    let log_in = || {
+        let response = post(
+            admin,
+            "/dashboard/login",
+            &[JSON],
+            &json!({"token": "canary-token"}),
+        );
+        let cookie = response.header("set-cookie").unwrap();
+        format!("Cookie: {}", cookie.split_once(';').unwrap().0)
+    };
+    let log_out = |fields: &[&str]| {
+        let fields = [&[JSON], fields].concat();
+        let response = post(admin, "/dashboard/logout", &fields, &json!({}));
+        assert!(response.header("set-cookie").unwrap().contains("Max-Age=0"));
+    };
+    let state = |field: &str| get_with(admin, "/dashboard/api/state", &[field]).status;
+    let bearer = "Authorization: Bearer canary-token";
+    let cookies = [log_in(), log_in()];
+    let mut pages = [&cookies[0], &cookies[1], bearer].map(|it| Page::open(admin, &[it]));
+    // Whoever is not logged in ends nothing.
+    log_out(&[]);
+    log_out(&["Cookie: shardcast_admin=1.00"]);
+    for page in &mut pages {
+        page.next("sample");
+    }
+    assert_eq!([state(&cookies[0]), state(&cookies[1])], [200, 200]);
+    log_out(&[&cookies[0]]);
+    assert_eq!([state(&cookies[0]), state(&cookies[1])], [401, 401]);
+    let [first, second, program] = &mut pages;
+    assert!(first.ends() && second.ends());
+    for _ in 0..3 {
+        program.next("sample");
+    }
+    assert_eq!((state(bearer), state(&log_in())), (200, 200));
+}
+
+#[test]
+fn who_asks_for_the_head_of_the_stream_takes_no_place() {
+    let server = TestServer::plain();
+    let admin = admin(&server);
+    expect_known(admin, &[]);
+    for _ in 0..=DASHBOARD_PAGES_MAX {
+        let mut wire = Wire::connect(admin);
+        let path = "/dashboard/api/stream?app=1001";
+        wire.send(request("HEAD", path, &[], b""));
+        let head = String::from_utf8(wire.take_to(b"\r\n\r\n")).unwrap();
+        assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+        assert!(
+            head.contains("Content-Type: text/event-stream\r\n"),
+            "{head}"
+        );
+        wire.expect_end();
+    }
+    Page::open(admin, &[]).next("sample");
 }
 
 #[test]

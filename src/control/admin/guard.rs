@@ -30,6 +30,17 @@ pub(super) struct Guard {
     wrong: Cell<u64>,
     /// How many of them were told in the log, and when it told of some last.
     told: Cell<(u64, Option<u64>)>,
+    /// Counts log-outs: one ends all logins, for all were given the same token.
+    generation: Cell<u64>,
+}
+
+/// Why a request may use the dashboard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Entry {
+    /// It needs no login: it shows the token, or there is none.
+    Open,
+    /// By a cookie, which is good until then, in seconds since the start, or until a log-out.
+    Login { until_s: u64, generation: u64 },
 }
 
 impl Guard {
@@ -40,6 +51,7 @@ impl Guard {
             failures: RefCell::new(Window::new(60_000)),
             wrong: Cell::new(0),
             told: Cell::new((0, None)),
+            generation: Cell::new(0),
         }
     }
 
@@ -68,29 +80,55 @@ impl Guard {
         self.began.elapsed().as_millis() as u64
     }
 
+    fn now_s(&self) -> u64 {
+        self.now_ms() / 1000
+    }
+
     /// A cookie that is good for a while.
-    fn cookie(&self) -> Cookie {
-        let until_s = self.now_ms() / 1000 + LOGIN_S;
+    fn cookie(&self, now_s: u64) -> Cookie {
+        let until_s = now_s + LOGIN_S;
         let seal = hex::encode(self.seal(until_s).finalize().into_bytes());
         session_cookie(format!("{until_s}.{seal}"), LOGIN_S)
     }
 
-    /// Whether a cookie is one of ours, and still good.
-    fn knows(&self, value: &str) -> bool {
-        let Some((until_s, seal)) = value.split_once('.') else {
-            return false;
+    /// The login of a cookie that is one of ours, and still good.
+    fn login(&self, value: &str, now_s: u64) -> Option<Entry> {
+        let (until_s, seal) = value.split_once('.')?;
+        let (until_s, seal) = (until_s.parse().ok()?, hex::decode(seal).ok()?);
+        self.seal(until_s).verify_slice(&seal).ok()?;
+        let generation = self.generation.get();
+        let entry = Entry::Login {
+            until_s,
+            generation,
         };
-        let (Ok(until_s), Ok(seal)) = (until_s.parse(), hex::decode(seal)) else {
-            return false;
-        };
-        let is_ours = self.seal(until_s).verify_slice(&seal).is_ok();
-        is_ours && self.now_ms() / 1000 < until_s
+        self.holds_at(entry, now_s).then_some(entry)
+    }
+
+    /// Whether who came in so may still be there.
+    pub(super) fn holds(&self, entry: Entry) -> bool {
+        self.holds_at(entry, self.now_s())
+    }
+
+    fn holds_at(&self, entry: Entry, now_s: u64) -> bool {
+        match entry {
+            Entry::Open => true,
+            Entry::Login {
+                until_s,
+                generation,
+            } => now_s < until_s && generation == self.generation.get(),
+        }
+    }
+
+    /// Ends all logins.
+    fn end_logins(&self) {
+        self.generation.set(self.generation.get() + 1);
     }
 
     fn seal(&self, until_s: u64) -> Hmac<Sha256> {
         let mac = Hmac::<Sha256>::new_from_slice(&self.key);
         let mut mac = mac.expect("a key may have any length");
         mac.update(&until_s.to_be_bytes());
+        mac.update(&self.generation.get().to_be_bytes());
         mac
     }
 }
@@ -155,24 +193,34 @@ fn is_token(given: &[u8], token: &str) -> bool {
     Sha256::digest(given) == Sha256::digest(token.as_bytes())
 }
 
-/// What is answered to a request that may not use the dashboard.
-pub(super) fn no_entry(head: &Head<'_>, peer: IpAddr, desk: &Desk) -> Option<Response> {
+/// Why the request may use the dashboard.
+///
+/// # Errors
+/// The answer to one that may not.
+pub(super) fn entry(head: &Head<'_>, peer: IpAddr, desk: &Desk) -> Result<Entry, Box<Response>> {
     let shown = shown(head, desk);
     if shown == Shown::Right {
-        return None;
+        return Ok(Entry::Open);
     }
+    login_of(head, desk).ok_or_else(|| {
+        let is_flood = shown == Shown::Wrong && desk.dashboard.guard.is_past_budget(peer);
+        Box::new(match is_flood {
+            true => too_many(),
+            false => error(401, "Log in first"),
+        })
+    })
+}
+
+/// The login by a cookie of the request.
+fn login_of(head: &Head<'_>, desk: &Desk) -> Option<Entry> {
     let fields = head.headers();
     let fields = fields.filter(|(name, _)| name.eq_ignore_ascii_case("cookie"));
     let mut cookies = fields.flat_map(|(_, value)| cookie::parse(value));
-    if cookies.any(|(name, value)| name == COOKIE && desk.dashboard.guard.knows(value)) {
-        return None;
-    }
-    Some(
-        match shown == Shown::Wrong && desk.dashboard.guard.is_past_budget(peer) {
-            true => too_many(),
-            false => error(401, "Log in first"),
-        },
-    )
+    let guard = &desk.dashboard.guard;
+    cookies.find_map(|(name, value)| match name == COOKIE {
+        true => guard.login(value, guard.now_s()),
+        false => None,
+    })
 }
 
 /// Without a token: whether somebody on this machine asks, and under a name that leads nowhere
@@ -273,7 +321,7 @@ pub(super) fn log_in(given: &str, peer: IpAddr, desk: &Desk) -> Response {
     };
     let guard = &desk.dashboard.guard;
     if is_token(given.as_bytes(), token.expose()) {
-        return Response::json(200, "{}").with_cookie(guard.cookie());
+        return Response::json(200, "{}").with_cookie(guard.cookie(guard.now_s()));
     }
     if guard.is_past_budget(peer) {
         return too_many();
@@ -281,8 +329,12 @@ pub(super) fn log_in(given: &str, peer: IpAddr, desk: &Desk) -> Response {
     error(401, "This is not the token")
 }
 
-/// Forgets the cookie.
-pub(super) fn log_out() -> Response {
+/// Ends all logins, and the pages that came in by them; forgets the cookie.
+pub(super) fn log_out(head: &Head<'_>, desk: &Desk) -> Response {
+    if login_of(head, desk).is_some() {
+        desk.dashboard.guard.end_logins();
+        desk.dashboard.end_pages();
+    }
     Response::json(200, "{}").with_cookie(session_cookie("0.0".into(), 0))
 }
 
@@ -316,8 +368,9 @@ mod tests {
     #[test]
     fn cookies_are_ours_and_end() {
         let guard = Guard::new();
-        let cookie = guard.cookie();
-        assert!(guard.knows(cookie.value()));
+        let knows = |value: &str| guard.login(value, 0).is_some();
+        let cookie = guard.cookie(0);
+        assert!(knows(cookie.value()));
         let (until_s, seal) = cookie.value().split_once('.').unwrap();
         let longer = until_s.parse::<u64>().unwrap() + 1;
         for value in [
@@ -328,10 +381,36 @@ mod tests {
             &format!("{longer}.{seal}"),
             &format!("{until_s}."),
         ] {
-            assert!(!guard.knows(value), "{value}");
+            assert!(!knows(value), "{value}");
         }
-        assert!(!Guard::new().knows(cookie.value()), "of another process");
-        let over = hex::encode(guard.seal(0).finalize().into_bytes());
-        assert!(!guard.knows(&format!("0.{over}")), "its time is over");
+        let other = Guard::new();
+        assert!(
+            other.login(cookie.value(), 0).is_none(),
+            "of another process"
+        );
+    }
+
+    #[test]
+    fn a_login_holds_as_long_as_the_limit_says() {
+        let guard = Guard::new();
+        let cookie = guard.cookie(5);
+        let entry = guard.login(cookie.value(), 5 + LOGIN_S - 1).unwrap();
+        assert!(guard.holds_at(entry, 5 + LOGIN_S - 1));
+        assert_eq!(guard.login(cookie.value(), 5 + LOGIN_S), None);
+        assert!(!guard.holds_at(entry, 5 + LOGIN_S));
+        assert!(guard.holds_at(Entry::Open, u64::MAX));
+    }
+
+    #[test]
+    fn who_logs_out_ends_all_logins_of_before() {
+        let guard = Guard::new();
+        let cookie = guard.cookie(0);
+        let entry = guard.login(cookie.value(), 0).unwrap();
+        guard.end_logins();
+        assert!(!guard.holds_at(entry, 0));
+        assert_eq!(guard.login(cookie.value(), 0), None);
+        let again = guard.cookie(0);
+        assert!(guard.login(again.value(), 0).is_some());
+        assert!(guard.holds_at(Entry::Open, 0));
     }
 }

@@ -3,11 +3,11 @@
 
 use super::serve::pause;
 use crate::control::calls::Calls;
-use crate::crossing::{AppMeasured, Call, Measured};
+use crate::crossing::{AppMeasured, Call, Measured, OfApps};
 use crate::id::ShardId;
 use crate::limits::MEASURE_TIMEOUT_MS;
-use std::cell::{Ref, RefCell};
-use std::collections::{BTreeMap, HashMap};
+use std::cell::{Cell, Ref, RefCell};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
 /// How long each shard took to answer; nothing if it has not in time.
@@ -17,6 +17,10 @@ pub(super) type Took = Vec<Option<Duration>>;
 #[derive(Default)]
 pub(super) struct Known {
     shards: RefCell<Vec<Shard>>,
+    /// The apps that any of them serves.
+    ids: RefCell<BTreeSet<Box<str>>>,
+    /// Counts changes of that list.
+    generation: Cell<u64>,
 }
 
 /// What is known of one.
@@ -25,6 +29,8 @@ pub(super) struct Shard {
     /// Its last answer, without the apps; nothing before the first.
     last: Option<Measured>,
     apps: HashMap<Box<str>, Counted>,
+    /// The shard's number of the list of apps that these are.
+    listed: Option<u64>,
 }
 
 /// What a shard has counted of an app.
@@ -35,19 +41,23 @@ pub(super) struct Counted {
 }
 
 impl Known {
-    /// Asks all shards, and keeps what they answer in time.
-    pub(super) async fn ask(&self, calls: &Calls) -> Took {
+    /// Asks all shards about these apps, and keeps what they answer in time.
+    pub(super) async fn ask(&self, calls: &Calls, of: &OfApps) -> Took {
         let asked = Instant::now();
         let mut took = vec![None; calls.shards().into()];
-        for (measured, at) in gather(calls, Call::Measure).await {
+        let question = |answer| Call::Measure {
+            apps: of.clone(),
+            answer,
+        };
+        for (measured, at) in gather(calls, question).await {
             took[usize::from(measured.census.shard)] = Some(at - asked);
-            self.hear(measured);
+            self.hear(measured, of);
         }
         took
     }
 
     /// Keeps an answer, unless the shard has said something newer to somebody else meanwhile.
-    pub(super) fn hear(&self, mut measured: Measured) {
+    pub(super) fn hear(&self, mut measured: Measured, of: &OfApps) {
         let mut shards = self.shards.borrow_mut();
         let at = usize::from(measured.census.shard);
         if shards.len() <= at {
@@ -59,10 +69,55 @@ impl Known {
         }
         let at = measured.at;
         let apps = std::mem::take(&mut measured.hub.apps).into_iter();
-        shard.apps = apps
-            .map(|app| (app.id.clone(), Counted { at, app }))
-            .collect();
+        let apps = apps.map(|app| (app.id.clone(), Counted { at, app }));
+        match of {
+            OfApps::Of(_) => shard.apps.extend(apps),
+            OfApps::All => {
+                shard.apps = apps.collect();
+                shard.listed = Some(measured.hub.generation);
+            }
+        }
         shard.last = Some(measured);
+        drop(shards);
+        if *of == OfApps::All {
+            self.list();
+        }
+    }
+
+    /// Looks which apps are served.
+    fn list(&self) {
+        let shards = self.shards.borrow();
+        let mut ids = self.ids.borrow_mut();
+        let all = || shards.iter().flat_map(|shard| shard.apps.keys());
+        let is_served = |id: &str| shards.iter().any(|shard| shard.apps.contains_key(id));
+        if all().any(|id| !ids.contains(id)) || !ids.iter().all(|id| is_served(id)) {
+            *ids = all().cloned().collect();
+            self.generation.set(self.generation.get() + 1);
+        }
+    }
+
+    /// Whether the list of apps is that of the shards, as far as they have said something.
+    pub(super) fn is_listed(&self) -> bool {
+        let shards = self.shards.borrow();
+        let mut lists = shards.iter().filter_map(|shard| {
+            let last = shard.last.as_ref()?;
+            Some(shard.listed == Some(last.hub.generation))
+        });
+        !shards.is_empty() && lists.all(|is_listed| is_listed)
+    }
+
+    /// The ids of the apps, in their order.
+    pub(super) fn ids(&self) -> Ref<'_, BTreeSet<Box<str>>> {
+        self.ids.borrow()
+    }
+
+    pub(super) fn serves(&self, app: &str) -> bool {
+        self.ids.borrow().contains(app)
+    }
+
+    /// Another number whenever there are other apps.
+    pub(super) fn generation(&self) -> u64 {
+        self.generation.get()
     }
 
     /// What is known of each shard; of the last ones nothing may be.
@@ -124,7 +179,7 @@ mod tests {
     use super::*;
     use crate::crossing::{Census, HubMeasured};
 
-    fn measured(shard: u16, at_s: u64, apps: &[(&str, u64)]) -> Measured {
+    fn measured(shard: u16, at_s: u64, generation: u64, apps: &[(&str, u64)]) -> Measured {
         let app = |&(id, opened): &(&str, u64)| AppMeasured {
             id: id.into(),
             opened,
@@ -138,6 +193,7 @@ mod tests {
             at: Duration::from_secs(at_s),
             hub: HubMeasured {
                 apps: apps.iter().map(app).collect(),
+                generation,
                 ..HubMeasured::default()
             },
             ..Measured::default()
@@ -152,23 +208,47 @@ mod tests {
     #[test]
     fn a_shard_that_does_not_answer_counts_as_it_did_last() {
         let known = Known::default();
-        known.hear(measured(1, 1, &[("b", 5), ("a", 3)]));
+        let hear = |measured| known.hear(measured, &OfApps::All);
+        hear(measured(1, 1, 0, &[("b", 5), ("a", 3)]));
         assert!(known.shards()[0].last().is_none(), "it has said nothing");
-        known.hear(measured(0, 1, &[("a", 10)]));
+        hear(measured(0, 1, 0, &[("a", 10)]));
         assert_eq!(opened(&known), [("a".into(), 13), ("b".into(), 5)]);
-        known.hear(measured(0, 2, &[("a", 11)]));
+        hear(measured(0, 2, 0, &[("a", 11)]));
         assert_eq!(opened(&known), [("a".into(), 14), ("b".into(), 5)]);
         // A reload has ended one of them.
-        known.hear(measured(1, 3, &[("a", 3)]));
+        hear(measured(1, 3, 1, &[("a", 3)]));
         assert_eq!(opened(&known), [("a".into(), 14)]);
     }
 
     #[test]
     fn what_was_said_before_takes_nothing_back() {
         let known = Known::default();
-        known.hear(measured(0, 2, &[("a", 20)]));
-        known.hear(measured(0, 1, &[("a", 10)]));
+        for (at_s, opened) in [(2, 20), (1, 10)] {
+            known.hear(measured(0, at_s, 0, &[("a", opened)]), &OfApps::All);
+        }
         assert_eq!(opened(&known), [("a".into(), 20)]);
         assert_eq!(known.shards()[0].last().unwrap().at.as_secs(), 2);
+    }
+
+    #[test]
+    fn who_is_asked_about_few_apps_changes_nothing_of_the_others() {
+        let known = Known::default();
+        let few = OfApps::Of([Box::from("a")].into());
+        assert!(!known.is_listed(), "nobody has said what there is");
+        known.hear(measured(0, 1, 0, &[("a", 1), ("b", 2)]), &OfApps::All);
+        assert!(known.is_listed());
+        known.hear(measured(0, 2, 0, &[("a", 5)]), &few);
+        assert_eq!(opened(&known), [("a".into(), 5), ("b".into(), 2)]);
+        assert!(known.is_listed() && known.serves("b") && !known.serves("c"));
+        assert_eq!(known.generation(), 1);
+        // A reload: until all apps are asked about, it is not known which there are.
+        known.hear(measured(0, 3, 1, &[("a", 6)]), &few);
+        assert!(!known.is_listed() && known.serves("b"));
+        known.hear(measured(0, 4, 1, &[("a", 7), ("c", 0)]), &OfApps::All);
+        assert!(known.is_listed() && known.serves("c") && !known.serves("b"));
+        assert_eq!(known.generation(), 2);
+        known.hear(measured(1, 4, 1, &[("a", 1), ("c", 1)]), &OfApps::All);
+        assert_eq!(known.generation(), 2, "the same apps on another shard");
+        assert_eq!(opened(&known), [("a".into(), 8), ("c".into(), 1)]);
     }
 }

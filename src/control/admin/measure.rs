@@ -4,7 +4,7 @@ use super::known::Shard;
 use super::plan::{Desk, Log};
 use crate::control::machine;
 use crate::control::webhook::Totals as WebhookTotals;
-use crate::crossing::{AppMeasured, Measured};
+use crate::crossing::{AppMeasured, Measured, OfApps};
 use crate::limits::MEASURE_TIMEOUT_MS;
 use crate::metrics::{Count, Page, Time, Totals, names as n};
 use std::sync::atomic::Ordering;
@@ -13,7 +13,7 @@ use std::time::Duration;
 /// All values of this moment; of a shard that is late, those that it gave last.
 pub(super) async fn page(desk: &Desk) -> Page {
     let known = &desk.dashboard.known;
-    let took = known.ask(&desk.plan.calls).await;
+    let took = known.ask(&desk.plan.calls, &OfApps::All).await;
     let mut page = Page::new(&desk.plan.prefix);
     apps(&mut page, desk.plan.port, &known.sums());
     let build = [env!("CARGO_PKG_VERSION"), env!("SHARDCAST_COMMIT")];

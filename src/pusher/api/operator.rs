@@ -21,7 +21,7 @@ struct ChannelList {
     channels: Vec<ChannelLine>,
     /// How many were found, or looked at before that was given up.
     found: usize,
-    /// Whether there may be more.
+    /// Whether that was given up: there may be more.
     more: bool,
 }
 
@@ -88,7 +88,7 @@ impl Pusher {
     async fn list_channels(&self, app: AppSlot, prefix: &str) -> Response {
         let mut found = Vec::new();
         let mut more = false;
-        for shard in (0..self.endpoint.shards()).map(ShardId) {
+        'shards: for shard in (0..self.endpoint.shards()).map(ShardId) {
             let mut next = Some(Cursor::default());
             while let Some(from) = next {
                 let (listed, rest) = self.list(shard, app, prefix, from).await;
@@ -96,14 +96,13 @@ impl Pusher {
                 next = rest;
                 if found.len() > CHANNELS_LOOKED_AT {
                     more = true;
-                    break;
+                    break 'shards;
                 }
                 if next.is_some() {
                     look_around().await; // this shard answers itself on the spot
                 }
             }
         }
-        more |= found.len() > CHANNELS_SHOWN;
         found.sort_unstable_by(|a, b| order(a).cmp(&order(b)));
         let count = found.len();
         found.truncate(CHANNELS_SHOWN);

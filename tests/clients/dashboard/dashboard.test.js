@@ -167,8 +167,12 @@ test('with a token it asks for it first', async (t) => {
   await tab.locator('#status[data-state=live]').waitFor();
   await tab.reload();
   await tab.locator('#status[data-state=live]').waitFor();
+  const other = await tab.context().newPage();
+  await other.goto(url);
+  await other.locator('#status[data-state=live]').waitFor();
   await tab.click('#logout');
   await tab.locator('#token').waitFor();
+  await other.locator('#token').waitFor();
 });
 
 test('it comes back when the server does not answer for a while', async (t) => {
@@ -176,6 +180,8 @@ test('it comes back when the server does not answer for a while', async (t) => {
   const port = new URL(tab.url()).port;
   assert.equal(await server.stop(), 0);
   await tab.locator('#status[data-state=broken]').waitFor();
+  assert.equal(await tab.locator('#log .gap').count(), 0);
   await startServer(t, 0, ['--admin-port', port]);
   await tab.locator('#status[data-state=live]').waitFor();
+  await tab.locator('#log .gap', { hasText: 'events may be missing' }).waitFor();
 });

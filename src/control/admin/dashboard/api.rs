@@ -1,14 +1,15 @@
 //! What the page asks for, as JSON: `/dashboard/api/...`.
 
-use super::super::guard::{self, error, no_entry};
+use super::super::guard::{self, Entry, entry, error};
 use super::super::plan::Desk;
 use super::super::serve::{Answer, Asked, pause};
 use super::assets::{file, guarded};
+use super::pages::Page;
 use crate::control::CallError;
 use crate::crossing::Call;
 use crate::crossing::operator::{Inquiry, RowKind, Wish};
-use crate::http::Response;
 use crate::http::query;
+use crate::http::{Head, Response};
 use crate::id::{ShardId, SocketId};
 use crate::limits::MEASURE_TIMEOUT_MS;
 use serde::Deserialize;
@@ -38,17 +39,17 @@ async fn route(asked: &Asked<'_>, path: &str, desk: &Desk) -> Answer {
             Ok(Login { token }) => guard::log_in(&token, asked.peer, desk),
             Err(response) => *response,
         },
-        "/logout" => guard::log_out(),
-        "/api/event" | "/api/disconnect" => match no_entry(head, asked.peer, desk) {
-            None => act(asked, path, desk).await,
-            Some(refusal) => refusal,
+        "/logout" => guard::log_out(head, desk),
+        "/api/event" | "/api/disconnect" => match entry(head, asked.peer, desk) {
+            Ok(_) => act(asked, path, desk).await,
+            Err(refusal) => *refusal,
         },
         _ if !reads => error(405, "Method not allowed").with_header("Allow", "GET, HEAD"),
         _ => match file(path) {
             Some(file) => file,
-            None => match no_entry(head, asked.peer, desk) {
-                Some(refusal) => refusal,
-                None => return read(head.query, path, desk).await,
+            None => match entry(head, asked.peer, desk) {
+                Ok(entry) => return read(head, path, entry, desk).await,
+                Err(refusal) => *refusal,
             },
         },
     };
@@ -75,17 +76,20 @@ async fn act(asked: &Asked<'_>, path: &str, desk: &Desk) -> Response {
 }
 
 /// What only tells something.
-async fn read(target: &str, path: &str, desk: &Desk) -> Answer {
-    let of = |name: &str| parameter(target, name);
+async fn read(head: &Head<'_>, path: &str, entry: Entry, desk: &Desk) -> Answer {
+    let of = |name: &str| parameter(head.query, name);
     let app = of("app").unwrap_or_default();
     let history = &desk.dashboard.history;
     if path == "/api/state" {
         return Answer::Whole(state(desk));
     }
-    let is_known = history.borrow().knows(&app);
+    let is_known = desk.dashboard.serves(&app);
     if path == "/api/stream" && (is_known || app.is_empty()) {
+        if head.method == "HEAD" {
+            return Answer::Page(Box::new(Page::of_head())); // nothing follows: it takes no place
+        }
         let app = (!app.is_empty()).then_some(&*app);
-        return match desk.dashboard.pages.open(app) {
+        return match desk.dashboard.pages.open(app, entry) {
             Some(page) => Answer::Page(Box::new(page)),
             None => Answer::Whole(
                 error(503, "As many pages are open as may be").with_number("Retry-After", 5),
@@ -114,11 +118,11 @@ async fn read(target: &str, path: &str, desk: &Desk) -> Answer {
 
 /// What does not change from second to second.
 fn state(desk: &Desk) -> Response {
-    let history = desk.dashboard.history.borrow();
+    let known = &desk.dashboard.known;
     let state = json!({
         "version": env!("CARGO_PKG_VERSION"),
-        "apps": history.apps(),
-        "generation": history.generation(),
+        "apps": &*known.ids(),
+        "generation": known.generation(),
         "shards": desk.plan.calls.shards(),
         "port": desk.plan.port,
         "has_token": desk.plan.token.is_some(),

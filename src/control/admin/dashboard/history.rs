@@ -3,11 +3,12 @@
 use super::super::known::{Counted, Known, Shard, Took};
 use super::super::plan::Desk;
 use super::super::serve::pause;
-use crate::crossing::{AppMeasured, Measured};
+use super::Dashboard;
+use crate::crossing::{AppMeasured, Measured, OfApps};
 use crate::limits::{HISTORY_APPS_MAX, HISTORY_SECONDS};
 use crate::metrics::Count;
 use serde::Serialize;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -23,7 +24,8 @@ pub(super) struct History {
     /// Seconds since the first sample.
     second: u64,
     began: Option<Instant>,
-    /// Counts changes of the list of apps.
+    /// The apps whose last hour is kept, of the list of this generation.
+    kept: BTreeSet<Box<str>>,
     generation: u64,
 }
 
@@ -37,8 +39,9 @@ struct Seen {
 }
 
 /// What is kept of one app.
+#[derive(Default)]
 struct Curve {
-    /// One for each second, in a ring; none where too many apps are served.
+    /// One for each second, in a ring; none for an app past the limit, that is only shown.
     points: Option<Box<[Point]>>,
     first: u64,
     now: Point,
@@ -96,29 +99,44 @@ pub(super) struct Hour {
 pub(in super::super) async fn sample(desk: Rc<Desk>) {
     loop {
         let begun = Instant::now();
-        let known = &desk.dashboard.known;
-        let took = known.ask(&desk.plan.calls).await;
-        desk.dashboard.history.borrow_mut().add(known, &took, begun);
+        let Dashboard {
+            known,
+            history,
+            pages,
+            ..
+        } = &desk.dashboard;
+        let wanted = history.borrow_mut().wanted(known, &pages.apps());
+        let took = known.ask(&desk.plan.calls, &wanted).await;
+        let shown = pages.apps();
+        history.borrow_mut().add(known, (&took, &shown), begun);
         desk.dashboard.tell_sample(&desk);
         pause(SECOND.saturating_sub(begun.elapsed())).await;
     }
 }
 
 impl History {
-    /// The ids of the apps, in their order.
-    pub(super) fn apps(&self) -> Vec<&str> {
-        let mut apps: Vec<&str> = self.curves.keys().map(|id| &**id).collect();
-        apps.sort_unstable();
-        apps
+    /// The apps that the shards are to be asked about, while pages show these: of many apps a few,
+    /// unless it is not known which there are.
+    fn wanted(&mut self, known: &Known, shown: &BTreeSet<Box<str>>) -> OfApps {
+        match known.is_listed() {
+            true => OfApps::Of(self.choose(known, shown).into_iter().collect()),
+            false => OfApps::All,
+        }
     }
 
-    pub(super) fn knows(&self, app: &str) -> bool {
-        self.curves.contains_key(app)
-    }
-
-    /// Another number whenever there are other apps.
-    pub(super) fn generation(&self) -> u64 {
-        self.generation
+    /// The apps that have a curve: those that have an hour, as many as there may be, and those that
+    /// are shown.
+    fn choose(&mut self, known: &Known, shown: &BTreeSet<Box<str>>) -> BTreeSet<Box<str>> {
+        if self.generation != known.generation() {
+            self.generation = known.generation();
+            let ids = known.ids();
+            self.kept.retain(|id| ids.contains(id));
+            let room = HISTORY_APPS_MAX - self.kept.len();
+            let more: Vec<_> = ids.difference(&self.kept).take(room).cloned().collect();
+            self.kept.extend(more);
+        }
+        let shown = shown.iter().filter(|id| known.serves(id));
+        self.kept.iter().chain(shown).cloned().collect()
     }
 
     pub(super) fn loads(&self) -> &[Load] {
@@ -158,8 +176,8 @@ impl History {
         hour
     }
 
-    /// Adds what is known by now; `took` says who has answered in time.
-    fn add(&mut self, known: &Known, took: &Took, at: Instant) {
+    /// Adds what is known by now; `took` says who has answered in time, `shown` what pages show.
+    fn add(&mut self, known: &Known, (took, shown): (&Took, &BTreeSet<Box<str>>), at: Instant) {
         let began = *self.began.get_or_insert(at);
         let last_second = self.second;
         // Rounded, so that a look that comes a little late is not two seconds from the one before.
@@ -173,44 +191,26 @@ impl History {
                 now.filter(|_| took.is_some()).unwrap_or_default()
             })
             .collect();
-        self.add_apps(known, &shards, last_second);
+        let ids = self.choose(known, shown);
+        self.add_apps(ids, &shards, last_second);
     }
 
-    fn add_apps(&mut self, known: &Known, shards: &[Shard], last_second: u64) {
-        let ids: Vec<Box<str>> = known.sums().into_iter().map(|sum| sum.id).collect();
-        let before = self.curves.len();
-        self.curves.retain(|id, _| ids.binary_search(id).is_ok());
-        let gone = before - self.curves.len();
-        let mut kept = self
-            .curves
-            .values()
-            .filter(|it| it.points.is_some())
-            .count();
-        let mut came = 0;
+    fn add_apps(&mut self, ids: BTreeSet<Box<str>>, shards: &[Shard], last_second: u64) {
+        self.curves.retain(|id, _| ids.contains(id));
         for id in ids {
             let counted: Vec<_> = shards.iter().map(|shard| shard.app(&id)).collect();
-            let curve = self.curves.entry(id).or_insert_with(|| {
-                came += 1;
-                let has_room = kept < HISTORY_APPS_MAX;
-                kept += usize::from(has_room);
-                Curve::new(has_room, self.second)
-            });
+            let is_kept = self.kept.contains(&id);
+            let curve = self.curves.entry(id).or_default();
+            if is_kept && curve.points.is_none() {
+                curve.first = self.second;
+                curve.points = Some(vec![Point::default(); HISTORY_SECONDS].into());
+            }
             curve.add(&counted, (last_second, self.second));
         }
-        self.generation += u64::from(gone + came > 0);
     }
 }
 
 impl Curve {
-    fn new(is_kept: bool, first: u64) -> Self {
-        Self {
-            points: is_kept.then(|| vec![Point::default(); HISTORY_SECONDS].into()),
-            first,
-            now: Point::default(),
-            seen: Vec::new(),
-        }
-    }
-
     /// Adds what each shard had counted until this second, after that one.
     fn add(&mut self, counted: &[Option<&Counted>], (after, second): (u64, u64)) {
         let mut sum = AppMeasured::default();
@@ -333,6 +333,7 @@ mod tests {
         known: Known,
         history: History,
         start: Option<Instant>,
+        shown: BTreeSet<Box<str>>,
     }
 
     impl Fixture {
@@ -346,11 +347,11 @@ mod tests {
                 if let Some(mut measured) = answer {
                     measured.at = SECOND * second;
                     measured.census.shard = shard as u16;
-                    self.known.hear(measured);
+                    self.known.hear(measured, &OfApps::All);
                 }
             }
             self.history
-                .add(&self.known, &took, start + SECOND * second);
+                .add(&self.known, (&took, &self.shown), start + SECOND * second);
         }
 
         /// Same, of one shard.
@@ -370,7 +371,7 @@ mod tests {
         };
         let hub = HubMeasured {
             apps: apps.iter().map(app).collect(),
-            cache_bytes: 0,
+            ..HubMeasured::default()
         };
         Measured {
             hub,
@@ -445,15 +446,29 @@ mod tests {
         let mut it = Fixture::default();
         let ids: Vec<String> = (0..=HISTORY_APPS_MAX).map(|n| format!("{n:04}")).collect();
         let counted: Vec<_> = ids.iter().map(|id| (&**id, 1, 0)).collect();
+        let all = it.history.wanted(&it.known, &it.shown);
+        assert_eq!(all, OfApps::All, "it is not known which there are");
         it.add_one(0, &counted);
-        let history = &it.history;
-        assert_eq!(history.generation(), 1);
-        assert_eq!(history.hour(&ids[HISTORY_APPS_MAX - 1]).connections, [1]);
-        assert!(history.hour(&ids[HISTORY_APPS_MAX]).connections.is_empty());
-        assert_eq!(history.now(&ids[HISTORY_APPS_MAX]).unwrap().connections, 1);
-        // A reload has ended all but one.
-        it.add_one(1, &counted[..1]);
-        let history = &it.history;
-        assert_eq!((history.apps(), history.generation()), (vec!["0000"], 2));
+        let last = &ids[HISTORY_APPS_MAX];
+        let connections = |it: &Fixture, id: &str| it.history.hour(id).connections;
+        assert_eq!(connections(&it, &ids[HISTORY_APPS_MAX - 1]), [1]);
+        assert!(connections(&it, last).is_empty());
+        // Of those that nobody looks at, nobody is asked.
+        let asked = |it: &mut Fixture| match it.history.wanted(&it.known, &it.shown) {
+            OfApps::Of(ids) => ids.len(),
+            OfApps::All => panic!("it is known which there are"),
+        };
+        assert_eq!(asked(&mut it), HISTORY_APPS_MAX);
+        assert!(it.history.now(last).is_none());
+        it.shown = ["nobody", last, "0000"].map(Box::from).into();
+        assert_eq!(asked(&mut it), HISTORY_APPS_MAX + 1);
+        it.add_one(1, &counted);
+        assert_eq!(it.history.now(last).unwrap().connections, 1);
+        assert!(connections(&it, last).is_empty());
+        // A reload has ended one: there is room for the hour of another.
+        it.add_one(2, &counted[1..]);
+        assert_eq!(connections(&it, last), [1]);
+        assert!(it.history.now("0000").is_none());
+        assert_eq!(asked(&mut it), HISTORY_APPS_MAX);
     }
 }

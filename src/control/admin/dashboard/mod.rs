@@ -41,7 +41,7 @@ impl Dashboard {
 
     /// Whether an app is served, as of the last second.
     pub(super) fn serves(&self, app: &str) -> bool {
-        self.history.borrow().knows(app)
+        self.known.serves(app)
     }
 
     /// The part of the last second in which each shard worked, as far as it was seen.

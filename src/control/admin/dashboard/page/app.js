@@ -97,8 +97,12 @@ function fillApps(apps) {
 async function choose(app) {
   page.app = app;
   history.replaceState(null, '', app ? `#${new URLSearchParams({ app })}` : ' ');
-  closeChannel();
-  clearLog();
+  if (app !== page.listed) {
+    closeChannel();
+    clearLog();
+    page.lost = false;
+  }
+  page.listed = app;
   page.hour = { at: Date.now() / 1000, connections: [], channels: [], read: [], sent: [] };
   if (app) page.hour = await ask('api/history', { app });
   fitRange();
@@ -112,11 +116,16 @@ function listen() {
   const parameters = page.app ? `?${new URLSearchParams({ app: page.app })}` : '';
   const stream = new EventSource(`dashboard/api/stream${parameters}`);
   page.stream = stream;
-  stream.addEventListener('open', () => status('live', 'live'));
+  stream.addEventListener('open', () => {
+    status('live', 'live');
+    if (page.lost) addGap('The connection to the server was lost: events may be missing here.');
+    page.lost = false;
+  });
   stream.addEventListener('sample', (event) => sample(JSON.parse(event.data)));
   stream.addEventListener('rows', (event) => addRows(JSON.parse(event.data)));
   stream.addEventListener('error', () => {
     status('broken', 'connection lost, trying again');
+    page.lost = true;
     // Refused for good: logged out, or too many pages. Whether, the next question tells.
     if (stream.readyState === EventSource.CLOSED) setTimeout(() => page.stream === stream && start(), 2000);
     else page.gap = true;
@@ -227,7 +236,7 @@ function showChannels({ channels, found, more }) {
   if (focused !== undefined) rows.map((row) => row.querySelector('button')).find((it) => it.dataset.channel === focused)?.focus();
   const shown = channels.length;
   $('channels-note').textContent = found === 0 ? 'No channel is occupied.'
-    : more ? `The ${short(shown)} with most subscribers of ${short(found)} or more.` : `${short(found)} in all.`;
+    : shown < found ? `The ${short(shown)} with most subscribers of ${short(found)}${more ? ' or more' : ''}.` : `${short(found)} in all.`;
 }
 
 async function openChannel(name) {
@@ -297,14 +306,24 @@ function fillFilters() {
   }
 }
 
-function addRows({ rows, skipped }) {
+function addRows({ rows, skipped, gap }) {
   page.skipped += skipped;
+  if (gap) addGap('A shard stood still: events may be missing here.');
   page.rows.unshift(...rows.reverse());
   page.rows.length = Math.min(page.rows.length, ROWS_KEPT);
   if (!page.paused) drawLog();
 }
 
+/** A row that says that others are missing; it is shown whatever is looked for. */
+function addGap(text) {
+  if (page.rows[0]?.gap) return; // one says it
+  page.rows.unshift({ at: Date.now(), gap: true, text });
+  page.rows.length = Math.min(page.rows.length, ROWS_KEPT);
+  if (!page.paused) drawLog();
+}
+
 function isShown(row) {
+  if (row.gap) return true;
   const find = $('find').value.toLowerCase();
   if (!page.shown.has(row.kind)) return false;
   if (find === '') return true;
@@ -323,6 +342,7 @@ function drawLog() {
 
 function logRow(row) {
   const time = new Date(row.at).toLocaleTimeString([], { hour12: false });
+  if (row.gap) return make('tr', { className: 'gap' }, make('td', { textContent: time }), make('td', { colSpan: 5, textContent: row.text }));
   const kind = make('span', { className: `kind kind-${row.kind}`, textContent: row.kind });
   const cells = [make('td', { textContent: time }), make('td', {}, kind), make('td', { textContent: row.channel }),
     make('td', { textContent: row.event }), make('td', { className: 'data', textContent: row.text, title: row.text })];
