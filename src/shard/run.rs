@@ -21,7 +21,7 @@ use crate::hub::{self, AppTable, Hub};
 use crate::id::ShardId;
 use crate::mesh::{Port, SharedPort};
 use crate::metrics::Count;
-use crate::net::{self, Clock, Entrance, SocketOptions, Sockets, pause_ms, tasks};
+use crate::net::{self, Clock, Entrance, SocketOptions, Sockets, look_around, pause_ms, tasks};
 use crate::pusher::{self, Pusher};
 use futures_lite::future::or;
 use glommio::{LocalExecutor, LocalExecutorBuilder, Placement};
@@ -308,6 +308,10 @@ fn socket_options(live: &Live, send_ring: bool) -> SocketOptions {
 /// pace.
 async fn accept(shard: Rc<Shard>, entrance: Entrance, pace: Rc<RefCell<hub::Bucket>>) {
     const WAIT_MS: u64 = 5;
+    // An accept does not wait while there is somebody in the backlog, which may be thousands: so
+    // many of them, and those who are inside have their turn.
+    const AT_ONCE: usize = 16;
+    let mut at_once = 0;
     let Entrance { listener, tls } = entrance;
     let mut acceptor = listener.adopt();
     let on_pause = |error: &io::Error| {
@@ -320,6 +324,11 @@ async fn accept(shard: Rc<Shard>, entrance: Entrance, pace: Rc<RefCell<hub::Buck
         }
         let tls = tls.as_ref().map(|store| store.config());
         receive(&shard, stream.into(), tls).await;
+        at_once += 1;
+        if at_once == AT_ONCE {
+            at_once = 0;
+            look_around().await;
+        }
         let now_ms = || shard.sockets.clock().now_ms();
         let wanted = || shard.live.get().accept_per_second;
         while wanted().is_some_and(|wanted| !pace.borrow_mut().take(now_ms(), wanted)) {
