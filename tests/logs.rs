@@ -8,7 +8,8 @@ mod support;
 
 use process::Process;
 use serde_json::{Value, json};
-use std::io::Read;
+use std::io::{BufRead, BufReader};
+use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
 use support::http::{Http, request};
 use support::metrics::{Values, get};
@@ -221,12 +222,20 @@ fn a_log_that_nobody_reads_stops_nothing_and_what_is_missing_is_told() {
     assert_eq!(answer.status, 200, "{}", answer.text());
     assert_eq!(client.expect("e").text(), "x");
     let dropped = Values::of(admin).sum("log_lines_dropped_total", &[]);
-    // Somebody reads again.
+    // Somebody reads again, and past the place where lines are missing there is room for more.
+    let (past, is_past) = sync_channel(1);
     let log = std::thread::spawn(move || {
         let mut text = String::new();
-        log.read_to_string(&mut text).unwrap();
+        for line in BufReader::new(&mut log).lines() {
+            let line = line.unwrap();
+            if line.contains("\"dropped\":") {
+                let _ = past.try_send(());
+            }
+            text += &(line + "\n");
+        }
         text
     });
+    is_past.recv_timeout(PATIENCE).expect("it is told");
     let (status, _) = server.stop();
     assert!(status.success());
     let text = log.join().unwrap();

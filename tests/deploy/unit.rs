@@ -154,7 +154,7 @@ fn the_file_of_the_package_shows_an_app_that_works() {
         .skip_while(|line| !line.starts_with("# host"))
         .map(|line| line.trim_start_matches("# ").trim_start_matches('#'))
         .map(|line| format!("{line}\n"))
-        .filter(|line| !line.starts_with("The file "))
+        .filter(|line| line.contains('=') || line.starts_with('['))
         .collect();
     let credentials = Folder::new("credentials");
     credentials.write("app_my-app", "a-secret\n");
