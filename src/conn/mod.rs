@@ -17,7 +17,7 @@ pub use connection::Connection;
 pub use life::{Life, Overdue, Stage, Timing};
 pub use outbox::Outbox;
 pub use pace::Pace;
-pub use table::{PushError, Table};
+pub use table::{Outgoing, PushError, Table};
 pub use tally::{Tally, Vitals};
 pub use turn::Turn;
 pub use waiters::Waiters;

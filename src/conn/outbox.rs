@@ -28,17 +28,16 @@ impl Outbox {
         self.frames.push(frame);
     }
 
-    /// Same, unless more than `max` bytes would wait then; says how many bytes were added.
+    /// Same, unless more than `max` bytes would wait then; says whether it was added.
     #[must_use]
-    pub fn push_within(&mut self, max: usize, frame: Frame) -> Option<usize> {
-        let more = frame.bytes().len();
-        let bytes = self.bytes + more;
+    pub fn push_within(&mut self, max: usize, frame: Frame) -> bool {
+        let bytes = self.bytes + frame.bytes().len();
         if bytes > max {
-            return None;
+            return false;
         }
         self.bytes = bytes;
         self.frames.push(frame);
-        Some(more)
+        true
     }
 
     /// Bytes that wait.

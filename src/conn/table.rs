@@ -227,13 +227,39 @@ impl Table {
             if except.contains(&client) {
                 continue;
             }
-            match self.push(client, frame.clone()) {
+            match self.push_uncounted(client, frame.clone()) {
                 Ok(()) => taken += 1,
                 Err(PushError::Full) => full.push(client),
                 Err(PushError::Gone) => {}
             }
         }
+        self.count_taken(taken, frame.bytes().len());
         taken
+    }
+
+    /// Puts a frame into the outbox of each of these clients; returns how many took it, and adds
+    /// those whose outbox is full to `full`.
+    pub fn push_all(
+        &mut self,
+        clients: impl Iterator<Item = ClientId>,
+        frame: &Frame,
+        full: &mut Vec<ClientId>,
+    ) -> usize {
+        let mut taken = 0;
+        for client in clients {
+            match self.push_uncounted(client, frame.clone()) {
+                Ok(()) => taken += 1,
+                Err(PushError::Full) => full.push(client),
+                Err(PushError::Gone) => {}
+            }
+        }
+        self.count_taken(taken, frame.bytes().len());
+        taken
+    }
+
+    /// So many frames of so many bytes were taken.
+    fn count_taken(&mut self, taken: usize, bytes: usize) {
+        self.waiting = self.waiting.wrapping_add(taken * bytes);
     }
 
     /// Puts a frame into an outbox and remembers that there is something to write.
@@ -241,6 +267,16 @@ impl Table {
     /// # Errors
     /// [`PushError`]; the frame is dropped.
     pub fn push(&mut self, client: ClientId, frame: Frame) -> Result<(), PushError> {
+        let bytes = frame.bytes().len();
+        self.push_uncounted(client, frame)?;
+        self.count_taken(1, bytes);
+        Ok(())
+    }
+
+    /// Same, but for the sum of what waits: whoever sends to many adds to it once for all, and not
+    /// on the way to each.
+    #[inline]
+    fn push_uncounted(&mut self, client: ClientId, frame: Frame) -> Result<(), PushError> {
         let connection = connection_mut(&mut self.slots, client).ok_or(PushError::Gone)?;
         if connection.life.stage() == Stage::Closing {
             return Err(PushError::Gone);
@@ -248,8 +284,9 @@ impl Table {
         if connection.is_special {
             return self.push_rarely(client, frame);
         }
-        let taken = connection.outbox.push_within(self.outbox_max, frame);
-        self.waiting += taken.ok_or(PushError::Full)?;
+        if !connection.outbox.push_within(self.outbox_max, frame) {
+            return Err(PushError::Full);
+        }
         note_dirty(&mut self.dirty, client, connection);
         Ok(())
     }
@@ -257,8 +294,12 @@ impl Table {
     /// Same, for a connection that takes compressed messages, or to which a message leaves in
     /// pieces: then another one waits for its end, and control frames go between the pieces. Kept
     /// apart from the walk of all others.
+    ///
+    /// The caller adds the bytes of `frame` to the sum of what waits, whatever is made of it here:
+    /// for a moment the sum may be below nothing.
     #[inline(never)]
     fn push_rarely(&mut self, client: ClientId, frame: Frame) -> Result<(), PushError> {
+        let counted = frame.bytes().len();
         let profile = self.get(client).and_then(Connection::deflate);
         let frame = match profile {
             Some(profile) => self.deflaters.twin(profile, frame),
@@ -269,13 +310,15 @@ impl Table {
         if connection.waiting() + frame.bytes().len() > max {
             return Err(PushError::Full);
         }
+        let more = frame.bytes().len();
         match connection.streams() && !frame.is_control() {
-            true => {
-                self.waiting += frame.bytes().len();
-                connection.extra_mut().push_behind(frame);
+            true => connection.extra_mut().push_behind(frame),
+            false => {
+                connection.outbox.push(frame);
+                note_dirty(&mut self.dirty, client, connection);
             }
-            false => self.push_last(client, frame),
         }
+        self.waiting = self.waiting.wrapping_add(more).wrapping_sub(counted);
         Ok(())
     }
 
@@ -352,21 +395,12 @@ impl Table {
         }
     }
 
-    /// The client's socket has taken `count` bytes of what was gathered; `now_ms` is only asked for
-    /// if they are counted. Gives the connection, unless it is gone.
-    ///
-    /// # Panics
-    /// When that is more than waits.
-    pub fn advance(
-        &mut self,
-        client: ClientId,
-        count: usize,
-        now_ms: impl FnOnce() -> u64,
-    ) -> Option<&Connection> {
-        let connection = connection_mut(&mut self.slots, client)?;
-        connection.advance(count, now_ms);
-        self.waiting -= count;
-        Some(connection)
+    /// The connection, to write to its socket what waits for it; nothing when it is gone.
+    pub fn outgoing(&mut self, client: ClientId) -> Option<Outgoing<'_>> {
+        Some(Outgoing {
+            connection: connection_mut(&mut self.slots, client)?,
+            all: &mut self.waiting,
+        })
     }
 
     /// Drops what has not begun to leave for a client.
@@ -448,6 +482,28 @@ impl Table {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+}
+
+/// A connection that is written to.
+#[derive(Debug)]
+pub struct Outgoing<'a> {
+    /// It.
+    pub connection: &'a mut Connection,
+    /// What waits for all connections.
+    all: &'a mut usize,
+}
+
+impl Outgoing<'_> {
+    /// The socket has taken `count` bytes of what was gathered; `now_ms` is only asked for if they
+    /// are counted.
+    ///
+    /// # Panics
+    /// When that is more than waits.
+    #[inline]
+    pub fn advance(&mut self, count: usize, now_ms: impl FnOnce() -> u64) {
+        self.connection.advance(count, now_ms);
+        *self.all -= count;
     }
 }
 
@@ -721,7 +777,7 @@ mod tests {
         assert_eq!(table.get(client).unwrap().outbox.bytes(), 102);
         assert_eq!(table.begin_stream(client), Ok(true));
         table.push(client, Frame::ping()).unwrap_err();
-        table.advance(client, 102, || 0).unwrap();
+        table.outgoing(client).unwrap().advance(102, || 0);
         table.push(client, Frame::text(b"never")).unwrap();
         table.get_mut(client).unwrap().life.enter(Stage::Closing, 0);
         table.leave_route(client);
@@ -738,6 +794,7 @@ mod tests {
         Insert,
         Remove,
         Push(usize),
+        PushAll(usize),
         PushLast(usize),
         BeginStream,
         EndStream,
@@ -752,6 +809,7 @@ mod tests {
             2 => Just(Step::Insert),
             1 => Just(Step::Remove),
             4 => (0..60usize).prop_map(Step::Push),
+            2 => (0..60usize).prop_map(Step::PushAll),
             2 => (0..60usize).prop_map(Step::PushLast),
             2 => Just(Step::BeginStream),
             2 => Just(Step::EndStream),
@@ -770,6 +828,7 @@ mod tests {
             let mut table = Table::new(ShardId(0), 200);
             let mut clients = [(); 3].map(|()| table.insert(0).unwrap());
             table.set_deflate(clients[0], Deflate::default());
+            clients.iter().for_each(|client| table.join_route(*client, 0));
             for (at, step) in steps {
                 let client = clients[at];
                 match step {
@@ -779,6 +838,11 @@ mod tests {
                     Step::Push(size) => {
                         let _ = table.push(client, Frame::text(&vec![b'x'; size]));
                     }
+                    Step::PushAll(size) => {
+                        let (frame, mut full) = (Frame::text(&vec![b'x'; size]), Vec::new());
+                        table.push_all(clients.into_iter(), &frame, &mut full);
+                        table.push_route(0, &[client], &frame, &mut full);
+                    }
                     Step::PushLast(size) => table.push_last(client, Frame::raw(&vec![0; size + 1])),
                     Step::BeginStream => {
                         let _ = table.begin_stream(client);
@@ -787,8 +851,10 @@ mod tests {
                         let _ = table.end_stream(client, Frame::raw(b"\x80\0"));
                     }
                     Step::Advance(count) => {
-                        let most = table.get(client).map_or(0, |it| it.outbox.bytes());
-                        table.advance(client, count.min(most), || 0);
+                        if let Some(mut outgoing) = table.outgoing(client) {
+                            let most = outgoing.connection.outbox.bytes();
+                            outgoing.advance(count.min(most), || 0);
+                        }
                     }
                     Step::DropUnsent => table.drop_unsent(client),
                     Step::GiveUp => table.give_up(client),

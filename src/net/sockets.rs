@@ -230,15 +230,8 @@ impl Sockets {
     /// Puts one frame into many outboxes; returns how many took it.
     pub fn push_all(&self, clients: impl Iterator<Item = ClientId>, frame: &Frame) -> usize {
         let mut full = Vec::new();
-        let mut taken = 0;
         let mut table = self.table.borrow_mut();
-        for client in clients {
-            match table.push(client, frame.clone()) {
-                Ok(()) => taken += 1,
-                Err(PushError::Full) => full.push(client),
-                Err(PushError::Gone) => {}
-            }
-        }
+        let taken = table.push_all(clients, frame, &mut full);
         drop(table);
         for client in full {
             self.drop_slow(client);

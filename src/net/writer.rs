@@ -158,15 +158,14 @@ impl Writer {
         self.results.resize(self.batch.len(), NOT_SENT);
         let mut sent = 0;
         for (send, result) in self.batch.iter().zip(&self.results) {
-            let count = usize::try_from(*result).unwrap_or(0);
-            sent += count as u64;
-            let connection = match count {
-                0 => table.get(send.client),
-                _ => table.advance(send.client, count, || clock.now_ms()),
-            };
-            let Some(connection) = connection else {
+            let Some(mut outgoing) = table.outgoing(send.client) else {
                 continue;
             };
+            if let Ok(count) = usize::try_from(*result) {
+                sent += count as u64;
+                outgoing.advance(count, || clock.now_ms());
+            }
+            let connection = outgoing.connection;
             if !connection.outbox().is_empty() || connection.waits_for_empty() {
                 self.again.push(send.client);
             }
@@ -235,11 +234,11 @@ impl Sockets {
         let mut writer = self.writer.borrow_mut();
         let mut table = self.table.borrow_mut();
         let mark = table.mark();
+        let Some(mut outgoing) = table.outgoing(client) else {
+            return Written::Failed;
+        };
         loop {
-            let Some(connection) = table.get(client) else {
-                return Written::Failed;
-            };
-            let bytes = connection.outbox().gather(&mut writer.joined);
+            let bytes = outgoing.connection.outbox().gather(&mut writer.joined);
             if bytes.is_empty() {
                 return Written::All;
             }
@@ -247,12 +246,11 @@ impl Sockets {
                 Poll::Ready(Ok(0) | Err(_)) => return Written::Failed,
                 Poll::Ready(Ok(count)) => {
                     self.counters().add(Count::BytesSent, count as u64);
-                    table.advance(client, count, || self.clock().now_ms());
+                    outgoing.advance(count, || self.clock().now_ms());
                 }
                 Poll::Pending => {
-                    let connection = table.get_mut(client);
-                    if let Some(it) = connection.filter(|it| it.outbox().bytes() < mark) {
-                        it.wake();
+                    if outgoing.connection.outbox().bytes() < mark {
+                        outgoing.connection.wake();
                     }
                     return Written::Blocked;
                 }

@@ -198,11 +198,17 @@ impl State {
                     frame,
                     except,
                 } => {
-                    for subscriber in self.hub.subscribers(channel) {
-                        if except.is_none() || self.hub.socket_id(subscriber.client) != except {
-                            self.table.push(subscriber.client, frame.clone()).unwrap();
+                    let (hub, mut full) = (&self.hub, Vec::new());
+                    let subscribers = hub.subscribers(channel).iter().map(|it| it.client);
+                    // As the server does it: those without an exception are not looked at.
+                    match except {
+                        None => self.table.push_all(subscribers, &frame, &mut full),
+                        Some(_) => {
+                            let others = subscribers.filter(|it| hub.socket_id(*it) != except);
+                            self.table.push_all(others, &frame, &mut full)
                         }
-                    }
+                    };
+                    assert!(full.is_empty(), "there is room");
                 }
                 Effect::Post { to, note } if to == self.mesh.shard() => self.own.push_back(note),
                 Effect::Post { to, note } => self.mesh.send(to, ToShard::Hub(note)),
@@ -217,13 +223,13 @@ impl State {
         }
         self.table.forget_twins();
         while let Some(client) = self.table.next_dirty() {
-            let mut connection = self.table.get(client);
-            while let Some(it) = connection {
-                let count = it.outbox().gather(&mut self.scratch).len();
+            let mut outgoing = self.table.outgoing(client).unwrap();
+            loop {
+                let count = outgoing.connection.outbox().gather(&mut self.scratch).len();
                 if count == 0 {
                     break;
                 }
-                connection = self.table.advance(client, count, || 0);
+                outgoing.advance(count, || 0);
                 self.sent += count;
             }
         }
