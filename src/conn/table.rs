@@ -1,6 +1,10 @@
 //! The connections of one shard: a slab whose ids are never reused, and the list of those that
 //! have something to write.
 
+mod outgoing;
+
+pub use outgoing::Outgoing;
+
 use super::connection::Connection;
 use super::life::Stage;
 use crate::id::{ClientId, ShardId};
@@ -257,11 +261,6 @@ impl Table {
         taken
     }
 
-    /// So many frames of so many bytes were taken.
-    fn count_taken(&mut self, taken: usize, bytes: usize) {
-        self.waiting = self.waiting.wrapping_add(taken * bytes);
-    }
-
     /// Puts a frame into an outbox and remembers that there is something to write.
     ///
     /// # Errors
@@ -395,41 +394,6 @@ impl Table {
         }
     }
 
-    /// The connection, to write to its socket what waits for it; nothing when it is gone.
-    pub fn outgoing(&mut self, client: ClientId) -> Option<Outgoing<'_>> {
-        Some(Outgoing {
-            connection: connection_mut(&mut self.slots, client)?,
-            all: &mut self.waiting,
-        })
-    }
-
-    /// Drops what has not begun to leave for a client.
-    pub fn drop_unsent(&mut self, client: ClientId) {
-        if let Some(connection) = connection_mut(&mut self.slots, client) {
-            let before = connection.outbox.bytes();
-            connection.outbox.drop_unsent();
-            self.waiting -= before - connection.outbox.bytes();
-        }
-    }
-
-    /// Drops everything that waits for a client, whose socket is finished.
-    pub fn give_up(&mut self, client: ClientId) {
-        if let Some(connection) = connection_mut(&mut self.slots, client) {
-            self.waiting -= connection.give_up();
-        }
-    }
-
-    /// Bytes that wait for all connections.
-    #[must_use]
-    pub fn waiting(&self) -> usize {
-        debug_assert_eq!(
-            self.waiting,
-            self.iter().map(|(_, it)| it.waiting()).sum::<usize>(),
-            "the sum is kept"
-        );
-        self.waiting
-    }
-
     /// Remembers that a connection needs the writer's attention.
     pub fn mark_dirty(&mut self, client: ClientId) {
         if let Some(connection) = connection_mut(&mut self.slots, client) {
@@ -482,28 +446,6 @@ impl Table {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
-    }
-}
-
-/// A connection that is written to.
-#[derive(Debug)]
-pub struct Outgoing<'a> {
-    /// It.
-    pub connection: &'a mut Connection,
-    /// What waits for all connections.
-    all: &'a mut usize,
-}
-
-impl Outgoing<'_> {
-    /// The socket has taken `count` bytes of what was gathered; `now_ms` is only asked for if they
-    /// are counted.
-    ///
-    /// # Panics
-    /// When that is more than waits.
-    #[inline]
-    pub fn advance(&mut self, count: usize, now_ms: impl FnOnce() -> u64) {
-        self.connection.advance(count, now_ms);
-        *self.all -= count;
     }
 }
 
