@@ -86,6 +86,8 @@ fn a_stopping_server_is_not_up() {
         assert!(start.elapsed() < Duration::from_secs(2), "it stays up");
     }
     assert_eq!(get(admin, "/up").text(), r#"{"health":"DRAINING"}"#);
+    // At the port of the clients nobody answers any more, on a kept connection neither.
+    probe.wire.expect_end();
     for client in &mut clients {
         client.expect_closed(4100);
     }
