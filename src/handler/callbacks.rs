@@ -246,7 +246,9 @@ pub trait Handler: 'static {
 
     /// Bytes of the largest message a client may send, whole or streamed; more is closed with
     /// 1009. Asked once for each connection. For compressed messages it bounds what was sent and
-    /// what it inflates to.
+    /// what it inflates to. One that is taken whole and takes longer to arrive than
+    /// `body_timeout_ms`, and a second more for each 500 bytes, is closed with 1008, unless the
+    /// client is held to a [`pace`](Self::pace).
     fn message_max(&self) -> usize {
         64 * 1024
     }
