@@ -4,6 +4,7 @@ use crate::scene::{Scene, row};
 use crate::support::pusher::{Client, Event};
 use crate::support::websocket::Incoming;
 use serde_json::{Value, json};
+use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 const STALLED: usize = 200;
@@ -50,11 +51,16 @@ fn expect_told(all: &mut [Client]) {
     assert!(got > 0);
 }
 
-/// Publishes to the channels of all; the last batch goes out when the limit is long past.
-fn flood(scene: &Scene, batch: &[Value]) {
+/// Publishes to the channels of all, a batch when it is due; the last one goes out when the limit is
+/// long past. Without a pace it would be seen what so many events cost, and not what it costs that
+/// nobody reads them.
+fn flood(scene: &Scene, batch: &[Value], pace_ms: u64) {
     let mut backend = scene.backend();
     let body = json!({ "batch": batch });
-    for _ in 0..BATCHES {
+    let (_open, clock) = channel::<()>();
+    let start = Instant::now();
+    for due in (0..BATCHES as u32).map(|number| number * Duration::from_millis(pace_ms)) {
+        let _ = clock.recv_timeout(due.saturating_sub(start.elapsed())); // nothing comes: it is due
         let response = backend.post("batch_events", &body);
         assert_eq!(response.status, 200, "{}", response.text());
     }
@@ -67,7 +73,7 @@ fn r01_stalled_clients_of_one_channel_are_closed_with_4100() {
         .run(|scene| {
             let before = scene.server.memory().0;
             let mut all: Vec<Client> = (0..STALLED).map(|_| stalled(scene, "slow")).collect();
-            flood(scene, &vec![event("slow"); 10]);
+            flood(scene, &vec![event("slow"); 10], 40);
             expect_told(&mut all);
             let cost = scene.server.memory().1 - before;
             assert!(
@@ -107,7 +113,7 @@ fn r01_stalled_clients_that_owe_different_things_cost_as_much_as_each_may() {
             );
             println!("r01: {cost} bytes for {EACH} that owe {OWED} events of their own each");
             for name in &names {
-                flood(scene, &vec![event(name); 10]);
+                flood(scene, &vec![event(name); 10], 2);
             }
             expect_told(&mut all);
         });

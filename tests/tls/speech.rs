@@ -152,13 +152,16 @@ fn large_bodies_arrive_whole_in_both_directions() {
     }));
     let mut http = pki.http(&server);
     for _ in 0..2 {
-        // What is not read yet fills the server's socket: it goes on where it stopped.
+        // What is not read yet fills the server's socket: it goes on where it stopped. It reads
+        // nothing meanwhile, so what is sent next has to fit into what the kernel takes.
         http.wire.send(request("GET", "/large", &[], b""));
-        http.wire.send(request("POST", "/length", &[], &large()));
+        http.wire.send(request("POST", "/length", &[], b"short"));
         let answer = http.response();
         assert_eq!(answer.status, 200);
         assert!(answer.body == large());
-        assert_eq!(http.response().text(), format!("{LARGE} true"));
+        assert_eq!(http.response().text(), "5 false");
+        let length = http.send(request("POST", "/length", &[], &large()));
+        assert_eq!(length.text(), format!("{LARGE} true"));
     }
 }
 
