@@ -4,7 +4,7 @@ use crate::scene::{Scene, row};
 use crate::support::pusher::{Client, Event};
 use crate::support::websocket::Incoming;
 use serde_json::{Value, json};
-use std::sync::mpsc::channel;
+use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
 
 const STALLED: usize = 200;
@@ -57,7 +57,7 @@ fn expect_told(all: &mut [Client]) {
 fn flood(scene: &Scene, batch: &[Value], pace_ms: u64) {
     let mut backend = scene.backend();
     let body = json!({ "batch": batch });
-    let (_open, clock) = channel::<()>();
+    let (_open, clock) = sync_channel::<()>(1);
     let start = Instant::now();
     for due in (0..BATCHES as u32).map(|number| number * Duration::from_millis(pace_ms)) {
         let _ = clock.recv_timeout(due.saturating_sub(start.elapsed())); // nothing comes: it is due
