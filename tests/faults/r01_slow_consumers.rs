@@ -52,8 +52,8 @@ fn expect_told(all: &mut [Client]) {
 }
 
 /// Publishes to the channels of all, a batch when it is due; the last one goes out when the limit
-/// is long past. Without a pace it would be seen what so many events cost, and not what it costs that
-/// nobody reads them.
+/// is long past. Without a pace it would be seen what so many events cost, and not what it costs
+/// that nobody reads them.
 fn flood(scene: &Scene, batch: &[Value], pace_ms: u64) {
     let mut backend = scene.backend();
     let body = json!({ "batch": batch });
