@@ -1,4 +1,4 @@
-//! How many pings a client may send.
+//! Clients that do more than they may: how many pings one may send, and how it is closed.
 
 use super::sockets::Sockets;
 use crate::id::ClientId;
@@ -22,12 +22,17 @@ impl Sockets {
         if count > most && !self.is_closing(client) {
             tracing::debug!(?client, "too many pings: closing");
             self.counters().one(Count::ControlFlood);
-            let is_pusher = (self.table.borrow().get(client)).is_some_and(|it| it.is_pusher);
-            match is_pusher {
-                true => self.close_because(client, Code::OverCapacity, "Too many pings"),
-                false => self.close(client, POLICY, "Too many pings"),
-            }
+            self.close_abuser(client, "Too many pings");
         }
         count <= most
+    }
+
+    /// Closes a client that breaks a rule of ours, as what it speaks has it.
+    pub(super) fn close_abuser(&self, client: ClientId, why: &str) {
+        let is_pusher = (self.table.borrow().get(client)).is_some_and(|it| it.is_pusher);
+        match is_pusher {
+            true => self.close_because(client, Code::OverCapacity, why),
+            false => self.close(client, POLICY, why),
+        }
     }
 }

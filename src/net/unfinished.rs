@@ -2,15 +2,10 @@
 //! for how long.
 
 use super::sockets::Sockets;
-use crate::conn::Stage;
 use crate::id::ClientId;
 use crate::limits::{HELD_BYTES_MIN, STREAMED_BODY_RATE_MIN};
 use crate::metrics::Count;
-use crate::protocol::Code;
 use hashbrown::HashMap;
-
-/// The close code for who breaks a rule of ours and is no Pusher client.
-const POLICY: u16 = 1008;
 
 /// What is held of one client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,15 +72,9 @@ impl Sockets {
         let now_ms = self.clock().now_ms();
         let late = self.unfinished.borrow().late(now_ms, self.body_ms());
         for client in late {
-            let is_pusher = match self.table.borrow().get(client) {
-                Some(it) if it.is_socket() && it.life.stage() != Stage::Closing => it.is_pusher,
-                _ => continue,
-            };
-            self.counters().one(Count::MessageLate);
-            let why = "The message took too long";
-            match is_pusher {
-                true => self.close_because(client, Code::OverCapacity, why),
-                false => self.close(client, POLICY, why),
+            if self.is_open(client) {
+                self.counters().one(Count::MessageLate);
+                self.close_abuser(client, "The message took too long");
             }
         }
     }
