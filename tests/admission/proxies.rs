@@ -9,6 +9,7 @@ use shardcast::http::Response;
 use shardcast::http::proxied::Network;
 use shardcast::server::Server;
 use shardcast::server::config::Config;
+use std::net::SocketAddr;
 
 /// Says where it is asked from.
 struct Mirror;
@@ -97,6 +98,13 @@ const V1: &[u8] = b"PROXY TCP4 192.0.2.7 10.0.0.1 4660 80\r\n";
 const V2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc0\0\x02\x07\x0a\0\0\x01\x12\x34\0\x50";
 const LOCAL: &[u8] = b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0";
 
+/// A connection that begins with this header.
+fn introduced(to: SocketAddr, header: &[u8]) -> Http {
+    let mut http = Http::connect(to);
+    http.wire.send(header);
+    http
+}
+
 #[test]
 fn a_proxy_may_say_whom_it_asks_for_before_the_first_request() {
     let server = server(true, None);
@@ -166,11 +174,7 @@ fn a_connection_that_does_not_begin_as_it_should_is_refused() {
 fn clients_behind_the_proxy_protocol_are_counted_too() {
     let server = server(true, Some(1));
     let to = server.address();
-    let introduced = || {
-        let mut http = Http::connect(to);
-        http.wire.send(V1);
-        http
-    };
+    let introduced = || introduced(to, V1);
     let inside = enter(introduced(), "").unwrap();
     assert_eq!(status(enter(introduced(), "")), 429);
     inside.close();
@@ -181,20 +185,14 @@ fn clients_behind_the_proxy_protocol_are_counted_too() {
 fn a_client_that_was_announced_has_the_time_of_a_head() {
     // R06: the header comes with the connection, so it is no request that keep-alive could follow.
     let server = server(true, None);
-    let mut http = Http::connect(server.address());
-    http.wire.send(V1);
-    http.expect_refusal(408);
+    introduced(server.address(), V1).expect_refusal(408);
 }
 
 #[test]
 fn a_proxy_behind_the_proxy_is_no_client() {
     let server = server(true, Some(1));
     let to = server.address();
-    let introduced = || {
-        let mut http = Http::connect(to);
-        http.wire.send(b"PROXY TCP4 10.3.3.3 10.0.0.1 1 80\r\n");
-        http
-    };
+    let introduced = || introduced(to, b"PROXY TCP4 10.3.3.3 10.0.0.1 1 80\r\n");
     let of = |client: u8| format!("X-Forwarded-For: 192.0.2.{client}\r\n");
     let _inside = [1, 2, 3].map(|client| enter(introduced(), &of(client)).unwrap());
     assert_eq!(status(enter(introduced(), &of(1))), 429);
