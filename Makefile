@@ -133,9 +133,9 @@ test-rust: setup-clients setup-promtool ## All tests of cargo, the real clients 
 .PHONY: test-faults
 test-faults: setup-system ## Faults and attacks against a release of the server, one after the other
 	$(call say,faults and attacks)
-	@cargo build --release --locked --bin shardcast --example mishaps
+	@cargo build --release --locked --package shardcast --package shardcast-mishaps --bins
 	@SHARDCAST_BIN=$(abspath $(TARGET)/release/shardcast) \
-	    SHARDCAST_MISHAPS=$(abspath $(TARGET)/release/examples/mishaps) \
+	    SHARDCAST_MISHAPS=$(abspath $(TARGET)/release/mishaps) \
 	    cargo test --locked --test faults -- --test-threads=1 --nocapture
 
 .PHONY: test-clients
