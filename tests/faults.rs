@@ -28,6 +28,8 @@ mod proxy;
 mod scene;
 #[path = "faults/shell.rs"]
 mod shell;
+#[path = "faults/waits.rs"]
+mod waits;
 
 #[path = "faults/r01_slow_consumers.rs"]
 mod r01_slow_consumers;

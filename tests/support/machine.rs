@@ -4,6 +4,7 @@
 //! Who looks sleeps all the while and, where it may, comes before all others when it wakes: a
 //! server that keeps every core busy does not make it late.
 
+use std::fs;
 use std::sync::Once;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -56,4 +57,31 @@ fn watch() {
 pub fn has_stood_since(before_ms: u64) -> bool {
     thread::park_timeout(2 * LOOK);
     stood_ms() > before_ms
+}
+
+/// What became of the cores' time since the machine was started, in hundredths of a second.
+#[derive(Clone, Copy)]
+pub struct CoreTime {
+    all: u64,
+    /// What the host gave to other machines while this one wanted to run.
+    stolen: u64,
+}
+
+impl CoreTime {
+    /// Up to now, over all cores (proc_stat(5)).
+    pub fn now() -> Self {
+        let text = fs::read_to_string("/proc/stat").expect("everybody may read it");
+        let cores = text.lines().next().unwrap_or_default();
+        let fields = cores.split_whitespace().skip(1).take(8); // the guests' are in the first two
+        let times: Vec<u64> = fields.flat_map(str::parse).collect();
+        Self {
+            all: times.iter().sum(),
+            stolen: times[7],
+        }
+    }
+
+    /// How much of it was stolen since then, from 0 to 1.
+    pub fn stolen_since(self, before: Self) -> f64 {
+        (self.stolen - before.stolen) as f64 / (self.all - before.all).max(1) as f64
+    }
 }
