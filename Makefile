@@ -85,6 +85,11 @@ bench-peers: ## The server beside the floor, and beside others: RUNS=5 LINES="..
 	@scripts/setup-system.sh build
 	@scripts/bench-peers.sh $(TARGET)/release --runs $(RUNS) $(addprefix --only ,$(LINES)) $(PEERS)
 
+.PHONY: bench-faults
+bench-faults: ## The tests of faults RUNS=5 times: how often they passed, how long bystanders waited
+	$(call say,faults and attacks, again and again)
+	@scripts/repeat-faults.sh $(RUNS)
+
 ## Everything that must pass
 
 .PHONY: test
