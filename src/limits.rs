@@ -55,6 +55,10 @@ pub const FAILED_SIGNATURES_PER_SECOND: u32 = 100;
 /// Signatures that a shard remembers, to know a request that comes again.
 pub const SIGNATURES_KEPT: usize = 1 << 20;
 
+/// How much longer than it is good a signature is remembered, in seconds: what two shards asked of
+/// it in the same second may arrive some time apart.
+pub const SIGNATURES_KEPT_LONGER_S: u64 = 10;
+
 /// Bytes joined into one write. Past this the copy costs more than a second system call.
 pub const WRITE_JOIN_MAX: usize = 64 * 1024;
 

@@ -4,7 +4,7 @@
 use super::quota::Bucket;
 use crate::app::App;
 use crate::id::AppSlot;
-use crate::limits::SIGNATURES_KEPT;
+use crate::limits::{SIGNATURES_KEPT, SIGNATURES_KEPT_LONGER_S};
 use hashbrown::HashSet;
 use std::collections::BTreeMap;
 
@@ -58,6 +58,8 @@ pub enum Passed {
     },
     /// This very request was carried out before.
     Again,
+    /// It got too old on its way here.
+    TooOld,
     /// No more signatures can be remembered before the oldest are too old.
     NoMemory {
         /// When that is, in seconds.
@@ -134,8 +136,11 @@ struct Signatures {
 
 impl Signatures {
     fn check(&mut self, proof: &Proof, most: usize) -> Result<(), Passed> {
+        if proof.expires_s <= proof.now_s {
+            return Err(Passed::TooOld);
+        }
         while let Some(entry) = self.by_expiry.first_entry()
-            && *entry.key() <= proof.now_s
+            && entry.key().saturating_add(SIGNATURES_KEPT_LONGER_S) <= proof.now_s
         {
             for signature in entry.remove() {
                 self.known.remove(&signature);
@@ -146,7 +151,7 @@ impl Signatures {
         }
         if self.known.len() >= most {
             let first = self.by_expiry.keys().next().copied().unwrap_or_default();
-            let wait_s = first.saturating_sub(proof.now_s);
+            let wait_s = (first + SIGNATURES_KEPT_LONGER_S).saturating_sub(proof.now_s);
             return Err(Passed::NoMemory { wait_s });
         }
         Ok(())
@@ -208,7 +213,15 @@ mod tests {
         signatures.keep(&first);
         assert_eq!(signatures.check(&proof(7, 700, 699), 9), Err(Passed::Again));
         assert_eq!(signatures.check(&proof(8, 701, 699), 9), Ok(()));
-        assert_eq!(signatures.check(&proof(7, 700, 700), 9), Ok(()));
+        assert_eq!(
+            signatures.check(&proof(7, 700, 700), 9),
+            Err(Passed::TooOld)
+        );
+        // What another shard sent a moment ago may arrive behind what was sent now.
+        let last = 700 + SIGNATURES_KEPT_LONGER_S;
+        assert_eq!(signatures.check(&proof(8, 800, last - 1), 9), Ok(()));
+        assert_eq!(signatures.check(&proof(7, 700, 699), 9), Err(Passed::Again));
+        assert_eq!(signatures.check(&proof(8, 800, last), 9), Ok(()));
         assert!(signatures.known.is_empty() && signatures.by_expiry.is_empty());
     }
 
@@ -222,12 +235,14 @@ mod tests {
             signatures.keep(&next);
         }
         let full = signatures.check(&proof(9, 800, 650), MOST);
-        assert_eq!(full, Err(Passed::NoMemory { wait_s: 50 }));
+        let wait_s = 50 + SIGNATURES_KEPT_LONGER_S;
+        assert_eq!(full, Err(Passed::NoMemory { wait_s }));
         assert_eq!(
             signatures.check(&proof(0, 700, 650), MOST),
             Err(Passed::Again)
         );
-        assert_eq!(signatures.check(&proof(9, 800, 700), MOST), Ok(()));
+        let next = proof(9, 800, 650 + wait_s);
+        assert_eq!(signatures.check(&next, MOST), Ok(()));
     }
 
     #[test]

@@ -13,6 +13,6 @@ mod notices;
 mod tallies;
 mod tap;
 
-pub use api::{Refused, Rules, Signed, Verified, authenticate, check_body};
+pub use api::{Refused, Rules, Signed, Verified, authenticate};
 pub use app::{Options, mount};
 pub use fanout::Pusher;

@@ -1,6 +1,6 @@
 //! How old a signed request may be (Q23), and that it is served once where that is asked for.
 
-use crate::support::http::Http;
+use crate::support::http::{Http, request};
 use crate::support::server::{NOW, TestServer, app, config};
 use crate::support::sign::Keys;
 use shardcast::app::App;
@@ -110,6 +110,38 @@ fn the_guard_serves_each_request_once_over_all_shards() {
         assert_eq!(response.status, 401);
         assert!(response.error().contains(word), "{}", response.error());
     }
+}
+
+#[test]
+fn a_request_that_gets_too_old_while_its_body_arrives_is_not_served() {
+    const HELD: usize = 3;
+    let (server, clock) = guarded(app());
+    let mut client = server.client();
+    client.subscribe("a");
+    assert_eq!(
+        Http::connect(server.address())
+            .ask("POST", &target(0), BODY)
+            .status,
+        200
+    );
+    client.expect("e");
+    // In the last second of its window all of them are believed.
+    clock.store(NOW + 600, SeqCst);
+    let held = [(); HELD].map(|()| {
+        let mut http = Http::connect(server.address());
+        let whole = request("POST", &target(0), &["Expect: 100-continue"], BODY);
+        http.wire.send(&whole[..whole.len() - BODY.len()]);
+        assert_eq!(http.head_response().status, 100, "its body is waited for");
+        http
+    });
+    clock.store(NOW + 602, SeqCst);
+    for mut http in held {
+        http.wire.send(BODY);
+        let response = http.response();
+        assert_eq!(response.status, 401);
+        assert!(response.error().contains("expired"), "{}", response.error());
+    }
+    client.expect_quiet();
 }
 
 #[test]

@@ -14,6 +14,6 @@ mod route;
 mod terminate;
 mod users;
 
-pub use auth::{Refused, Rules, Signed, Verified, authenticate, check_body};
+pub use auth::{Refused, Rules, Signed, Verified, authenticate};
 
 pub(super) use route::not_found;

@@ -29,8 +29,8 @@ impl Pusher {
     /// Asks for leave; `rated` is the rate that counts the request, and how often.
     ///
     /// # Errors
-    /// The answer to a request that may not be carried out: 401 for one that came before, 429 past
-    /// the rate, 503 when no more signatures can be remembered.
+    /// The answer to a request that may not be carried out: 401 for one that came before or is too
+    /// old, 429 past the rate, 503 when no more signatures can be remembered.
     pub(super) async fn pass(
         &self,
         caller: &Caller,
@@ -84,6 +84,7 @@ impl Pusher {
                 401,
                 "Replayed: a request with this signature was served before",
             ),
+            Passed::TooOld => error(401, "Timestamp expired"),
             Passed::NoMemory { wait_s } => error(503, "The server can remember no more signatures")
                 .with_number("Retry-After", wait_s.max(1)),
         };
