@@ -75,6 +75,8 @@ mod table;
 mod tasks;
 #[path = "handlers/threads.rs"]
 mod threads;
+#[path = "handlers/unfinished.rs"]
+mod unfinished;
 #[path = "handlers/unread.rs"]
 mod unread;
 #[path = "handlers/watchdog.rs"]

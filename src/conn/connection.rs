@@ -100,6 +100,12 @@ impl Connection {
         self.extra_mut().set_pace(pace, now_ms);
     }
 
+    /// Whether it is held to a pace.
+    #[must_use]
+    pub fn is_paced(&self) -> bool {
+        self.extra.as_ref().is_some_and(|extra| extra.is_paced())
+    }
+
     /// So many bytes of it were read.
     pub fn read(&mut self, count: usize, now_ms: u64) {
         if let Some(extra) = &mut self.extra {

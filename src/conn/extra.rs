@@ -34,6 +34,10 @@ impl Extra {
         self.pace = Some(Box::new(Budget::new(pace, now_ms)));
     }
 
+    pub(super) fn is_paced(&self) -> bool {
+        self.pace.is_some()
+    }
+
     pub(super) fn pace_mut(&mut self) -> Option<&mut Budget> {
         self.pace.as_deref_mut()
     }

@@ -111,9 +111,12 @@ impl<'a> Incoming<'a> {
     /// As for [`Incoming::chunk`].
     pub async fn gather(&mut self) -> Result<Vec<u8>, Interrupted> {
         let mut whole = Vec::new();
+        let reader = self.wire.reader;
         while let Some(chunk) = self.chunk().await? {
             whole.extend_from_slice(chunk);
+            reader.sockets().holds(reader.client(), whole.len());
         }
+        reader.sockets().holds(reader.client(), 0);
         Ok(whole)
     }
 

@@ -188,6 +188,7 @@ impl<H: Handler> Life<H> {
                         .await
                 };
                 let outcome = self.seat.over(Stream, taken).await;
+                self.seat.reader.sockets().holds(self.client.id(), 0); // nobody gathers any more
                 match outcome {
                     // It is not the handler's fault, and there is nobody to be told.
                     Ok(Err(error)) if incoming.was_interrupted() => {
@@ -214,7 +215,7 @@ impl<H: Handler> Life<H> {
             loop {
                 let (received, frames) = match self.decoder.next_counted(&mut bytes) {
                     Ok(None) => {
-                        self.hold();
+                        self.hold(self.decoder.held());
                         return Go::On;
                     }
                     Ok(Some(received)) => received,
@@ -252,6 +253,8 @@ impl<H: Handler> Life<H> {
                 if !self.seat.reader.sockets().takes_messages(self.client.id()) {
                     continue; // what comes after our close frame, or on_stop, is for nobody
                 }
+                // Its time is over, and that of the next one has not begun.
+                self.seat.reader.sockets().holds(self.client.id(), 0);
                 self.seat.begin(Callback::Message);
                 let taken = self.handler.on_message(&mut self.client, message);
                 let outcome = self.seat.over(WholeMessage, taken).await;
@@ -260,13 +263,9 @@ impl<H: Handler> Life<H> {
         }
     }
 
-    /// Has what is held of an unfinished message counted. Who is read at a pace of the handler's
-    /// takes its time for that reason.
-    fn hold(&self) {
-        if self.handler.pace().is_none() {
-            let (sockets, id) = (self.seat.reader.sockets(), self.client.id());
-            sockets.holds(id, self.decoder.held());
-        }
+    /// Has what is held of an unfinished message counted.
+    fn hold(&self, bytes: usize) {
+        self.seat.reader.sockets().holds(self.client.id(), bytes);
     }
 
     /// Answers the peer's close frame, unless it is the answer to ours, and ends.

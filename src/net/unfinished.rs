@@ -66,13 +66,13 @@ impl Sockets {
         self.unfinished.borrow_mut().set(client, bytes, now_ms);
     }
 
-    /// Closes the WebSockets of which a message takes too long to arrive. Bodies have a deadline of
-    /// their own.
+    /// Closes the WebSockets of which a message takes too long to arrive, but for those that are
+    /// read at a pace: they take their time for that reason. Bodies have a deadline of their own.
     pub fn end_unfinished(&self) {
         let now_ms = self.clock().now_ms();
         let late = self.unfinished.borrow().late(now_ms, self.body_ms());
         for client in late {
-            if self.is_open(client) {
+            if self.is_open(client) && !self.is_paced(client) {
                 self.counters().one(Count::MessageLate);
                 self.close_abuser(client, "The message took too long");
             }
@@ -109,6 +109,10 @@ mod tests {
         held.set(client(2), HELD_BYTES_MIN, || 0);
         held.set(client(1), 0, || 0);
         assert_eq!(held.late(u64::MAX, 0), [client(2)]);
+        held.forget(client(2));
+        // The next one has its own time.
+        held.set(client(2), HELD_BYTES_MIN, || 90_000);
+        assert_eq!(held.late(91_000, 1_000), []);
         held.forget(client(2));
         assert!(held.0.is_empty());
     }

@@ -2,7 +2,7 @@
 //! has left.
 
 use super::sockets::Sockets;
-use crate::conn::{Pace, PushError, Stage, Tally, Vitals};
+use crate::conn::{Connection, Pace, PushError, Stage, Tally, Vitals};
 use crate::id::ClientId;
 use crate::protocol::Code;
 use crate::ws::Frame;
@@ -162,6 +162,12 @@ impl Sockets {
             connection.set_pace(pace, now_ms);
             connection.read(early, now_ms);
         }
+    }
+
+    /// Whether the client is held to a pace.
+    pub(super) fn is_paced(&self, client: ClientId) -> bool {
+        let table = self.table.borrow();
+        table.get(client).is_some_and(Connection::is_paced)
     }
 
     /// For how many milliseconds nothing of the client is to be read; 0 is none.

@@ -280,6 +280,7 @@ impl Requests {
         let request = Request::new(head, body, found.pattern, from, sockets.clock());
         // A handshake has no body.
         let response = self.answered(found, request, &Upgraded::default()).await;
+        sockets.holds(client, 0); // of a body that nobody read to its end
         let may_go_on = stream.may_go_on(early);
         let next = self.respond(response, head, may_go_on).await;
         if !matches!(next, Next::Request) || !stream.skip(early).await {
