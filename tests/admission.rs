@@ -10,6 +10,7 @@ mod process;
 mod proxies;
 mod support;
 
+use rustix::process::Signal;
 use shardcast::server::config::Config;
 use socket2::{Domain, Socket, Type};
 use std::io::Write;
@@ -150,6 +151,26 @@ fn a_storm_past_the_open_files_is_turned_away() {
     enter_soon(|| Http::connect(to), "");
     drop(inside);
     assert!(server.stop().0.success());
+}
+
+#[test]
+fn everybody_of_a_burst_that_is_refused_is_told() {
+    // R17: they wait in the backlog, and are accepted one right behind the other.
+    const BURST: usize = 300;
+    for (flag, told) in [
+        ("--max-connections=1", 503),
+        ("--connections-per-address=1", 429),
+    ] {
+        let server = process::Process::start(&["--shards=2", flag]);
+        let to = server.address;
+        let _inside = enter(Http::connect(to), "").expect("a place is free");
+        server.signal(Signal::STOP);
+        let mut burst: Vec<_> = (0..BURST).map(|_| Http::connect(to)).collect();
+        server.signal(Signal::CONT);
+        for http in &mut burst {
+            assert_eq!(http.response().status, told, "{flag}");
+        }
+    }
 }
 
 fn per_address(most: u32) -> TestServer {

@@ -38,6 +38,6 @@ pub use send_ring::SENDS_MAX;
 pub use sockets::{SocketOptions, Sockets};
 pub use stream::Stream;
 pub use tasks::{LocalTask, ShardTasks, Tasks, busy, look_around, pause, pause_ms, running, spawn};
-pub use turn_away::turn_away;
+pub use turn_away::{send_now, turn_away};
 pub(crate) use unfinished::is_too_slow;
 pub use ways_out::Gone;

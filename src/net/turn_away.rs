@@ -3,9 +3,15 @@
 use super::stream::Stream;
 use super::tasks::{look_around, pause_ms};
 use crate::limits::TURN_AWAY_BYTES;
-use futures_lite::future::or;
+use futures_lite::future::{or, poll_once};
 use std::future::poll_fn;
 use std::io;
+
+/// Writes what the kernel takes of it without waiting, and says how much that was.
+pub async fn send_now(stream: &Stream, bytes: &[u8]) -> usize {
+    let written = poll_once(poll_fn(|cx| stream.poll_write(cx, bytes))).await;
+    written.and_then(Result::ok).unwrap_or(0) // an error comes again
+}
 
 /// Writes an answer and ends: nothing is read but to let the answer arrive, and nothing is kept.
 /// Over after so many milliseconds or bytes, whatever the peer does, or when the stream is shut

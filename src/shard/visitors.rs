@@ -172,14 +172,16 @@ async fn turn_away(shard: &Rc<Shard>, (stream, tls): (Stream, Keys), why: Count)
     if tls.is_some() {
         return;
     }
+    let mut answer = Vec::new();
+    not_let_in(why).encode(false, false, &mut answer);
     let stream = Rc::new(stream);
+    // At once, for the task may not run before others have taken its place.
+    let sent = net::send_now(&stream, &answer).await;
     let visitors = &shard.visitors;
     visitors.told.borrow_mut().push_back(Rc::clone(&stream));
     let task = Rc::clone(shard);
     net::spawn(async move {
-        let mut answer = Vec::new();
-        not_let_in(why).encode(false, false, &mut answer);
-        net::turn_away(&stream, &answer, TURN_AWAY_MS).await;
+        net::turn_away(&stream, &answer[sent..], TURN_AWAY_MS).await;
         let mut told = task.visitors.told.borrow_mut();
         told.retain(|other| !Rc::ptr_eq(other, &stream));
     });
