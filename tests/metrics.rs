@@ -10,7 +10,7 @@ mod timed;
 
 use serde_json::json;
 use shardcast::handler::{Client, Handler, Handshake, Message, Request, Result};
-use shardcast::limits::{ADMIN_CONNECTIONS_MAX, ADMIN_HEAD_MS};
+use shardcast::limits::{ADMIN_CONNECTIONS_MAX, ADMIN_HEAD_MS, ADMIN_SILENT_MAX, ADMIN_TIMEOUT_MS};
 use shardcast::server::config::{AdminPort, Config};
 use shardcast::server::{Server, ServerError};
 use socket2::{Domain, Socket, Type};
@@ -273,18 +273,23 @@ impl Handler for Gate {
     }
 }
 
-#[test]
-fn a_shard_that_stands_still_is_told_and_nothing_that_was_counted_falls() {
+/// A server of which one shard stands still while the test holds the barrier.
+fn with_gate(config: Config) -> (TestServer, Arc<Barrier>) {
     let barrier = Arc::new(Barrier::new(2));
     let shared = Arc::clone(&barrier);
     let builder = Server::builder()
-        .config(config([app()]))
+        .config(config)
         .wall_clock(|| NOW)
         .routes(move |router| {
             let barrier = Arc::clone(&shared);
             router.mount("/gate", |_| Gate(barrier));
         });
-    let server = TestServer::build(builder);
+    (TestServer::build(builder), barrier)
+}
+
+#[test]
+fn a_shard_that_stands_still_is_told_and_nothing_that_was_counted_falls() {
+    let (server, barrier) = with_gate(config([app()]));
     let admin = admin(&server);
     let mut pair = server.pair();
     for client in &mut pair {
@@ -318,29 +323,89 @@ fn a_shard_that_stands_still_is_told_and_nothing_that_was_counted_falls() {
     assert_eq!(read(&during), read(&before) + 1.0);
 }
 
-#[test]
-fn as_many_ask_at_a_time_as_the_limit_says() {
-    let server = TestServer::plain();
-    let admin = admin(&server);
-    // Each is waited for its body.
-    let begin = || {
+/// A request that has said all but its body.
+fn without_its_body(admin: SocketAddr) -> Http {
+    let mut http = Http::connect(admin);
+    let fields = ["Expect: 100-continue", "Content-Length: 2"];
+    http.wire.send(request("POST", "/log-level", &fields, b""));
+    assert_eq!(http.head_response().status, 100, "its body is waited for");
+    http
+}
+
+/// Requests that have a place each until the shard goes on, or its second is over.
+fn take_all_places(admin: SocketAddr, fields: &[&str]) -> Vec<Http> {
+    let ask = |_| {
         let mut http = Http::connect(admin);
-        let fields = ["Expect: 100-continue", "Content-Length: 2"];
-        http.wire.send(request("POST", "/log-level", &fields, b""));
-        assert_eq!(http.head_response().status, 100, "it has a place");
+        http.wire.send(request("GET", "/metrics", fields, b""));
         http
     };
-    let mut slow: Vec<_> = (0..ADMIN_CONNECTIONS_MAX).map(|_| begin()).collect();
+    (0..ADMIN_CONNECTIONS_MAX).map(ask).collect()
+}
+
+#[test]
+fn as_many_ask_at_a_time_as_the_limit_says() {
+    let (server, barrier) = with_gate(config([app()]));
+    let admin = admin(&server);
+    let mut ws = Ws::open(server.address(), "/gate");
+    ws.expect_text();
+    ws.send_text("stop");
+    barrier.wait();
+    let mut all = take_all_places(admin, &[]);
     let mut late = Http::connect(admin);
-    late.wire.send(request("GET", "/metrics", &[], b""));
+    late.wire.send(request("GET", "/nothing", &[], b""));
     assert!(!late.wire.hears_within(100), "one past the limit");
     for path in ["/live", "/ready", "/up", "/accept-traffic"] {
         assert_eq!(get(admin, path).status, 200, "{path} is beside them");
     }
-    drop(slow.pop());
-    assert_eq!(late.response().status, 200);
-    // Who does not go on does not keep a place for ever.
-    assert!(slow[0].wire.has_ended());
+    barrier.wait();
+    assert_eq!(late.response().status, 404);
+    for http in &mut all {
+        assert_eq!(http.response().status, 200);
+    }
+}
+
+#[test]
+fn who_keeps_its_body_back_takes_no_place_and_does_not_stay() {
+    let server = TestServer::plain();
+    let admin = admin(&server);
+    let start = Instant::now();
+    let mut slow: Vec<_> = (0..ADMIN_CONNECTIONS_MAX)
+        .map(|_| without_its_body(admin))
+        .collect();
+    assert_eq!(get(admin, "/metrics").status, 200);
+    assert!(slow[0].wire.has_ended(), "it made room for who asked");
+    assert!(slow[ADMIN_CONNECTIONS_MAX - 1].wire.has_ended());
+    assert!(start.elapsed() >= Duration::from_millis(ADMIN_TIMEOUT_MS));
+}
+
+#[test]
+fn who_shows_the_token_is_not_driven_out() {
+    let (server, barrier) = with_gate(Config {
+        admin_token: Some("token".into()),
+        ..config([app()])
+    });
+    let admin = admin(&server);
+    let mut ws = Ws::open(server.address(), "/gate");
+    ws.expect_text();
+    ws.send_text("stop");
+    barrier.wait();
+    let token = ["Authorization: Bearer token"];
+    let all = take_all_places(admin, &token);
+    // Both wait for a place, and then more come than may wait.
+    let ask = |fields: &[&str]| {
+        let mut http = Http::connect(admin);
+        http.wire.send(request("GET", "/usage", fields, b""));
+        assert!(!http.wire.hears_within(100), "no place is free");
+        http
+    };
+    let (mut known, mut stranger) = (ask(&token), ask(&[]));
+    let crowd: Vec<_> = (0..2 * ADMIN_SILENT_MAX)
+        .map(|_| Http::connect(admin))
+        .collect();
+    assert!(stranger.wire.has_ended());
+    barrier.wait();
+    assert_eq!(known.response().status, 200);
+    drop((all, crowd));
 }
 
 /// Asks from another address of this machine.

@@ -170,6 +170,12 @@ fn shown(head: &Head<'_>, desk: &Desk) -> Shown {
     }
 }
 
+/// Whether a request shows the token or a login, where there is a token.
+pub(super) fn is_known(head: &Head<'_>, desk: &Desk) -> bool {
+    let has_token = desk.plan.token.is_some();
+    has_token && (shown(head, desk) == Shown::Right || login_of(head, desk).is_some())
+}
+
 /// What is answered to a request that shows no token where there is one, or a wrong one.
 pub(super) fn refusal(head: &Head<'_>, peer: IpAddr, desk: &Desk) -> Option<Response> {
     let shown = shown(head, desk);

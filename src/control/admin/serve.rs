@@ -3,6 +3,7 @@
 
 use super::answer;
 use super::dashboard::{self, Dashboard, Page};
+use super::guard;
 use super::health::Health;
 use super::lobby::{Lobby, Seat};
 use super::plan::{Desk, Plan};
@@ -134,10 +135,20 @@ async fn attend(
         Ok(Some((head, length))) if !answer::is_health(head.path) => {
             let begun = &bytes[length..];
             let answered = async {
-                let place = seat.hold(hall.places.acquire()).await;
+                // Who keeps its body back keeps nobody else from a place.
+                let body = seat.hold(read_body(&mut stream, &head, begun)).await;
+                let Some(body) = body.transpose()? else {
+                    return Ok(None); // it had to go
+                };
+                // Nor does a crowd of strangers drive out who may ask.
+                let seat = (!guard::is_known(&head, desk)).then_some(seat);
+                let place = match &seat {
+                    Some(seat) => seat.hold(hall.places.acquire()).await,
+                    None => Some(hall.places.acquire().await),
+                };
                 drop(seat);
                 match place {
-                    Some(place) => serve(stream, peer, (head, begun), desk).await.map(|it| {
+                    Some(place) => serve(stream, peer, (head, body), desk).await.map(|it| {
                         drop(place);
                         Some(it)
                     }),
@@ -198,15 +209,15 @@ async fn read_head(stream: &mut Stream, limits: &Limits) -> io::Result<Option<Ve
     Ok(Some(bytes))
 }
 
-/// Answers a request of which a part of the body may have come with the head.
+/// Answers a request, or what is wrong with its body.
 async fn serve(
     mut stream: Stream,
     peer: IpAddr,
-    (head, begun): (Head<'_>, &[u8]),
+    (head, body): (Head<'_>, Result<Vec<u8>, Response>),
     desk: &Desk,
 ) -> io::Result<Served> {
     let head_only = head.method == "HEAD";
-    let answer = match read_body(&mut stream, &head, begun).await? {
+    let answer = match body {
         Ok(body) => {
             let body = &body;
             answer::answer(&Asked { head, body, peer }, desk).await
