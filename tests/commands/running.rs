@@ -124,14 +124,48 @@ fn a_server_behind_a_proxy_is_asked_as_the_proxy_would() {
     assert_eq!(listener.event(), "a  e  {}");
 }
 
-// R42: a server that takes nobody is not well.
+// R42: a server that takes nobody lives, and is not ready.
 #[test]
-fn health_of_a_server_that_turns_everybody_away_is_69() {
+fn health_of_a_server_that_turns_everybody_away() {
     let server = Process::start(&["--shards=1", "--max-connections=1"]);
     let port = format!("--port={}", server.address.port());
     let _inside = Listener::subscribed(1, &["a", &port]);
     let told = run(&["health", "--ready", &port]).refused(69);
     assert!(told.contains("answered 503 to /ready"), "{told}");
+    assert_eq!(run(&["health", &port]).code, Some(0));
+}
+
+#[test]
+fn health_of_a_server_whose_configuration_was_made_worse() {
+    let (server, port) = demo_server();
+    let admin = format!("--admin-port={}", server.admin.unwrap().port());
+    let name = format!("shardcast-worse-{}.toml", std::process::id());
+    let path = std::env::temp_dir().join(name);
+    std::fs::write(&path, "prot = 1\n").unwrap();
+    let config = format!("--config={}", path.display());
+    let told = run(&["health", &config, &port]);
+    assert_eq!(told.code, Some(0), "{}", told.stderr);
+    assert!(
+        told.stderr.contains("it could not be started again"),
+        "{}",
+        told.stderr
+    );
+    assert!(
+        told.stderr.contains("did you mean `port`?"),
+        "{}",
+        told.stderr
+    );
+    // A port that holds from the next start on.
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    let next = format!("--port={}", other.local_addr().unwrap().port());
+    drop(other);
+    assert_eq!(run(&["health", "--admin=on", &admin, &next]).code, Some(0));
+    run(&["health", &admin, &next]).refused(69);
+    assert!(server.stop().0.success());
+    run(&["health", "--admin=on", &admin, &port]).refused(69);
+    let told = run(&["health", &config, &port]).refused(78);
+    assert!(told.contains("did you mean `port`?"), "{told}");
+    std::fs::remove_file(&path).unwrap();
 }
 
 #[test]

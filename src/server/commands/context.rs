@@ -41,16 +41,21 @@ impl Order<'_> {
     /// # Errors
     /// When a setting is refused.
     pub(super) fn config(&self) -> Result<Config, Failure> {
-        let Context {
-            variables,
-            unconfigured,
-            ..
-        } = self.context;
+        let (variables, unconfigured) = (&self.context.variables, self.context.unconfigured);
         let variables = variables.iter().cloned();
-        Ok(config::overview(
-            self.flags.clone(),
-            variables,
-            *unconfigured,
-        )?)
+        let flags = self.flags.clone();
+        Ok(config::overview(flags, variables, unconfigured)?)
+    }
+
+    /// Same, without the file.
+    ///
+    /// # Errors
+    /// When another setting is refused.
+    pub(super) fn config_without_file(&self) -> Result<Config, Failure> {
+        let (variables, unconfigured) = (&self.context.variables, self.context.unconfigured);
+        let variables = variables.iter().cloned();
+        let flags = self.flags.clone();
+        let config = config::overview_without_file(flags, variables, unconfigured);
+        Ok(config?)
     }
 }

@@ -1,9 +1,14 @@
 //! `health`: whether a server answers, for what looks after containers.
+//!
+//! One that lives is not to be ended: so one that is full is alive, and so is one whose
+//! configuration was made worse since it was started.
 
 use super::context::Order;
 use super::ending::Failure;
+use super::reach::Place;
 use super::terminal::complain;
 use super::{reach, rest};
+use crate::server::config::{AdminPort, Config};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 const READY: &str = "ready";
@@ -15,32 +20,64 @@ pub(super) fn command() -> Command {
             Arg::new(READY)
                 .long(READY)
                 .action(ArgAction::SetTrue)
-                .help("Whether it is ready: one that drains lives, and is not"),
+                .help("Whether it is ready: one that drains or is full lives, and is not"),
         )
         .args(reach::place_args())
         .after_help(
             "Asks /live, or /ready, at the port of the clients, and ends with 0 when the server \
-             answers that all is well, otherwise with 69. Made for the health check of a \
-             container.",
+             answers that all is well, otherwise with 69. One that takes no more clients lives. \
+             Where the settings turn the admin port on, /live is asked there when the other one \
+             does not answer. Made for the health check of a container.",
         )
 }
 
 /// # Errors
 /// When nobody answers, or not that all is well.
 pub(super) fn run(order: &Order<'_>, matches: &ArgMatches) -> Result<(), Failure> {
-    let place = reach::place(&order.config()?, matches)?;
-    let (path, state) = match matches.get_flag(READY) {
-        true => ("/ready", "ready"),
-        false => ("/live", "alive"),
+    if matches.get_flag(READY) {
+        let place = reach::place(&order.config()?, matches)?;
+        return ask(&place, "/ready", &[200]);
+    }
+    match order.config() {
+        Ok(config) => alive(&config, matches),
+        // That is no reason to end a server that was started with another one.
+        Err(refused) => match order.config_without_file().map(|it| alive(&it, matches)) {
+            Ok(Ok(())) => {
+                complain(&format!("it could not be started again: {refused}\n"));
+                Ok(())
+            }
+            Ok(Err(_)) | Err(_) => Err(refused),
+        },
+    }
+}
+
+/// # Errors
+/// When it is found at neither port.
+fn alive(config: &Config, matches: &ArgMatches) -> Result<(), Failure> {
+    let place = reach::place(config, matches)?;
+    // It answers 503 to everybody while it is full.
+    let failure = match ask(&place, "/live", &[200, 503]) {
+        Ok(()) => return Ok(()),
+        Err(failure) => failure,
     };
-    let answer = rest::get(&place, path)?;
-    if answer.status != 200 {
+    // Over TLS it says nothing then. Unless it has to have that port, it may be another server's.
+    let admin = reach::admin_place(config);
+    match admin.filter(|_| config.admin == AdminPort::On && !reach::is_elsewhere(matches)) {
+        Some(admin) => ask(&admin, "/live", &[200]).map_err(|_| failure),
+        None => Err(failure),
+    }
+}
+
+fn ask(place: &Place, path: &str, wanted: &[u16]) -> Result<(), Failure> {
+    let answer = rest::get(place, path)?;
+    if !wanted.contains(&answer.status) {
         let said = rest::said(&answer.body);
         return Err(Failure::unavailable(format!(
             "{place} answered {} to {path}: {said}",
             answer.status
         )));
     }
+    let state = if path == "/ready" { "ready" } else { "alive" };
     complain(&format!("{place} is {state}\n"));
     Ok(())
 }

@@ -150,6 +150,22 @@ pub(super) fn place(config: &Config, matches: &ArgMatches) -> Result<Place, Fail
     })
 }
 
+/// Whether it is not the server of the settings that is meant.
+pub(super) fn is_elsewhere(matches: &ArgMatches) -> bool {
+    matches.contains_id(URL)
+}
+
+/// The admin port of the server of the settings, if that is known.
+pub(super) fn admin_place(config: &Config) -> Option<Place> {
+    (config.admin_port != 0).then(|| Place {
+        host: near_ip(config.admin_host).to_string(),
+        port: config.admin_port,
+        prefix: String::new(),
+        tls: None,
+        expects_proxy: false,
+    })
+}
+
 /// Takes a URL apart.
 fn by_url(url: &str, authorities: Option<PathBuf>) -> Result<Place, &'static str> {
     const EXPECTED: &str = "expected a URL such as wss://example.com";

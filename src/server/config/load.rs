@@ -16,6 +16,7 @@ use super::family::Family;
 use super::file;
 use super::fit;
 use super::layers::{AppSettings, Settings};
+use super::own_names;
 use super::secret_files;
 use super::server_knobs::SERVER;
 use super::settings::Config;
@@ -155,6 +156,24 @@ pub(in crate::server) fn overview(
     Ok(config)
 }
 
+/// Same, of flags and environment alone, for when the file is refused.
+///
+/// # Errors
+/// As [`overview`].
+pub(in crate::server) fn overview_without_file(
+    flags: Flags,
+    environment: impl IntoIterator<Item = (String, String)>,
+    unconfigured: Unconfigured,
+) -> Result<Config, ConfigError> {
+    let flags = Flags {
+        file: None,
+        ..flags
+    };
+    let rest = environment.into_iter();
+    let rest = rest.filter(|(name, _)| name != own_names::CONFIG);
+    overview(flags, rest, unconfigured)
+}
+
 /// What all sources say, each value by itself accepted.
 pub(super) struct Given {
     pub(super) server: Settings<Config>,
@@ -187,7 +206,8 @@ pub(super) fn gather(
     let by_flag = flags.file.map(|path| (path, Source::Flag("config")));
     let named = by_flag.or_else(|| variables.config.take());
     if let Some((path, named_by)) = &named {
-        let layer = file::load(path, named_by, credentials.as_deref())?;
+        let mut layer = file::load(path, named_by, credentials.as_deref())?;
+        layer.judge(&variables.judged)?;
         server.lay_over(layer.server);
         every_app = layer.every_app;
         file_apps = layer.apps;
@@ -526,6 +546,26 @@ mod tests {
         assert_eq!(sizes(&[client, request]), (10_000, 30_000));
         let large = ("REVERB_MAX_REQUEST_SIZE", "5000000");
         assert_eq!(sizes(&[client, large]), (10_000, 5_000_000));
+        // It has to get out again.
+        let outbox = ("SHARDCAST_OUTBOX_BYTES", "1000000");
+        assert_eq!(sizes(&[client, large, outbox]), (10_000, 1_000_000));
+    }
+
+    #[test]
+    fn the_environment_mends_what_is_refused_in_the_file() {
+        let file = ConfigFile::new("mended", r#"{"adapter.driver": "redis", "port": 7001}"#);
+        let told = error(&[&file.flag()], &[]);
+        assert!(told.contains("`adapter.driver`"), "{told}");
+        let local = ("SOKETI_ADAPTER_DRIVER", "local");
+        let config = loaded(&[&file.flag()], &[local]).unwrap().config;
+        assert_eq!(config.port, 7001);
+        let other = ("SOKETI_ADAPTER_DRIVER", "nats");
+        let told = error(&[&file.flag()], &[other]);
+        assert!(
+            told.starts_with("shardcast: SOKETI_ADAPTER_DRIVER"),
+            "{told}"
+        );
+        assert!(!told.contains("redis"), "{told}");
     }
 
     #[test]

@@ -73,7 +73,7 @@ pub(in crate::server) use cli::{Flags, behind_flags, flags};
 pub(in crate::server) use defaults::limits;
 pub(in crate::server) use defaults::{app_default, server_default};
 pub use environment::process_environment;
-pub(in crate::server) use load::{Blame, load_flags, overview};
+pub(in crate::server) use load::{Blame, load_flags, overview, overview_without_file};
 pub use load::{Halt, Invocation, load};
 pub(super) use reload::{Reloaded, reload};
 pub use settings::{AdminPort, Config, DrainClose, LogFormat};
