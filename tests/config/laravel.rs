@@ -317,6 +317,20 @@ fn which_env_file_is_read_can_be_said() {
 }
 
 #[test]
+fn the_environment_mends_what_is_refused_in_an_env_file() {
+    let folder = Folder::new("env-mended", "SOKETI_ADAPTER_DRIVER=redis\n");
+    let mended = run_in(
+        &folder.0,
+        &["--check"],
+        &[("SOKETI_ADAPTER_DRIVER", "local")],
+    );
+    assert_eq!(mended.code, Some(0), "{}", mended.stderr);
+    let worse = run_in(&folder.0, &[], &[("SOKETI_ADAPTER_DRIVER", "nats")]);
+    assert_eq!(worse.code, Some(78));
+    assert!(!worse.stderr.contains(".env"), "{}", worse.stderr);
+}
+
+#[test]
 fn mistakes_in_an_env_file_name_its_line() {
     for (name, text, said) in [
         (

@@ -61,7 +61,9 @@ pub(super) struct EnvironmentLayer {
     pub is_weak: bool,
     /// The configuration file, and what names it.
     pub config: Option<(PathBuf, Source)>,
-    /// Why names of other servers are refused.
+    /// Names of other servers that are no settings here, and were judged.
+    pub judged: Vec<&'static str>,
+    /// Why some of those are refused.
     pub refused: Vec<ConfigError>,
     /// Seconds of silence until a ping, as Reverb counts them.
     ping_interval: Option<(u64, Source)>,
@@ -145,7 +147,7 @@ pub(super) fn read_pairs(
         credentials,
         told,
     };
-    let refused = reader.judge_foreign();
+    let (judged, refused) = reader.judge_foreign();
     let config = reader.config_file();
     let is_weak = reader.one_app();
     let server = reader.take(SERVER, "", own_names::of_server())?;
@@ -164,6 +166,7 @@ pub(super) fn read_pairs(
         told: reader.told,
         is_weak,
         config,
+        judged,
         refused,
         ping_interval,
     })
@@ -204,7 +207,13 @@ impl EnvironmentLayer {
             false => self.ping_interval.or(lower.ping_interval),
         };
         lower.config = self.config.or(lower.config);
+        let is_judged_anew = |error: &ConfigError| {
+            let variable = error.source.variable();
+            variable.is_some_and(|name| self.judged.contains(&name))
+        };
+        lower.refused.retain(|error| !is_judged_anew(error));
         lower.refused.extend(self.refused);
+        lower.judged.extend(self.judged);
         lower.server.lay_over(self.server);
         lower.app.lay_over(self.app);
         lower.every_app.lay_over(self.every_app);
@@ -266,22 +275,24 @@ struct Reader<'c> {
 }
 
 impl Reader<'_> {
-    /// Judges the names of other servers that are no settings here; gives why some are refused.
-    fn judge_foreign(&mut self) -> Vec<ConfigError> {
+    /// Judges the names of other servers that are no settings here; gives which those are, and why
+    /// some are refused.
+    fn judge_foreign(&mut self) -> (Vec<&'static str>, Vec<ConfigError>) {
         let others = foreign::variables().filter(|name| !matches!(name.rule, Rule::Setting));
-        let mut refused = Vec::new();
+        let (mut judged, mut refused) = (Vec::new(), Vec::new());
         for name in others {
             let Some(given) = self.given.get_mut(name.variable) else {
                 continue;
             };
             given.used = true;
+            judged.push(name.variable);
             match name.judge(&given.value, &given.source(name.variable)) {
                 Ok(Verdict::Fine) => {}
                 Ok(Verdict::Told(sentence)) => self.told.push(sentence),
                 Err(error) => refused.push(error),
             }
         }
-        refused
+        (judged, refused)
     }
 
     /// The configuration file, if a variable names one.

@@ -16,6 +16,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::app_knobs::APPS;
+use super::foreign;
 use super::knob::{Accepts, Knob, Value};
 use super::layers::{AppSettings, Settings, refused};
 use super::places::Places;
@@ -47,6 +48,24 @@ pub(super) struct FileLayer {
     pub is_soketis: bool,
     /// What is to be said, a sentence each.
     pub told: Vec<String>,
+    /// Why options of soketi's are refused, with the variables that say the same.
+    pub refused: Vec<(&'static str, ConfigError)>,
+}
+
+impl FileLayer {
+    /// Refuses the file for what is refused in it, but for what variables of these names say
+    /// instead.
+    ///
+    /// # Errors
+    /// All of it at once.
+    pub(super) fn judge(&mut self, variables: &[&str]) -> Result<(), ConfigError> {
+        let refused = std::mem::take(&mut self.refused).into_iter();
+        let left = refused.filter(|(variable, _)| !variables.contains(variable));
+        match foreign::together(left.map(|(_, error)| error).collect()) {
+            Some(error) => Err(error),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Reads and parses the file that `named_by` names; `credentials` is where systemd has put those of
@@ -125,6 +144,7 @@ pub(super) fn parse(
         every_app: Settings::new(APPS),
         is_soketis: false,
         told: Vec::new(),
+        refused: Vec::new(),
     })
 }
 

@@ -61,7 +61,11 @@ fn events(config: &Config, server: &Settings<Config>, apps: &mut [BuiltApp]) {
         let follows = follows_requests(built);
         let event = &mut built.app.event_data_bytes;
         match follows {
-            true if server.has("body_bytes") => *event = config.body_bytes.min(EVENT_BYTES_MOST),
+            true if server.has("body_bytes") => {
+                let room = server.has("outbox_bytes").then_some(config.outbox_bytes);
+                let most = config.body_bytes.min(EVENT_BYTES_MOST);
+                *event = room.map_or(most, |room| room.min(most));
+            }
             true => {}
             false => *event = most.map_or(*event, |most| most.min(*event)),
         }

@@ -36,7 +36,8 @@ const APPS_MAX: usize = 100_000;
 /// Reads a document.
 ///
 /// # Errors
-/// When it is no JSON, or holds an unknown key or a refused value.
+/// When it is no JSON, or holds an unknown key or a refused value. Options of soketi's that are
+/// refused are for whoever knows what the environment says.
 pub(super) fn parse(document: &Document<'_>) -> Result<FileLayer, ConfigError> {
     let text = document.text.trim_start_matches('\u{FEFF}');
     let root: &RawValue =
@@ -49,18 +50,15 @@ pub(super) fn parse(document: &Document<'_>) -> Result<FileLayer, ConfigError> {
             every_app: Settings::new(APPS),
             is_soketis: false,
             told: Vec::new(),
+            refused: Vec::new(),
         },
-        refused: Vec::new(),
     };
     let Some(entries) = Entries::of(root) else {
         let reason = "expected an object, with settings as its keys";
         return Err(reader.wrong("config", reader.place(root), reason));
     };
     reader.descend("", entries)?;
-    match foreign::together(reader.refused) {
-        Some(error) => Err(error),
-        None => Ok(reader.layer),
-    }
+    Ok(reader.layer)
 }
 
 fn syntax(document: &Document<'_>, text: &str, error: &serde_json::Error) -> ConfigError {
@@ -117,8 +115,6 @@ impl<'de> Deserialize<'de> for Entries<'de> {
 struct Reader<'t, 'd> {
     document: &'d Document<'t>,
     layer: FileLayer,
-    /// Why options of soketi's are refused.
-    refused: Vec<ConfigError>,
 }
 
 impl Reader<'_, '_> {
@@ -204,7 +200,7 @@ impl Reader<'_, '_> {
             match name.judge(&text.text, &source) {
                 Ok(Verdict::Fine) => {}
                 Ok(Verdict::Told(sentence)) => self.layer.told.push(sentence),
-                Err(error) => self.refused.push(error),
+                Err(error) => self.layer.refused.push((name.variable, error)),
             }
             return Ok(());
         }
@@ -451,7 +447,9 @@ mod tests {
     use std::path::Path;
 
     fn parsed(text: &str) -> Result<FileLayer, ConfigError> {
-        file::parse(Path::new("s.json"), text, None)
+        let mut layer = file::parse(Path::new("s.json"), text, None)?;
+        layer.judge(&[])?;
+        Ok(layer)
     }
 
     fn error(text: &str) -> String {
