@@ -111,18 +111,32 @@ impl<'a> Incoming<'a> {
     /// As for [`Incoming::chunk`].
     pub async fn gather(&mut self) -> Result<Vec<u8>, Interrupted> {
         let mut whole = Vec::new();
-        let reader = self.wire.reader;
+        let held = Held(self.wire.reader);
         while let Some(chunk) = self.chunk().await? {
             whole.extend_from_slice(chunk);
-            reader.sockets().holds(reader.client(), whole.len());
+            held.are(whole.len());
         }
-        reader.sockets().holds(reader.client(), 0);
         Ok(whole)
     }
 
     /// Whether the handler was told that the message does not arrive whole.
     pub(super) fn was_interrupted(&self) -> bool {
         self.interrupted
+    }
+}
+
+/// Counts what is gathered of a message, until that ends in any way.
+struct Held<'a>(&'a Reader);
+
+impl Held<'_> {
+    fn are(&self, bytes: usize) {
+        self.0.sockets().holds(self.0.client(), bytes);
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.are(0);
     }
 }
 

@@ -188,7 +188,6 @@ impl<H: Handler> Life<H> {
                         .await
                 };
                 let outcome = self.seat.over(Stream, taken).await;
-                self.seat.reader.sockets().holds(self.client.id(), 0); // nobody gathers any more
                 match outcome {
                     // It is not the handler's fault, and there is nobody to be told.
                     Ok(Err(error)) if incoming.was_interrupted() => {

@@ -4,8 +4,10 @@ use crate::support::server::{TestServer, config};
 use crate::support::websocket::{CONTINUE, FIN, Incoming, PING, PONG, TEXT, Ws, frame};
 use crate::support::wire::PATIENCE;
 use flume::{Receiver, Sender, bounded};
-use shardcast::handler::Router;
-use shardcast::handler::{Client, Endpoint, Handler, Handshake, Message, Pace, Request, Result};
+use futures_lite::future::poll_once;
+use shardcast::handler::{
+    Client, Endpoint, Handler, Handshake, Incoming as Parts, Message, Pace, Request, Result, Router,
+};
 use shardcast::limits::HELD_BYTES_MIN;
 use shardcast::server::Server;
 use shardcast::server::config::Config;
@@ -41,6 +43,39 @@ impl Handler for Slow {
     }
 }
 
+/// Gives up gathering a message whose rest is not here yet, and takes it when it may.
+struct Patient {
+    begun: Sender<()>,
+    leave: Receiver<()>,
+}
+
+impl Handler for Patient {
+    type Session = ();
+
+    async fn on_handshake(&self, _: &Request<'_>) -> Result<Handshake<()>> {
+        Ok(Handshake::accept(()))
+    }
+
+    async fn on_message(&self, _: &mut Client<()>, _: Message<'_>) -> Result {
+        unreachable!("messages are streams here")
+    }
+
+    async fn on_stream(&self, client: &mut Client<()>, incoming: &mut Parts<'_>) -> Result {
+        assert!(
+            poll_once(incoming.gather()).await.is_none(),
+            "not all of it is here"
+        );
+        self.begun.try_send(())?;
+        self.leave.recv_async().await?;
+        incoming.gather().await?;
+        Ok(client.send_text(&incoming.received().to_string())?)
+    }
+
+    fn streams(&self) -> bool {
+        true
+    }
+}
+
 struct Served {
     server: TestServer,
     begun: Receiver<()>,
@@ -58,6 +93,8 @@ fn serve() -> Served {
             streams,
             pace,
         };
+        let (begun, leave) = (starts.clone(), leaves.clone());
+        router.mount("/given-up", |_: Endpoint| Patient { begun, leave });
         router.mount("/whole", |_: Endpoint| slow(false, None));
         router.mount("/gathered", |_: Endpoint| slow(true, None));
         router.mount("/paced", |_: Endpoint| slow(false, Some(Pace::UNBOUND)));
@@ -115,6 +152,19 @@ fn a_message_that_arrived_has_no_deadline() {
         assert_eq!(ws.expect_text(), (HELD_BYTES_MIN + 1).to_string());
         ws.close();
     }
+}
+
+#[test]
+fn a_message_that_nobody_gathers_any_more_has_no_deadline() {
+    let served = serve();
+    let mut ws = Ws::open(served.server.address(), "/given-up");
+    ws.send(frame(TEXT, "x".repeat(HELD_BYTES_MIN)));
+    served.begun.recv_timeout(PATIENCE).unwrap();
+    served.expect_ended(served.begin("/whole", HELD_BYTES_MIN + 500));
+    served.leave.send(()).unwrap();
+    ws.send(frame(FIN | CONTINUE, "y"));
+    assert_eq!(ws.expect_text(), (HELD_BYTES_MIN + 1).to_string());
+    ws.close();
 }
 
 #[test]
