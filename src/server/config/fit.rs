@@ -12,6 +12,9 @@ use std::net::{IpAddr, Ipv4Addr};
 /// What stands around an event's data in a message of a client, at most: names and the form.
 const AROUND_BYTES: usize = 4096;
 
+/// Bytes that one of an event may take in JSON, but for control characters.
+const WRITTEN: usize = 2;
+
 /// What stands around it in a request, at most: the names of a thousand channels, too.
 const REQUEST_AROUND_BYTES: usize = 256 << 10;
 
@@ -62,9 +65,12 @@ fn events(config: &Config, server: &Settings<Config>, apps: &mut [BuiltApp]) {
         let event = &mut built.app.event_data_bytes;
         match follows {
             true if server.has("body_bytes") => {
-                let room = server.has("outbox_bytes").then_some(config.outbox_bytes);
+                let room = config.outbox_bytes.saturating_sub(AROUND_BYTES) / WRITTEN;
                 let most = config.body_bytes.min(EVENT_BYTES_MOST);
-                *event = room.map_or(most, |room| room.min(most));
+                *event = match server.has("outbox_bytes") {
+                    true => most.min(room),
+                    false => most,
+                };
             }
             true => {}
             false => *event = most.map_or(*event, |most| most.min(*event)),
@@ -81,8 +87,7 @@ fn sizes(config: &mut Config, server: &Settings<Config>, apps: &[BuiltApp]) {
             .max()
             .unwrap_or(0)
     };
-    // In JSON a character may take two.
-    let written = largest(&|_| true).saturating_mul(2);
+    let written = largest(&|_| true).saturating_mul(WRITTEN);
     let from_clients = largest(&|built| !follows_requests(built));
     let needs = [
         (
