@@ -2,6 +2,11 @@
 
 use super::response::Response;
 
+/// What a connection is told that is not let in, for the server is full.
+pub const FULL: &str = "The server takes no more connections\n";
+/// What one is told whose address has as many as it may.
+pub const ADDRESS_FULL: &str = "Too many connections from this address\n";
+
 /// Whether all is well, in words; 503 when not.
 #[must_use]
 pub fn plain(is_good: bool) -> Response {

@@ -8,7 +8,7 @@ use crate::crossing::admission::Refusal;
 use crate::crossing::{AddressNote, ToShard};
 use crate::handler::Tickets;
 use crate::http::proxied::{Network, forwarded_for};
-use crate::http::{Head, Response};
+use crate::http::{Head, Response, health};
 use crate::id::{ClientId, ShardId};
 use crate::limits::{ASKING_MAX, RETRY_AFTER_S, TURN_AWAY_MS, TURNED_AWAY_MAX};
 use crate::metrics::Count;
@@ -195,8 +195,8 @@ async fn turn_away(shard: &Rc<Shard>, (stream, tls): (Stream, Keys), why: Count)
 /// What who is not let in is told.
 pub(super) fn not_let_in(why: Count) -> Response {
     let response = match why {
-        Count::RefusedAddress => Response::text(429, "Too many connections from this address\n"),
-        _ => Response::text(503, "The server takes no more connections\n"),
+        Count::RefusedAddress => Response::text(429, health::ADDRESS_FULL),
+        _ => Response::text(503, health::FULL),
     };
     response
         .with_number("Retry-After", RETRY_AFTER_S)

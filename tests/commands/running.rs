@@ -1,8 +1,10 @@
 //! `reload` and `drain`: a word to a server that runs.
 
-use super::{Listener, demo_server, run};
+use super::{Listener, demo_server, run, run_in};
 use crate::process::Process;
+use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::thread;
 
 #[test]
 fn a_reload_reaches_the_server_of_the_configuration() {
@@ -133,6 +135,26 @@ fn health_of_a_server_that_turns_everybody_away() {
     let told = run(&["health", "--ready", &port]).refused(69);
     assert!(told.contains("answered 503 to /ready"), "{told}");
     assert_eq!(run(&["health", &port]).code, Some(0));
+    let server = Process::start(&["--shards=1", "--connections-per-address=1"]);
+    let port = format!("--port={}", server.address.port());
+    let _inside = Listener::subscribed(1, &["a", &port]);
+    assert_eq!(run(&["health", &port]).code, Some(0));
+}
+
+#[test]
+fn health_is_not_what_another_one_says_of_it() {
+    let balancer = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("--url=http://{}", balancer.local_addr().unwrap());
+    let answers = thread::spawn(move || {
+        let (mut stream, _) = balancer.accept().unwrap();
+        let answer = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 10\r\n\r\nno backend";
+        let mut http = [0; 1024];
+        assert!(stream.read(&mut http).unwrap() > 0);
+        stream.write_all(answer.as_bytes()).unwrap();
+    });
+    let told = run(&["health", &url]).refused(69);
+    assert!(told.contains("answered 503 to /live: no backend"), "{told}");
+    answers.join().unwrap();
 }
 
 #[test]
@@ -155,6 +177,19 @@ fn health_of_a_server_whose_configuration_was_made_worse() {
         "{}",
         told.stderr
     );
+    // So it is wherever the mistake stands, and whatever else the file has to say of the app.
+    let env = path.with_extension("env");
+    let env_flag = format!("--env-file={}", env.display());
+    let secret = [("SOKETI_DEFAULT_APP_SECRET", "s")];
+    for text in [
+        format!("SHARDCAST_CONFIG={}\n", path.display()),
+        "SHARDCAST_PORT=many\n".to_owned(),
+    ] {
+        std::fs::write(&env, &text).unwrap();
+        let told = run_in(&["health", &env_flag, &port], &secret);
+        assert_eq!(told.code, Some(0), "{text}: {}", told.stderr);
+    }
+    std::fs::remove_file(&env).unwrap();
     // A port that holds from the next start on.
     let other = TcpListener::bind("127.0.0.1:0").unwrap();
     let next = format!("--port={}", other.local_addr().unwrap().port());

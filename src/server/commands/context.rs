@@ -47,15 +47,13 @@ impl Order<'_> {
         Ok(config::overview(flags, variables, unconfigured)?)
     }
 
-    /// Same, without the file.
+    /// Same of the server alone, without the file.
     ///
     /// # Errors
     /// When another setting is refused.
     pub(super) fn config_without_file(&self) -> Result<Config, Failure> {
-        let (variables, unconfigured) = (&self.context.variables, self.context.unconfigured);
-        let variables = variables.iter().cloned();
+        let variables = self.context.variables.iter().cloned();
         let flags = self.flags.clone();
-        let config = config::overview_without_file(flags, variables, unconfigured);
-        Ok(config?)
+        Ok(config::overview_without_file(flags, variables)?)
     }
 }

@@ -8,8 +8,10 @@ use super::ending::Failure;
 use super::reach::Place;
 use super::terminal::complain;
 use super::{reach, rest};
+use crate::http::health;
 use crate::server::config::{AdminPort, Config};
 use clap::{Arg, ArgAction, ArgMatches, Command};
+use std::time::Instant;
 
 const READY: &str = "ready";
 
@@ -36,7 +38,7 @@ pub(super) fn command() -> Command {
 pub(super) fn run(order: &Order<'_>, matches: &ArgMatches) -> Result<(), Failure> {
     if matches.get_flag(READY) {
         let place = reach::place(&order.config()?, matches)?;
-        return ask(&place, "/ready", &[200]);
+        return ask(&place, "/ready", false);
     }
     match order.config() {
         Ok(config) => alive(&config, matches),
@@ -55,22 +57,26 @@ pub(super) fn run(order: &Order<'_>, matches: &ArgMatches) -> Result<(), Failure
 /// When it is found at neither port.
 fn alive(config: &Config, matches: &ArgMatches) -> Result<(), Failure> {
     let place = reach::place(config, matches)?;
-    // It answers 503 to everybody while it is full.
-    let failure = match ask(&place, "/live", &[200, 503]) {
+    let begun = Instant::now();
+    let failure = match ask(&place, "/live", true) {
         Ok(()) => return Ok(()),
         Err(failure) => failure,
     };
-    // Over TLS it says nothing then. Unless it has to have that port, it may be another server's.
-    let admin = reach::admin_place(config);
-    match admin.filter(|_| config.admin == AdminPort::On && !reach::is_elsewhere(matches)) {
-        Some(admin) => ask(&admin, "/live", &[200]).map_err(|_| failure),
+    // A full one says nothing over TLS. But one that takes connections and leaves them is not well;
+    // and unless it has to have its admin port, that may be another server's.
+    let says_nothing = begun.elapsed() >= rest::TIME;
+    let has_admin = config.admin == AdminPort::On && !reach::is_elsewhere(matches);
+    match reach::admin_place(config).filter(|_| has_admin && !says_nothing) {
+        Some(admin) => ask(&admin, "/live", false).map_err(|_| failure),
         None => Err(failure),
     }
 }
 
-fn ask(place: &Place, path: &str, wanted: &[u16]) -> Result<(), Failure> {
+/// Whether it is well; or full, which it says to everybody, whatever is asked.
+fn ask(place: &Place, path: &str, or_full: bool) -> Result<(), Failure> {
     let answer = rest::get(place, path)?;
-    if !wanted.contains(&answer.status) {
+    let is_full = [health::FULL, health::ADDRESS_FULL].contains(&&*answer.body);
+    if answer.status != 200 && !(or_full && is_full) {
         let said = rest::said(&answer.body);
         return Err(Failure::unavailable(format!(
             "{place} answered {} to {path}: {said}",

@@ -23,7 +23,7 @@ const ANSWER_BYTES: usize = 1 << 20;
 const AGENT: &str = concat!("shardcast/", env!("CARGO_PKG_VERSION"));
 
 /// How long a request may take, from its first byte to the last one of the answer.
-const TIME: Duration = Duration::from_secs(30);
+pub(super) const TIME: Duration = Duration::from_secs(30);
 
 /// What a server answered.
 pub(super) struct Answer {

