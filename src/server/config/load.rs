@@ -155,7 +155,8 @@ pub(in crate::server) fn overview(
     Ok(config)
 }
 
-/// What flags and variables say of the server alone, for when the file, an app or `.env` is refused.
+/// What flags and variables say of the server alone, for when the file, an app or `.env` is
+/// refused.
 ///
 /// # Errors
 /// When a setting among those is refused.
